@@ -1,0 +1,25 @@
+"""The node: every actor, and the pure rules that they apply.
+
+The rooms, from the ground up, and who tells whom:
+
+``runtime``    What every actor stands on: addresses, the clock, the supervisor, the pump, the event log.
+``ledger``     The rules, pure: codec, keys, proof of work, state transition, block building.
+
+``tcp``        Connections and frames; one thread, the selector loop, for all sockets.
+               Tells messaging what connects, disconnects and arrives.
+``messaging``  Kinds, requests and responses. Tells each room the messages of its kinds, in batches.
+``peers``      Hello, who is a peer, addresses, upkeep. Tells the rooms above who joined and left.
+``gossip``     Floods and filters. Asks the handler of a kind for a verdict before it relays.
+``search``     Questions over gossip, answers along the return path.
+
+``mempool``    Transactions waiting for a block. Tells the miner when its candidates changed.
+``chain``      The block tree, the canonical chain and its store, sync. Tells mempool and miner of each
+               new tip, after its commit.
+``miner``      Templates and the scan. Tells the chain what it found.
+
+``node``       The composition root: builds all of it, starts it, stops it in reverse.
+``config``     Frozen settings.
+
+A room is entered by its ``messages``: frozen dataclasses, told to an address. Nobody imports another
+room's actor or internals, and an actor never waits for another.
+"""

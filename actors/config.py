@@ -1,0 +1,94 @@
+"""Settings of a node: frozen, with units in their names, and a default with a reason for each bound.
+
+Values only: reading flags, environment and files is the command's business (``admin``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from actors.ledger.network import MAIN, Network
+
+KIB = 1024
+MIB = 1024 * KIB
+
+
+@dataclass(frozen=True, slots=True)
+class TcpSettings:
+    """WIRE: limits, the rows about connections and frames."""
+
+    accepted_frame_limit_bytes: int = 1 * KIB
+    """Until hello: a hello is a kind and an address."""
+    dialed_frame_limit_bytes: int = 64 * KIB
+    """Until the hello response: it may carry a peer list."""
+    frame_limit_bytes: int = 1 * MIB
+    hello_timeout_s: float = 5.0
+    connect_timeout_s: float = 10.0
+    frame_timeout_s: float = 20.0
+    write_timeout_s: float = 20.0
+    unsent_limit_bytes: int = 2 * MIB
+    """Above it the connection's requests are not read: it would only make us queue more."""
+    credit_frames: int = 256
+    """Frames handed on and not yet handled, per connection (WIRE: requests in flight)."""
+    credit_bytes: int = 1 * MIB
+    max_connections: int = 80
+    """Twice ``max_peers``: the composition root derives it."""
+    max_unestablished: int = 8
+    max_per_ip: int = 4
+    """Loopback is exempt: a network on one machine is a use, not an attack."""
+    idle_s: float = 30.0
+    silent_s: float = 90.0
+
+
+@dataclass(frozen=True, slots=True)
+class PeersSettings:
+    """WIRE: peers."""
+
+    advertise: str = "127.0.0.1:0"
+    """``host:port`` that our hello carries; the composition root fills in the bound port."""
+    bootstrap: tuple[str, ...] = ()
+    max_peers: int = 40
+    maintain_every_s: float = 5.0
+    redial_first_s: float = 2.0
+    redial_most_s: float = 64.0
+    reject_linger_s: float = 10.0
+    """How long a rejected dialer may keep its connection (WIRE: peers)."""
+    known_addresses: int = 1_000
+    """A peer list holds 100; ten full lists are more than a node of 40 peers can use."""
+
+
+@dataclass(frozen=True, slots=True)
+class MempoolSettings:
+    """LEDGER: mempool policy."""
+
+    max_per_sender: int = 64
+    max_pending_per_sender: int = 16
+    max_pending: int = 5_000
+    max_queued: int = 1_000
+    expiry_s: float = 3 * 3600.0
+    broke_share: float = 0.10
+    """Of all places, for senders without a balance: zero-amount transfers are free."""
+
+
+@dataclass(frozen=True, slots=True)
+class MinerSettings:
+    """How a node mines."""
+
+    mine: bool = False
+    threads: int = 1
+    coinbase: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All of a node's settings."""
+
+    data_dir: Path
+    network: Network = MAIN
+    listen: str = "127.0.0.1:0"
+    admin: str = "127.0.0.1:0"
+    tcp: TcpSettings = field(default_factory=TcpSettings)
+    peers: PeersSettings = field(default_factory=PeersSettings)
+    mempool: MempoolSettings = field(default_factory=MempoolSettings)
+    miner: MinerSettings = field(default_factory=MinerSettings)

@@ -1,0 +1,73 @@
+"""The public face of the miner room: start, stop, generate, and what it has done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from actors.ledger.types import BlockRef
+from actors.runtime.address import Ask
+
+
+class MinerRefusal(Enum):
+    """Why a command to the miner was not followed."""
+
+    NO_COINBASE = "no-coinbase"
+    BAD_COINBASE = "bad-coinbase"
+    BAD_THREADS = "bad-threads"
+    GENERATE_NOT_ALLOWED = "generate-not-allowed"
+    BUSY = "busy"
+    BLOCK_REJECTED = "block-rejected"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class MinerInfo:
+    """The miner as people see it. ``hash_rate`` in hashes a second, a moving average. Value."""
+
+    mining: bool
+    threads: int
+    coinbase: bytes
+    hash_rate: float
+    hashes: int
+    blocks_found: int
+    blocks_stale: int
+    template_height: int | None
+    engine: str
+
+
+@dataclass(frozen=True, slots=True)
+class StartMining(Ask["MinerRefusal | None"]):
+    """Mine until told to stop; None keeps what was configured. None: done. Ask: refusal or None."""
+
+    threads: int | None = None
+    coinbase: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StopMining(Ask[None]):
+    """Stop the scan at once. Ask: None."""
+
+
+@dataclass(frozen=True, slots=True)
+class GetMiner(Ask[MinerInfo]):
+    """Ask: MinerInfo."""
+
+
+@dataclass(frozen=True, slots=True)
+class GenerateBlock(Ask["BlockRef | MinerRefusal"]):
+    """Mine one block now, on networks whose definition allows it; answered when it is on the chain. A
+    run of blocks is a run of these. Ask: BlockRef or refusal.
+    """
+
+    coinbase: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MinerChanged:
+    """Mining started or stopped. Event."""
+
+    mining: bool
+
+
+MinerCommand = StartMining | StopMining | GetMiner | GenerateBlock

@@ -1,0 +1,146 @@
+"""The public face of the tcp room: connections, frames, and what ends them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import NewType
+
+from actors.runtime.address import Ask
+
+ConnId = NewType("ConnId", int)
+"""One connection of this run of the node; never used twice."""
+
+
+class CloseReason(Enum):
+    """Why a connection ended, or never came to be."""
+
+    REMOTE = "closed by the other side"
+    LOCAL = "closed by us"
+    IO_ERROR = "input or output failed"
+    REFUSED = "connection refused or unreachable"
+    CONNECT_TIMEOUT = "no connection in time"
+    FRAME_TOO_LARGE = "frame above the limit"
+    HELLO_TIMEOUT = "no hello in time"
+    FRAME_TIMEOUT = "frame not finished in time"
+    WRITE_TIMEOUT = "unsent bytes not drained in time"
+    SILENT = "silent for too long"
+    EVICTED = "made room for another"
+    PROTOCOL = "broke the protocol"
+    REJECTED = "hello rejected"
+    OTHER_NETWORK = "another network or genesis"
+    SHUTDOWN = "node is stopping"
+
+
+# -- commands -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Connect:
+    """Dial ``host:port``. ``token`` comes back in Connected or ConnectFailed. Tell."""
+
+    token: int
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Queue messages, a frame each, on every one of the connections; gone ones are skipped. Tell."""
+
+    conns: tuple[ConnId, ...]
+    messages: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Establish:
+    """The hello is done: lift the early frame limit and the hello deadline. Tell."""
+
+    conn: ConnId
+
+
+@dataclass(frozen=True, slots=True)
+class Handled:
+    """So many received frames are dealt with: their read credit returns. Tell."""
+
+    conn: ConnId
+    frames: int
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """Close once what is queued is written, or the write deadline passed. Tell."""
+
+    conn: ConnId
+    reason: CloseReason
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionInfo:
+    """A connection as people see it. Bytes and frames since it began; times in seconds. Value."""
+
+    conn: ConnId
+    remote: str
+    initiated: bool
+    established: bool
+    age_s: float
+    idle_s: float
+    received_bytes: int
+    sent_bytes: int
+    received_frames: int
+    unsent_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ListConnections(Ask[tuple[ConnectionInfo, ...]]):
+    """Every open connection. Ask: tuple of ConnectionInfo."""
+
+
+# -- events, told to messaging and by it to the rooms that route on them ---------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """A connection is up. ``token`` is that of our Connect, None for an accepted one. Tell."""
+
+    conn: ConnId
+    initiated: bool
+    remote: str
+    token: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectFailed:
+    """A dial came to nothing. Tell."""
+
+    token: int
+    reason: CloseReason
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnected:
+    """A connection is gone; nothing more of it follows. Tell."""
+
+    conn: ConnId
+    initiated: bool
+    reason: CloseReason
+
+
+@dataclass(frozen=True, slots=True)
+class FramesReceived:
+    """The frames that one readiness event completed, without their length prefix. Tell."""
+
+    conn: ConnId
+    frames: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """Nothing was received for a while; ask for a sign of life. Told once per idle period. Tell."""
+
+    conn: ConnId
+
+
+TcpInput = Connect | Send | Establish | Handled | Close | ListConnections
+LinkEvent = Connected | ConnectFailed | Disconnected | Idle
+TcpEvent = LinkEvent | FramesReceived

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+import pytest
+
+from actors.runtime.address import ActorDownError, Address, Ask
+from actors.runtime.clock import FakeClock
+from actors.runtime.mailbox import Mailbox
+
+
+@dataclass(frozen=True, slots=True)
+class Question(Ask[int]):
+    pass
+
+
+def test_letters_come_out_in_the_order_they_were_posted() -> None:
+    mailbox = Mailbox("a", FakeClock().now_s)
+    for number in range(3):
+        mailbox.post(number)
+    assert [mailbox.get().message for _ in range(3)] == [0, 1, 2]
+
+
+def test_posting_wakes_a_reader_that_waits_elsewhere() -> None:
+    woken: list[int] = []
+    mailbox = Mailbox("a", FakeClock().now_s)
+    mailbox.wake = lambda: woken.append(mailbox.qsize())
+    mailbox.post("x")
+    assert woken == [1]
+
+
+def test_the_age_is_that_of_the_letter_being_handled() -> None:
+    clock = FakeClock()
+    mailbox = Mailbox("a", clock.now_s)
+    mailbox.post("x")
+    clock.advance(2)
+    begun_s = mailbox.begin(mailbox.get())
+    clock.advance(1)
+    assert mailbox.report().age_s == pytest.approx(3.0)
+    mailbox.finish(begun_s, failed=False)
+    assert mailbox.report().age_s == 0.0
+
+
+def test_handling_times_are_reported_as_upper_bounds() -> None:
+    clock = FakeClock()
+    mailbox = Mailbox("a", clock.now_s)
+    for milliseconds in [1] * 98 + [100] * 2:
+        mailbox.post("x")
+        begun_s = mailbox.begin(mailbox.get())
+        clock.advance(milliseconds / 1000)
+        mailbox.finish(begun_s, failed=milliseconds == 100)
+    report = mailbox.report()
+    assert (report.handled, report.failed) == (100, 2)
+    assert 0.001 <= report.handling_p50_s <= 0.002
+    assert 0.1 <= report.handling_p99_s <= 0.2
+
+
+def test_a_closed_mailbox_drops_tells_and_fails_asks() -> None:
+    mailbox = Mailbox("gone", FakeClock().now_s)
+    address: Address[object] = Address(mailbox)
+    queued = address.ask_soon(Question())
+    mailbox.close()
+    address.tell("too late")
+    with pytest.raises(ActorDownError):
+        queued.result(0)
+    with pytest.raises(ActorDownError):
+        address.ask(Question(), timeout_s=1)
+    assert mailbox.report().dropped == 3
+
+
+def test_an_ask_nobody_answers_times_out_and_is_withdrawn() -> None:
+    mailbox = Mailbox("slow", FakeClock().now_s)
+    address: Address[object] = Address(mailbox)
+    with pytest.raises(TimeoutError):
+        address.ask(Question(), timeout_s=0.001)
+    letter = mailbox.get()
+    assert isinstance(letter.reply_to, Future)
+    assert letter.reply_to.cancelled()

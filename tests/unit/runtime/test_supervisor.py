@@ -1,0 +1,258 @@
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from actors.runtime.actor import NodeActor
+from actors.runtime.address import ActorDownError, Address, Ask
+from actors.runtime.clock import FakeClock, ThreadClock
+from actors.runtime.pump import Pump
+from actors.runtime.supervisor import (
+    MAX_RESTARTS,
+    RESTART_WINDOW_S,
+    RETRY_S,
+    ActorReport,
+    ActorState,
+    GetDegraded,
+    ListActors,
+    Supervisor,
+    ThreadRunner,
+)
+
+
+@pytest.fixture(autouse=True)
+def _quiet_falls() -> Iterator[None]:
+    logging.disable(logging.CRITICAL)
+    yield
+    logging.disable(logging.NOTSET)
+
+
+@dataclass(frozen=True, slots=True)
+class Add:
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Total(Ask[int]):
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class BadQuestion(Ask[int]):
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Later(Ask[int]):
+    pass
+
+
+class Adder(NodeActor):
+    """Adds, falls over a negative number, and keeps a diary of its lives."""
+
+    def __init__(self, diary: list[str]) -> None:
+        super().__init__()
+        self._total = 0
+        self._diary = diary
+
+    def on_start(self) -> None:
+        self._diary.append("start")
+
+    def on_stop(self) -> None:
+        self._diary.append("stop")
+
+    def on_crash(self) -> None:
+        self._diary.append("crash")
+
+    def on_receive(self, message: object) -> int | None:
+        match message:
+            case Add(number) if number < 0:
+                raise ValueError(number)
+            case Add(number):
+                self._total += number
+            case Total():
+                return self._total
+            case BadQuestion():
+                raise KeyError
+            case Later():
+                self.defer().set_result(42)
+        return None
+
+
+class Troupe:
+    """A supervisor with adders under the pump; chain, mempool and miner fall together with chain."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.pump = Pump(7, self.clock)
+        self.supervisor = Supervisor(self.pump, self.clock)
+        self.diaries: dict[str, list[str]] = {}
+        self.addresses: dict[str, Address[object]] = {}
+        for name in ("chain", "mempool", "miner", "gossip"):
+            self.diaries[name] = []
+            self.addresses[name] = Address(self.supervisor.mailbox(name))
+            group = ("chain", "mempool", "miner") if name == "chain" else None
+            self.supervisor.enlist(name, self.builder(name), group=group)
+        self.supervisor.start_members()
+        self.pump.run_until_idle()
+
+    def builder(self, name: str) -> Callable[[], NodeActor]:
+        return lambda: Adder(self.diaries[name])
+
+    def tell(self, name: str, *messages: object) -> None:
+        for message in messages:
+            self.addresses[name].tell(message)
+        self.pump.run_until_idle()
+
+    def total(self, name: str) -> int:
+        return self.pump.ask(self.addresses[name], Total())
+
+    def report(self, name: str) -> ActorReport:
+        reports = self.pump.ask(self.supervisor.address, ListActors())
+        return next(report for report in reports if report.name == name)
+
+
+def test_a_fallen_actor_goes_on_with_the_letter_behind_the_one_that_felled_it() -> None:
+    troupe = Troupe()
+    troupe.tell("gossip", Add(1), Add(-1), Add(10))
+    assert troupe.total("gossip") == 10
+    assert troupe.diaries["gossip"] == ["start", "crash", "start"]
+
+
+def test_a_fall_is_counted_and_its_error_kept() -> None:
+    troupe = Troupe()
+    troupe.tell("gossip", Add(-1))
+    report = troupe.report("gossip")
+    assert (report.state, report.restarts, report.mailbox.failed) == (ActorState.RUNNING, 1, 1)
+    assert report.last_error is not None
+    assert "ValueError in Add" in report.last_error
+
+
+def test_a_question_that_fells_the_actor_is_answered_with_its_fall() -> None:
+    troupe = Troupe()
+    with pytest.raises(ActorDownError):
+        troupe.pump.ask(troupe.addresses["gossip"], BadQuestion())
+    assert troupe.report("gossip").restarts == 1
+
+
+def test_an_answer_may_be_given_later() -> None:
+    troupe = Troupe()
+    assert troupe.pump.ask(troupe.addresses["gossip"], Later()) == 42
+
+
+def test_a_group_restarts_together_and_stops_in_reverse_order() -> None:
+    troupe = Troupe()
+    troupe.tell("chain", Add(-1))
+    assert troupe.diaries["chain"] == ["start", "crash", "start"]
+    assert troupe.diaries["mempool"] == ["start", "stop", "start"]
+    assert troupe.diaries["miner"] == ["start", "stop", "start"]
+    assert troupe.diaries["gossip"] == ["start"]
+
+
+def test_letters_wait_for_a_member_that_restarts_with_its_group() -> None:
+    troupe = Troupe()
+    troupe.addresses["chain"].tell(Add(-1))
+    for _ in range(5):
+        troupe.addresses["mempool"].tell(Add(1))
+    troupe.pump.run_until_idle()
+    handled = troupe.report("mempool").mailbox.handled
+    assert handled >= 5
+    assert troupe.report("mempool").mailbox.dropped == 0
+
+
+def test_too_many_falls_degrade_the_node_until_the_window_is_over() -> None:
+    troupe = Troupe()
+    troupe.tell("gossip", *[Add(-1)] * (MAX_RESTARTS + 1))
+    assert troupe.report("gossip").state is ActorState.RESTARTING
+    degraded = troupe.pump.ask(troupe.supervisor.address, GetDegraded())
+    assert [reason.split(":")[0] for reason in degraded] == ["gossip"]
+    troupe.pump.run_for(RETRY_S)
+    assert troupe.report("gossip").state is ActorState.RUNNING
+    troupe.pump.run_for(RESTART_WINDOW_S)
+    assert troupe.pump.ask(troupe.supervisor.address, GetDegraded()) == ()
+
+
+def test_a_group_restart_takes_in_a_member_that_rests() -> None:
+    troupe = Troupe()
+    troupe.tell("mempool", *[Add(-1)] * (MAX_RESTARTS + 1))
+    assert troupe.report("mempool").state is ActorState.RESTARTING
+    troupe.tell("chain", Add(-1))
+    assert troupe.report("mempool").state is ActorState.RUNNING
+    starts = troupe.diaries["mempool"].count("start")
+    troupe.pump.run_for(2 * RETRY_S)
+    assert troupe.diaries["mempool"].count("start") == starts
+
+
+def test_a_builder_that_fails_on_restart_is_tried_again_later() -> None:
+    troupe = Troupe()
+    failures = [OSError("disk")]
+
+    def build() -> NodeActor:
+        if failures:
+            raise failures.pop()
+        return Adder(troupe.diaries["gossip"])
+
+    troupe.supervisor.enlist("gossip", build)
+    troupe.tell("gossip", Add(-1), Add(3))
+    assert troupe.report("gossip").state is ActorState.RESTARTING
+    troupe.pump.run_for(RETRY_S)
+    assert troupe.total("gossip") == 3
+
+
+def test_a_builder_that_fails_at_first_start_tells_the_starter() -> None:
+    clock = FakeClock()
+    supervisor = Supervisor(Pump(1, clock), clock)
+
+    def build() -> NodeActor:
+        raise OSError(28)
+
+    supervisor.enlist("chain", build)
+    with pytest.raises(OSError, match="28"):
+        supervisor.start_members()
+
+
+class TestOnThreads:
+    """The same shell on real threads."""
+
+    def test_actors_start_fall_restart_and_stop_in_the_order_given(self) -> None:
+        clock = ThreadClock()
+        supervisor = Supervisor(ThreadRunner(clock), clock)
+        diaries: dict[str, list[str]] = {"a": [], "b": []}
+        a: Address[object] = Address(supervisor.mailbox("a"))
+        b: Address[object] = Address(supervisor.mailbox("b"))
+        supervisor.enlist("a", lambda: Adder(diaries["a"]))
+        supervisor.enlist("b", lambda: Adder(diaries["b"]))
+        supervisor.start_members()
+        supervisor.await_members()
+        a.tell(Add(-1))
+        a.tell(Add(5))
+        assert a.ask(Total(), timeout_s=5) == 5
+        assert b.ask(Total(), timeout_s=5) == 0
+        supervisor.stop_members(("b", "a"))
+        clock.stop()
+        assert diaries["a"] == ["start", "crash", "start", "stop"]
+        assert diaries["b"] == ["start", "stop"]
+        names = {thread.name for thread in threading.enumerate()}
+        assert not names & {"troupe-a", "troupe-b", "troupe-clock"}
+        with pytest.raises(ActorDownError):
+            a.ask(Total(), timeout_s=1)
+
+    def test_an_actor_that_falls_in_on_start_fails_the_start(self) -> None:
+        class Stillborn(NodeActor):
+            def on_start(self) -> None:
+                raise RuntimeError
+
+        clock = ThreadClock()
+        supervisor = Supervisor(ThreadRunner(clock), clock)
+        supervisor.enlist("a", Stillborn)
+        supervisor.start_members()
+        with pytest.raises((ActorDownError, TimeoutError)):
+            supervisor.await_members()
+        with contextlib.suppress(TimeoutError):
+            supervisor.stop_members(("a",))
+        clock.stop()
