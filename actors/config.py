@@ -45,7 +45,7 @@ class TcpSettings:
 class PeersSettings:
     """WIRE: peers."""
 
-    advertise: str = "127.0.0.1:0"
+    advertise: str = ""
     """``host:port`` that our hello carries; the composition root fills in the bound port."""
     bootstrap: tuple[str, ...] = ()
     max_peers: int = 40

@@ -1,51 +1,25 @@
-"""A node's data directory: its lock, its key, and files that are whole or not there at all.
+"""A node's data directory: where its files are, its lock, and its key.
 
-What is inside the files is the business of others (the store, the mempool, the admin server); here
-lives only where they are and how they are written so that a power cut leaves the old or the new one.
+What is inside the other files is the business of those who write them: the store, the mempool, the
+admin server.
 """
 
 from __future__ import annotations
 
 import fcntl
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
 from actors.ledger.keys import KeyScheme, PrivateKey
+from actors.runtime.files import write_whole
 
 KEY_ENTROPY_BYTES = 32
-PRIVATE_MODE = 0o600
 DIRECTORY_MODE = 0o700
 
 
 class DataDirError(Exception):
     """The directory cannot be used; the message is one sentence for the user."""
-
-
-def write_whole(path: Path, data: bytes, *, mode: int = PRIVATE_MODE) -> None:
-    """Replace a file by a complete new one: written beside it, synced, renamed over it.
-
-    Raises:
-        OSError: the disk refused; the old file stands.
-    """
-    beside = path.with_name(path.name + ".new")
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    with os.fdopen(descriptor, "wb") as file:
-        os.fchmod(file.fileno(), mode)
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
-    _sync_directory(path.parent)
-
-
-def _sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 class DataDir:

@@ -25,6 +25,7 @@ from actors.tcp.messages import (
     Establish,
     FramesReceived,
     Handled,
+    HelloSaid,
     ListConnections,
     Send,
     TcpEvent,
@@ -99,7 +100,7 @@ class SimTcpActor(NodeActor):
                 self._close(conn, reason)
             case ListConnections():
                 return ()
-            case Establish() | Handled():
+            case Establish() | Handled() | HelloSaid():
                 pass  # limits of real sockets; the simulation has none to lift
             case _:
                 assert_never(message)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.datadir import DataDir, DataDirError, write_whole
+from actors.datadir import DataDir, DataDirError
 from actors.ledger.keys import ED25519, P192_SHA1
 
 
@@ -52,12 +52,3 @@ def test_a_path_that_is_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(DataDirError, match="cannot use"):
         DataDir(tmp_path / "file")
-
-
-def test_a_file_is_replaced_whole_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
-    path = tmp_path / "kept"
-    write_whole(path, b"old")
-    write_whole(path, b"new")
-    assert path.read_bytes() == b"new"
-    assert [entry.name for entry in tmp_path.iterdir()] == ["kept"]
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600

@@ -1,0 +1,358 @@
+"""The composition root: builds the actors, wires their addresses, starts them, stops them in reverse.
+
+:func:`assemble` knows the rooms and nothing of the machine: a simulation calls it with a pump, a fake
+clock, a simulated network and a store in memory. :class:`Node` supplies the real ones.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+import random
+import socket
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from typing import Any
+
+from actors.chain.actor import ChainActor
+from actors.chain.messages import ChainCommand
+from actors.chain.room import Neighbours
+from actors.chain.store import Store, StoreError
+from actors.config import KIB, MIB, Settings
+from actors.datadir import DataDir, DataDirError
+from actors.gossip.actor import GossipActor
+from actors.gossip.messages import GossipCommand
+from actors.ledger.keys import PrivateKey
+from actors.ledger.network import Network
+from actors.mempool.actor import MempoolActor
+from actors.mempool.journal import FileJournal, Journal
+from actors.mempool.messages import MempoolCommand
+from actors.messaging.actor import MessagingActor
+from actors.messaging.messages import MessagingCommand
+from actors.miner.actor import MinerActor
+from actors.miner.engine import ScanEngine, ScanResult
+from actors.miner.messages import MinerCommand
+from actors.miner.workers import WorkerEngine
+from actors.peers.actor import PeersActor
+from actors.peers.messages import PeersCommand
+from actors.runtime.actor import NodeActor
+from actors.runtime.address import ActorDownError, Address
+from actors.runtime.clock import Clock, ThreadClock
+from actors.runtime.events import EventsActor, EventsInput
+from actors.runtime.supervisor import Runner, Supervisor, SupervisorInput, ThreadRunner
+from actors.search.actor import SearchActor
+from actors.search.messages import SearchCommand
+from actors.tcp.actor import TcpActor
+from actors.tcp.messages import ConnId, TcpEvent, TcpInput
+from actors.tcp.sockets import ListenError, open_listener
+
+VERSION = "0.1.0"
+AGENT = f"troupe/{VERSION}"
+
+START_ORDER = (
+    "events",
+    "miner",
+    "mempool",
+    "chain",
+    "search",
+    "gossip",
+    "peers",
+    "messaging",
+    "tcp",
+)
+"""Listeners before those who tell them; tcp, where all news begins, comes last. Stop is the reverse."""
+
+LINK_ROOMS = ("peers", "messaging", "tcp")
+"""A connection's state lives in all three: if one falls, all begin anew, with no connection."""
+STATE_ROOMS = ("chain", "mempool", "miner")
+"""A fallen chain takes those who follow it along, so that all three stand on what is stored."""
+
+UNSPECIFIED_HOSTS = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - recognised, not bound
+
+log = logging.getLogger(__name__)
+
+
+class StartError(Exception):
+    """The node cannot start; the message is one sentence for the user."""
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where each actor of a node is told."""
+
+    supervisor: Address[SupervisorInput]
+    events: Address[EventsInput]
+    tcp: Address[TcpInput]
+    messaging: Address[MessagingCommand | TcpEvent]
+    peers: Address[PeersCommand]
+    gossip: Address[GossipCommand]
+    search: Address[SearchCommand]
+    mempool: Address[MempoolCommand]
+    chain: Address[ChainCommand]
+    miner: Address[MinerCommand]
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What a node runs on: real, or simulated.
+
+    Attributes:
+        random: Source of ids, jitter and choices; each actor gets a generator of its own from it.
+        epoch: Names this run of the node in its event log.
+        build_tcp: The tcp room, given the address that it tells events and its own.
+        build_engine: What scans nonces, given the address of the miner.
+    """
+
+    runner: Runner
+    clock: Clock
+    random: random.Random
+    epoch: str
+    store: Store
+    journal: Journal
+    build_tcp: Callable[[Address[TcpEvent], Address[Any]], NodeActor]
+    build_engine: Callable[[Address[ScanResult]], ScanEngine]
+
+
+def gossip_limits_bytes(network: Network) -> dict[str, int]:
+    """WIRE: limits, gossip payloads."""
+    block_bytes = max(16 * KIB, KIB * (network.max_transactions_per_block + 1))
+    if network.key_scheme == "p192-sha1":
+        block_bytes = MIB  # the field never checks how many transactions a block has
+    return {"bc:new_tx": KIB, "bc:new_block": block_bytes}
+
+
+def assemble(settings: Settings, machine: Machine) -> tuple[Supervisor, Addresses]:
+    """Enlist every actor of a node with its neighbours; nothing runs yet."""
+    supervisor = Supervisor(machine.runner, machine.clock)
+    at: dict[str, Address[Any]] = {name: Address(supervisor.mailbox(name)) for name in START_ORDER}
+    for build in (_enlist_links, _enlist_spreading, _enlist_state):
+        build(settings, machine, supervisor, at)
+    supervisor.enlist("events", lambda: EventsActor(machine.epoch, machine.clock))
+    return supervisor, Addresses(supervisor=supervisor.address, **at)
+
+
+def _generator(machine: Machine) -> random.Random:
+    return random.Random(machine.random.getrandbits(128))  # noqa: S311 - ids and jitter
+
+
+def _enlist_links(
+    settings: Settings, machine: Machine, supervisor: Supervisor, at: dict[str, Address[Any]]
+) -> None:
+    rooms = {
+        "p2p": at["peers"],
+        "gossip": at["gossip"],
+        "search_response": at["search"],
+        "chain": at["chain"],
+        "mempool": at["mempool"],
+    }
+    supervisor.enlist(
+        "peers",
+        lambda: PeersActor(
+            settings=settings.peers,
+            me=at["peers"],
+            tcp=at["tcp"],
+            messaging=at["messaging"],
+            rooms=(at["gossip"], at["search"], at["chain"], at["mempool"]),
+            events=at["events"],
+            clock=machine.clock,
+            rng=_generator(machine),
+        ),
+        group=LINK_ROOMS,
+    )
+    supervisor.enlist(
+        "messaging",
+        lambda: MessagingActor(
+            tcp=at["tcp"],
+            rooms=rooms,
+            links=at["peers"],
+            me=at["messaging"],
+            clock=machine.clock,
+        ),
+        group=LINK_ROOMS,
+    )
+    supervisor.enlist(
+        "tcp", lambda: machine.build_tcp(at["messaging"], at["tcp"]), group=LINK_ROOMS
+    )
+
+
+def _enlist_spreading(
+    settings: Settings, machine: Machine, supervisor: Supervisor, at: dict[str, Address[Any]]
+) -> None:
+    handlers = {"bc:new_tx": at["mempool"], "bc:new_block": at["chain"], "search": at["search"]}
+    supervisor.enlist(
+        "gossip",
+        lambda: GossipActor(
+            me=at["gossip"],
+            handlers=handlers,
+            limits_bytes=gossip_limits_bytes(settings.network),
+            messaging=at["messaging"],
+            peers=at["peers"],
+            clock=machine.clock,
+            rng=_generator(machine),
+        ),
+    )
+    supervisor.enlist(
+        "search",
+        lambda: SearchActor(
+            me=at["search"],
+            providers={"block": at["chain"]},
+            gossip=at["gossip"],
+            messaging=at["messaging"],
+            peers=at["peers"],
+            clock=machine.clock,
+            rng=_generator(machine),
+        ),
+    )
+
+
+def _enlist_state(
+    settings: Settings, machine: Machine, supervisor: Supervisor, at: dict[str, Address[Any]]
+) -> None:
+    neighbours = Neighbours(
+        messaging=at["messaging"],
+        peers=at["peers"],
+        gossip=at["gossip"],
+        search=at["search"],
+        mempool=at["mempool"],
+        miner=at["miner"],
+        events=at["events"],
+    )
+    supervisor.enlist(
+        "chain",
+        lambda: ChainActor(
+            store=machine.store,
+            network=settings.network,
+            agent=AGENT,
+            clock=machine.clock,
+            me=at["chain"],
+            neighbours=neighbours,
+        ),
+        group=STATE_ROOMS,
+    )
+    supervisor.enlist("mempool", lambda: _mempool(settings, machine, at))
+    supervisor.enlist("miner", lambda: _miner(settings, machine, at))
+
+
+def _mempool(settings: Settings, machine: Machine, at: dict[str, Address[Any]]) -> MempoolActor:
+    return MempoolActor(
+        network=settings.network,
+        settings=settings.mempool,
+        accounts=machine.store.reader().account,
+        journal=machine.journal,
+        clock=machine.clock,
+        me=at["mempool"],
+        peers=at["peers"],
+        messaging=at["messaging"],
+        gossip=at["gossip"],
+        miner=at["miner"],
+        events=at["events"],
+    )
+
+
+def _miner(settings: Settings, machine: Machine, at: dict[str, Address[Any]]) -> MinerActor:
+    reader = machine.store.reader()
+    return MinerActor(
+        network=settings.network,
+        settings=settings.miner,
+        engine=machine.build_engine(at["miner"]),
+        accounts=reader.account,
+        tip=reader.tip,
+        clock=machine.clock,
+        me=at["miner"],
+        chain=at["chain"],
+        mempool=at["mempool"],
+        events=at["events"],
+    )
+
+
+class Node:
+    """A node on this machine: its directory, socket, store, threads.
+
+    ``start`` and ``stop`` are for one thread; the addresses are for any.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._given = settings
+        self._resources = ExitStack()
+        self._supervisor: Supervisor | None = None
+
+    def start(self) -> None:
+        """Open everything and let the actors begin.
+
+        Raises:
+            StartError: the directory, the store, the key or the port cannot be had.
+        """
+        try:
+            self._open()
+            self._begin()
+        except (DataDirError, StoreError, ListenError) as error:
+            self.stop()
+            raise StartError(str(error)) from error
+        except (ActorDownError, TimeoutError) as error:
+            self.stop()
+            message = f"the node did not come up: {error}"
+            raise StartError(message) from error
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Stop the actors in reverse order, each after its message in hand, and let go of the rest."""
+        if self._supervisor is not None:
+            self._supervisor.stop_members(tuple(reversed(START_ORDER)))
+            self._supervisor = None
+        self._resources.close()
+
+    def _open(self) -> None:
+        given = self._given
+        self.data_dir = DataDir(given.data_dir)
+        self._resources.callback(self.data_dir.close)
+        self.wallet: PrivateKey = self.data_dir.wallet_key(given.network.scheme, os.urandom)
+        self._store = Store.open(self.data_dir.chain_db, given.network)
+        self._resources.callback(self._store.close)
+        host, _, port = given.listen.rpartition(":")
+        self._listener: socket.socket = open_listener(host, int(port))
+        self._resources.callback(self._listener.close)
+        bound_port = self._listener.getsockname()[1]
+        self.listen_address = f"{host}:{bound_port}"
+        self.settings = replace(
+            given,
+            tcp=replace(given.tcp, max_connections=2 * given.peers.max_peers),
+            peers=replace(given.peers, advertise=self._advertised(host, bound_port)),
+            miner=replace(given.miner, coinbase=given.miner.coinbase or self.wallet.public),
+        )
+
+    def _advertised(self, host: str, bound_port: int) -> str:
+        asked_host, _, asked_port = self._given.peers.advertise.rpartition(":")
+        if asked_port not in ("", "0"):
+            return self._given.peers.advertise
+        own = "127.0.0.1" if host in UNSPECIFIED_HOSTS else host
+        return f"{asked_host or own}:{bound_port}"
+
+    def _begin(self) -> None:
+        self.clock = ThreadClock()
+        self._resources.callback(self.clock.stop)
+        self.started_s = self.clock.now_s()
+        conn_ids = map(ConnId, itertools.count(1))
+        machine = Machine(
+            runner=ThreadRunner(self.clock),
+            clock=self.clock,
+            random=random.SystemRandom(),
+            epoch=os.urandom(8).hex(),
+            store=self._store,
+            journal=FileJournal(self.data_dir.mempool),
+            build_tcp=lambda messaging, me: TcpActor(
+                settings=self.settings.tcp,
+                listener=self._listener,
+                messaging=messaging,
+                me=me,
+                clock=self.clock,
+                conn_ids=conn_ids,
+            ),
+            build_engine=lambda miner: WorkerEngine(miner, self.settings.miner.threads),
+        )
+        self._supervisor, self.addresses = assemble(self.settings, machine)
+        self._supervisor.start_members()
+        self._supervisor.await_members()

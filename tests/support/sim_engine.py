@@ -1,0 +1,50 @@
+"""Simulated mining hardware: finds a real nonce, and takes a seeded, simulated time for it."""
+
+from __future__ import annotations
+
+import random
+
+from actors.miner.engine import ScanExhausted, ScanFound, ScanJob, ScanResult
+from actors.miner.scan import scan
+from actors.runtime.address import Address
+from actors.runtime.clock import Clock, Timer
+
+
+class SimEngine:
+    """A scan engine for networks of difficulty 0 to 2; the time to a solution is exponential."""
+
+    def __init__(
+        self,
+        results: Address[ScanResult],
+        clock: Clock,
+        rng: random.Random,
+        *,
+        mean_s: float = 10.0,
+    ) -> None:
+        self._results, self._clock, self._rng, self._mean_s = results, clock, rng, mean_s
+        self._timer: Timer | None = None
+        self._threads = 1
+
+    @property
+    def name(self) -> str:
+        return "simulated"
+
+    def start(self, job: ScanJob) -> None:
+        self.cancel()
+        nonce, hashes = scan(job.template, job.first, job.end - job.first, lambda: False)
+        result: ScanResult = ScanExhausted(job.job_id)
+        if nonce is not None:
+            result = ScanFound(job.job_id, nonce, hashes)
+        delay_s = self._rng.expovariate(self._threads / self._mean_s)
+        self._timer = self._clock.tell_after(delay_s, self._results, result)
+
+    def cancel(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def set_threads(self, threads: int) -> None:
+        self._threads = threads
+
+    def stop(self) -> None:
+        self.cancel()
