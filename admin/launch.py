@@ -1,0 +1,39 @@
+"""Puts an admin server beside a running node: the one place that knows both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from actors.node import VERSION, Node
+from admin.house import House
+from admin.server import AdminServer
+
+
+def launch(node: Node, *, shutdown: Callable[[], None]) -> AdminServer:
+    """The admin server of a started node, on the address of its settings; not yet serving.
+
+    Args:
+        shutdown: As of :class:`~admin.house.House`.
+
+    Raises:
+        AdminBindError: that address is none, or not on the loopback interface.
+    """
+    at = node.addresses
+    house = House(
+        supervisor=at.supervisor,
+        peers=at.peers,
+        chain=at.chain,
+        mempool=at.mempool,
+        miner=at.miner,
+        events=at.events,
+        clock=node.clock,
+        version=VERSION,
+        network=node.settings.network,
+        started_s=node.started_s,
+        listen_address=node.listen_address,
+        advertise_address=node.settings.peers.advertise,
+        data_dir=node.data_dir.path,
+        wallet=node.wallet,
+        shutdown=shutdown,
+    )
+    return AdminServer(house, listen=node.settings.admin)
