@@ -12,14 +12,14 @@ import os
 import random
 import socket
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from typing import Any
 
 from actors.chain.actor import ChainActor
 from actors.chain.messages import ChainCommand
 from actors.chain.room import Neighbours
-from actors.chain.store import Store, StoreError
+from actors.chain.store import Reader, Store, StoreError
 from actors.config import KIB, MIB, Settings
 from actors.datadir import DataDir, DataDirError
 from actors.gossip.actor import GossipActor
@@ -101,6 +101,8 @@ class Machine:
     Attributes:
         random: Source of ids, jitter and choices; each actor gets a generator of its own from it.
         epoch: Names this run of the node in its event log.
+        pool_view: What the mempool sees of the store; an incarnation hands it on to the next.
+        template_view: The same for the miner.
         build_tcp: The tcp room, given the address that it tells events and its own.
         build_engine: What scans nonces, given the address of the miner.
     """
@@ -110,6 +112,8 @@ class Machine:
     random: random.Random
     epoch: str
     store: Store
+    pool_view: Reader
+    template_view: Reader
     journal: Journal
     build_tcp: Callable[[Address[TcpEvent], Address[Any]], NodeActor]
     build_engine: Callable[[Address[ScanResult]], ScanEngine]
@@ -239,7 +243,7 @@ def _mempool(settings: Settings, machine: Machine, at: dict[str, Address[Any]]) 
     return MempoolActor(
         network=settings.network,
         settings=settings.mempool,
-        accounts=machine.store.reader().account,
+        accounts=machine.pool_view.account,
         journal=machine.journal,
         clock=machine.clock,
         me=at["mempool"],
@@ -252,13 +256,12 @@ def _mempool(settings: Settings, machine: Machine, at: dict[str, Address[Any]]) 
 
 
 def _miner(settings: Settings, machine: Machine, at: dict[str, Address[Any]]) -> MinerActor:
-    reader = machine.store.reader()
     return MinerActor(
         network=settings.network,
         settings=settings.miner,
         engine=machine.build_engine(at["miner"]),
-        accounts=reader.account,
-        tip=reader.tip,
+        accounts=machine.template_view.account,
+        tip=machine.template_view.tip,
         clock=machine.clock,
         me=at["miner"],
         chain=at["chain"],
@@ -342,6 +345,8 @@ class Node:
             random=random.SystemRandom(),
             epoch=os.urandom(8).hex(),
             store=self._store,
+            pool_view=self._resources.enter_context(closing(self._store.reader())),
+            template_view=self._resources.enter_context(closing(self._store.reader())),
             journal=FileJournal(self.data_dir.mempool),
             build_tcp=lambda messaging, me: TcpActor(
                 settings=self.settings.tcp,

@@ -56,7 +56,10 @@ def mine_chain(
 def workless(network: Network, parent: BlockRef, coinbase: bytes = ALICE.public) -> Block:
     """A block that lacks the proof of work."""
     nonce = 0
-    while has_work((block := make_block(parent.number + 1, nonce, parent.hash, coinbase, ())).hash, network.difficulty):
+    while has_work(
+        (block := make_block(parent.number + 1, nonce, parent.hash, coinbase, ())).hash,
+        network.difficulty,
+    ):
         nonce += 1
     return block
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -45,6 +46,8 @@ class Stage:
         self.clock = PushedClock()
         self._actors: list[NodeActor] = []
         self._falls: list[Fall] = []
+        self.resources = ExitStack()
+        """Closed when the test ends, after the actors have stopped."""
 
     def __enter__(self) -> Self:
         return self
@@ -58,6 +61,7 @@ class Stage:
         for actor in self._actors:
             self.stop(actor)
         self.clock.stop()
+        self.resources.close()
         if kind is None and self._falls:
             raise self._falls[0].error
 
@@ -75,6 +79,11 @@ class Stage:
         actor.halt()
         assert actor.ended.wait(TIMEOUT_S), "the actor does not end"
 
+    def take_falls(self) -> list[Fall]:
+        """The falls so far, for a test that wants them; they are not raised any more."""
+        falls, self._falls = self._falls, []
+        return falls
+
     def _ended(self, _actor: NodeActor, fall: Fall | None) -> None:
         if fall is not None:
             self._falls.append(fall)
@@ -84,7 +93,10 @@ class ThreadProbe:
     """The other end of an address, on a thread: keeps what it is told, and lets a test wait for it."""
 
     def __init__(
-        self, stage: Stage, name: str = "probe", react: Callable[[Any], None] = lambda _message: None
+        self,
+        stage: Stage,
+        name: str = "probe",
+        react: Callable[[Any], None] = lambda _message: None,
     ) -> None:
         self._messages: list[Any] = []
         self._changed = threading.Condition()
@@ -92,9 +104,7 @@ class ThreadProbe:
         self.address: Address[Any] = Address(mailbox)
         stage.run(_ProbeActor(self._keep, react), mailbox)
 
-    def wait_for(
-        self, kind: type[T], where: Callable[[T], bool] = lambda _message: True
-    ) -> T:
+    def wait_for(self, kind: type[T], where: Callable[[T], bool] = lambda _message: True) -> T:
         """The first message of this type that fits, past or to come; it is taken out."""
         deadline_s = time.monotonic() + TIMEOUT_S
         with self._changed:

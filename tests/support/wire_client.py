@@ -123,7 +123,9 @@ class WireClient:
         kind, payload = body[5:].split(b"\0", 1)
         return WireMessage(body[0], int.from_bytes(body[1:5], "big"), kind.decode(), payload)
 
-    def recv_until(self, type_: int, *, id_: int | None = None, kind: str | None = None) -> WireMessage:
+    def recv_until(
+        self, type_: int, *, id_: int | None = None, kind: str | None = None
+    ) -> WireMessage:
         """The next message of a type (and id, and kind); others are skipped."""
         while True:
             got = self.recv_message()

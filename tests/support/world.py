@@ -69,6 +69,8 @@ class SimNode:
             random=rng,
             epoch=str(self.lives),
             store=self.store,
+            pool_view=self.store.reader(),
+            template_view=self.store.reader(),
             journal=self.journal,
             build_tcp=lambda messaging, _me: SimTcpActor(world.wire, self.name, messaging),
             build_engine=lambda miner: SimEngine(

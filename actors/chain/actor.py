@@ -1,0 +1,381 @@
+"""The chain room's actor: blocks in by whatever way, the canonical chain and its changes out.
+
+Lives here: which handler gets which message, and what is told to whom after a commit.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter, deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import assert_never
+
+from actors.chain.download import Downloads
+from actors.chain.greeting import Greeting
+from actors.chain.importer import Importer
+from actors.chain.messages import (
+    BlockMined,
+    BlockOutcome,
+    BlockVerdict,
+    ChainCommand,
+    ChainInfo,
+    GetAccount,
+    GetBlock,
+    GetChain,
+    GetTransaction,
+    ListBlocks,
+    MinedVerdict,
+    SubmitBlock,
+    SyncState,
+    TipChanged,
+)
+from actors.chain.orphans import Orphan
+from actors.chain.room import Neighbours, Room, tokens
+from actors.chain.serving import Serving
+from actors.chain.store import Store
+from actors.chain.sync import ASK_AGAIN_S, MAX_PENDING_BLOCKS, PeerTable
+from actors.chain.walkback import WalkBack
+from actors.chain.wire import (
+    GET_BLOCKS_KIND,
+    MAX_BATCH_BLOCKS,
+    MAX_BATCH_BYTES,
+    STATUS_KIND,
+    decode_status,
+)
+from actors.gossip.messages import Decision, GossipItem, GossipReceived, Publish, Verdicts
+from actors.ledger.codec import decode_block
+from actors.ledger.network import Network
+from actors.ledger.state import SignatureKnown
+from actors.ledger.types import Block
+from actors.ledger.violation import Violation
+from actors.messaging.messages import Done, Inbound, MessageType, Received, Respond, Response
+from actors.peers.messages import (
+    LinksReset,
+    PeerEvent,
+    PeerId,
+    PeerKind,
+    PeerLinked,
+    PeerUnlinked,
+    Resync,
+)
+from actors.runtime.actor import NodeActor
+from actors.runtime.address import Address
+from actors.runtime.clock import Clock
+from actors.runtime.events import Happened
+from actors.search.messages import LookedUp, LookUp, SearchEnded
+from actors.tcp.messages import ConnId
+
+log = logging.getLogger(__name__)
+
+BLOCK_KIND = "bc:new_block"
+
+_DECISIONS = {
+    BlockOutcome.CONNECTED: Decision.RELAY,
+    BlockOutcome.INVALID: Decision.FINAL,
+    BlockOutcome.KNOWN: Decision.FINAL,
+    BlockOutcome.SIDE_BRANCH: Decision.DROP,
+    BlockOutcome.ORPHAN: Decision.DROP,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Continue:
+    """More held blocks stand on connected ones. Tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class _AskAgain:
+    """A peer that failed us may be asked for its status again. Tell."""
+
+    peer: PeerId
+
+
+ChainInput = (
+    ChainCommand
+    | GossipReceived
+    | LookUp
+    | SearchEnded
+    | PeerEvent
+    | Received
+    | Response
+    | _Continue
+    | _AskAgain
+)
+
+
+class ChainActor(NodeActor):
+    """Keeps the longest valid chain and obtains what is missing of it."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        network: Network,
+        agent: str,
+        clock: Clock,
+        me: Address[ChainInput],
+        neighbours: Neighbours,
+        signature_known: SignatureKnown | None = None,
+        max_pending: int = MAX_PENDING_BLOCKS,
+    ) -> None:
+        """Build it on an open store.
+
+        All state is in there: the next incarnation may be built on the same one, and whoever opened
+        it closes it.
+
+        Args:
+            store: Nobody else writes to it.
+            network: The store's.
+            agent: What we say that we run, ``troupe/0.1.0``.
+            clock: For the one timer, and to number questions.
+            me: The actor's own address.
+            neighbours: Whom it tells.
+            signature_known: Whether the mempool verified a transaction's signature, by id.
+            max_pending: How many blocks of walks back may wait on disk.
+        """
+        super().__init__()
+        self._store, self._network, self._clock = store, network, clock
+        self._me, self._to = me, neighbours
+        self._importer = Importer(store, network, signature_known)
+        self._serving = Serving(store)
+        self._table = PeerTable()
+        room = Room(store, network, self._table, neighbours, me, tokens(clock))
+        self._greeting = Greeting(room, agent)
+        self._downloads = Downloads(room, self._import, self._ask_later)
+        self._walk = WalkBack(room, self._connect, max_pending)
+        self._bases: deque[bytes] = deque()
+        """Blocks whose held children are to be connected; each is pending or orphaned until then."""
+        self._continuing = False
+        self._unannounced = False
+        """The tip moved by other ways than gossip: tell the network once it stands still."""
+
+    def on_start(self) -> None:
+        at_start = TipChanged(self._store.tip())
+        self._to.mempool.tell(at_start)
+        self._to.miner.tell(at_start)
+        self._to.peers.tell(Resync(self._me))
+        self._walk.resume(None)
+
+    def on_receive(self, message: ChainInput) -> object:  # noqa: C901, PLR0912 - a case per message
+        match message:
+            case GossipReceived(items):
+                self._on_gossip(items)
+            case BlockMined(block, reply_to):
+                reply_to.tell(MinedVerdict(self._take_own(block)))
+            case SubmitBlock(raw, validate_only):
+                return self._submit(raw, validate_only=validate_only)
+            case Received(messages):
+                self._on_requests(messages)
+            case Response():
+                self._on_response(message)
+            case SearchEnded():
+                self._walk.on_ended(message)
+                self._settle()
+            case LookUp(ticket, query, reply_to):
+                reply_to.tell(LookedUp(ticket, self._serving.look_up(query)))
+            case PeerLinked() | PeerUnlinked() | LinksReset():
+                self._on_link(message)
+            case _Continue():
+                self._continue()
+            case _AskAgain(peer):
+                self._ask(peer)
+            case GetChain():
+                return self._info()
+            case GetBlock():
+                return self._serving.block(message)
+            case ListBlocks():
+                return self._serving.blocks(message)
+            case GetTransaction(tx_id):
+                return self._serving.transaction(tx_id)
+            case GetAccount():
+                return self._serving.account(message)
+            case _:
+                assert_never(message)
+        return None
+
+    # -- blocks that come one by one --------------------------------------------------------------
+
+    def _on_gossip(self, items: Sequence[GossipItem]) -> None:
+        decisions = [(item.ticket, self._judge(item)) for item in items]
+        self._to.gossip.tell(Verdicts(tuple(decisions)))
+        self._settle()
+
+    def _judge(self, item: GossipItem) -> Decision:
+        block = decode_block(item.payload)
+        if isinstance(block, Violation):
+            log.debug("%s gossiped a malformed block", item.peer)
+            return Decision.FINAL
+        verdict = self._take(block, item.peer, item.conn)
+        if verdict.outcome is BlockOutcome.CONNECTED:
+            self._unannounced = False
+        if verdict.outcome is BlockOutcome.INVALID:
+            log.debug("%s gossiped an invalid block: %s", item.peer, verdict.violation)
+        else:
+            self._greeting.heard_of(item.peer, block.number)
+        return _DECISIONS[verdict.outcome]
+
+    def _submit(self, raw: bytes, *, validate_only: bool) -> BlockVerdict:
+        block = decode_block(raw)
+        if isinstance(block, Violation):
+            return BlockVerdict(BlockOutcome.INVALID, None, block)
+        if not validate_only:
+            return self._take_own(block)
+        verdict = self._importer.add((block,), keep=False).verdicts[0]
+        if verdict.outcome is BlockOutcome.CONNECTED:
+            return BlockVerdict(BlockOutcome.VALID, block.hash)
+        return verdict
+
+    def _take_own(self, block: Block) -> BlockVerdict:
+        """Take a block of our miner or user, and gossip it if it is the new tip."""
+        verdict = self._take(block, None, None)
+        if verdict.outcome is BlockOutcome.CONNECTED:
+            self._unannounced = False
+            self._to.gossip.tell(Publish(BLOCK_KIND, block.raw))
+        self._settle()
+        return verdict
+
+    def _take(self, block: Block, peer: PeerId | None, conn: ConnId | None) -> BlockVerdict:
+        verdict = self._import((block,))[0]
+        if verdict.outcome is BlockOutcome.ORPHAN:
+            self._walk.hold(Orphan(block, peer, conn))
+        return verdict
+
+    # -- every block goes through here ------------------------------------------------------------
+
+    def _import(self, blocks: Sequence[Block]) -> Sequence[BlockVerdict]:
+        """Take blocks, and see to what was waiting for them."""
+        verdicts = self._add(blocks)
+        for block, verdict in zip(blocks, verdicts, strict=True):
+            if verdict.outcome in (BlockOutcome.CONNECTED, BlockOutcome.SIDE_BRANCH):
+                self._connect(block.hash)
+        return verdicts
+
+    def _add(self, blocks: Sequence[Block]) -> Sequence[BlockVerdict]:
+        """Store blocks, move the tip, and tell of it after the commit."""
+        imported = self._importer.add(blocks)
+        change = imported.change
+        if change is not None:
+            level = logging.INFO if change.disconnected else logging.DEBUG
+            log.log(level, "tip %d %.8s", change.tip.number, change.tip.hash.hex())
+            self._unannounced = True
+            self._to.mempool.tell(change)
+            self._to.miner.tell(change)
+            self._to.events.tell(Happened(change))
+        self._walk.on_stored()
+        return imported.verdicts
+
+    def _connect(self, base: bytes) -> None:
+        """See to the held blocks, if any, that stand on one that is stored now."""
+        if self._walk.orphans.stands_on(base) or self._store.is_awaited(base):
+            self._bases.append(base)
+            self._continue_soon()
+
+    def _continue_soon(self) -> None:
+        if not self._continuing:
+            self._continuing = True
+            self._me.tell(_Continue())
+
+    def _continue(self) -> None:
+        """Connect about as many held blocks as a download brings at once, then look at the mailbox."""
+        self._continuing = False
+        batch: list[Block] = []
+        size_bytes = 0
+        while self._bases and len(batch) < MAX_BATCH_BLOCKS and size_bytes < MAX_BATCH_BYTES:
+            children = self._walk.take_children(self._bases.popleft())
+            self._bases.extend(child.hash for child in children)
+            batch += children
+            size_bytes += sum(len(child.raw) for child in children)
+        verdicts = self._add(batch)
+        self._walk.refuse(v.hash for v in verdicts if v.outcome is BlockOutcome.ORPHAN)
+        if self._bases:
+            self._continue_soon()
+        self._settle()
+
+    def _settle(self) -> None:
+        """What next, now that a message is dealt with: more blocks, or the news of those we have."""
+        self._downloads.seek()
+        if self._bases:
+            return
+        self._walk.seek()
+        if self._unannounced and not self._downloads.busy:
+            self._unannounced = False
+            raw = self._store.raw(self._store.tip().hash)
+            assert raw is not None, "the tip is stored"
+            self._to.gossip.tell(Publish(BLOCK_KIND, raw))
+
+    # -- peers ------------------------------------------------------------------------------------
+
+    def _on_link(self, event: PeerEvent) -> None:
+        match event:
+            case PeerLinked(peer, conn):
+                if self._table.link(peer, conn):
+                    self._greeting.ask(peer, conn)
+            case PeerUnlinked(peer, conn, outbound):
+                self._table.unlink(peer, conn, outbound)
+                if not self._table.is_troupe(peer):
+                    self._ask(peer)
+            case LinksReset():
+                self._table.clear()
+                self._greeting.forget()
+                self._downloads.forget()
+                self._walk.forget()
+            case _:
+                assert_never(event)
+
+    def _on_response(self, response: Response) -> None:
+        match self._greeting.on_response(response):
+            case PeerKind.LEGACY:
+                self._walk.resume(response.conn)
+            case None:
+                self._downloads.on_response(response)
+        self._settle()
+
+    def _on_requests(self, messages: Sequence[Inbound]) -> None:
+        unanswered: Counter[ConnId] = Counter()
+        for message in messages:
+            answer = self._answer(message) if message.type is MessageType.REQUEST else None
+            if answer is None:
+                unanswered[message.conn] += 1
+            else:
+                self._to.messaging.tell(Respond(message.conn, message.message_id, answer))
+        for conn, count in unanswered.items():
+            self._to.messaging.tell(Done(conn, count))
+        self._settle()
+
+    def _answer(self, request: Inbound) -> bytes | None:
+        if request.kind == GET_BLOCKS_KIND:
+            return self._serving.blocks_after(request.payload)
+        if request.kind != STATUS_KIND:
+            return None
+        peer, status = self._table.owner(request.conn), decode_status(request.payload)
+        if peer is not None and status is not None:
+            self._greeting.learn(peer, status)
+        return self._greeting.status()
+
+    def _ask(self, peer: PeerId) -> None:
+        known = self._table.get(peer)
+        if known is not None:
+            self._greeting.ask(peer, known.conn)
+
+    def _ask_later(self, peer: PeerId) -> None:
+        self._clock.tell_after(ASK_AGAIN_S, self._me, _AskAgain(peer))
+
+    # -- people -----------------------------------------------------------------------------------
+
+    def _info(self) -> ChainInfo:
+        tip = self._store.tip()
+        sync = SyncState.IDLE
+        if self._downloads.busy:
+            sync = SyncState.DOWNLOADING
+        elif self._walk.busy or self._bases:
+            sync = SyncState.WALKING_BACK
+        return ChainInfo(
+            tip=tip,
+            genesis_hash=self._network.genesis.hash,
+            sync=sync,
+            best_known_height=max(tip.number, self._table.best_height()),
+            orphans=len(self._walk.orphans),
+            side_blocks=self._store.side_blocks(),
+            supply=self._network.block_reward * tip.number,
+        )

@@ -1,0 +1,199 @@
+"""The file under the store: its tables, how it is opened, and why it may be refused.
+
+Must not live here: what the rows mean to fork choice (`tree`), or the statements of every day (`store`).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from actors.ledger.network import Network
+from actors.ledger.types import Block
+
+SCHEMA_VERSION = 1
+
+CACHE_KIB = 32 * 1024
+"""Holds the upper levels of every index of a million accounts."""
+CACHED_STATEMENTS = 256
+"""More than there are statements: none is ever prepared twice."""
+BUSY_TIMEOUT_S = 10.0
+"""How long to wait for another process that holds the file (a backup, a verification)."""
+
+_TABLES = (
+    """CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID""",
+    # Every block whose ancestors are all known. The id is the order of arrival: first seen wins a tie.
+    # The bytes come last, so that reading a header never touches them.
+    """CREATE TABLE blocks (
+        id INTEGER PRIMARY KEY,
+        hash BLOB NOT NULL UNIQUE,
+        number INTEGER NOT NULL,
+        parent_hash BLOB NOT NULL,
+        status INTEGER NOT NULL,
+        raw BLOB NOT NULL)""",
+    # Finds the longest branch at once, however many invalid blocks somebody made.
+    """CREATE INDEX blocks_not_invalid ON blocks (number) WHERE status <> 2""",
+    # The best chain: its last row is the tip.
+    """CREATE TABLE canonical (number INTEGER PRIMARY KEY, block INTEGER NOT NULL)""",
+    # An account's value from block `height` on, until the next row of its address.
+    """CREATE TABLE accounts (
+        address BLOB NOT NULL,
+        height INTEGER NOT NULL,
+        balance INTEGER NOT NULL,
+        nonce INTEGER NOT NULL,
+        PRIMARY KEY (address, height)) WITHOUT ROWID""",
+    """CREATE INDEX accounts_by_height ON accounts (height)""",
+    # The transactions of the canonical chain.
+    """CREATE TABLE transactions (
+        id BLOB PRIMARY KEY,
+        number INTEGER NOT NULL,
+        position INTEGER NOT NULL) WITHOUT ROWID""",
+    """CREATE INDEX transactions_by_number ON transactions (number)""",
+    # Blocks of a walk back: proof of work checked, an ancestor still unknown. None of them is in `blocks`.
+    """CREATE TABLE pending (
+        id INTEGER PRIMARY KEY,
+        hash BLOB NOT NULL UNIQUE,
+        number INTEGER NOT NULL,
+        parent_hash BLOB NOT NULL,
+        raw BLOB NOT NULL)""",
+    """CREATE INDEX pending_by_parent ON pending (parent_hash)""",
+    """CREATE INDEX pending_by_number ON pending (number)""",
+)
+
+
+class StoreError(Exception):
+    """The store cannot be used; the text is one sentence or two for the operator."""
+
+
+def open_store(path: Path | None, network: Network) -> sqlite3.Connection:
+    """Open for writing, creating the tables of a new file; None: in memory.
+
+    Raises:
+        StoreError: The file is damaged, of another network or of a newer program.
+    """
+    with _Refusing(path):
+        connection = _connect(":memory:" if path is None else str(path))
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            if not _has_tables(connection):
+                _create(connection, network)
+            _check(connection, network)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+def open_for_reading(path: Path, network: Network) -> sqlite3.Connection:
+    """Open an existing store beside whoever writes it.
+
+    Raises:
+        StoreError: As for :func:`open_store`, or there is no such file.
+    """
+    if not path.exists():
+        message = f"there is no chain at {path}"
+        raise StoreError(message)
+    with _Refusing(path):
+        connection = _connect(str(path))
+        try:
+            connection.execute("PRAGMA query_only = ON")
+            _check(connection, network)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+def _connect(name: str) -> sqlite3.Connection:
+    """A connection in autocommit mode: transactions are begun and ended by name.
+
+    It is built on one thread and used on another, but never by two at a time.
+    """
+    connection = sqlite3.connect(
+        name,
+        timeout=BUSY_TIMEOUT_S,
+        isolation_level=None,
+        check_same_thread=False,
+        cached_statements=CACHED_STATEMENTS,
+    )
+    connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+    return connection
+
+
+def _has_tables(connection: sqlite3.Connection) -> bool:
+    return connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is not None
+
+
+def _create(connection: sqlite3.Connection, network: Network) -> None:
+    """All tables and genesis in one transaction: a kill leaves an empty file or a whole one."""
+    connection.execute("BEGIN IMMEDIATE")
+    for statement in _TABLES:
+        connection.execute(statement)
+    connection.executemany(
+        "INSERT INTO meta VALUES (?, ?)",
+        (("schema", str(SCHEMA_VERSION)), ("network", network.definition())),
+    )
+    genesis: Block = network.genesis
+    connection.execute(
+        "INSERT INTO blocks VALUES (1, ?, 0, ?, 1, ?)",
+        (genesis.hash, genesis.parent_hash, genesis.raw),
+    )
+    connection.execute("INSERT INTO canonical VALUES (0, 1)")
+    connection.execute("COMMIT")
+
+
+def _check(connection: sqlite3.Connection, network: Network) -> None:
+    """What can be told at once; ``troupe verify`` tells the rest."""
+    if not _has_tables(connection):
+        message = "the file holds no chain yet: start the node once"
+        raise StoreError(message)
+    meta = dict(connection.execute("SELECT key, value FROM meta"))
+    schema = int(meta.get("schema", 0))
+    if schema > SCHEMA_VERSION:
+        message = (
+            f"the chain was written by a newer program (schema {schema}; this one knows"
+            f" {SCHEMA_VERSION}): use that version of troupe, or another data directory"
+        )
+        raise StoreError(message)
+    if meta.get("network") != network.definition():
+        message = (
+            f"the chain belongs to another network ({meta.get('network')}), not to"
+            f" {network.definition()}: use another data directory"
+        )
+        raise StoreError(message)
+    tip = connection.execute(
+        "SELECT hash FROM canonical JOIN blocks ON blocks.id = block"
+        " ORDER BY canonical.number DESC LIMIT 1"
+    ).fetchone()
+    if tip is None:
+        message = "the chain has no tip"
+        raise sqlite3.DatabaseError(message)
+
+
+class _Refusing:
+    """Turns what SQLite says about a file into what its operator needs to know."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        match error:
+            case sqlite3.OperationalError():
+                message = f"cannot open {self._path}: {error}"
+            case sqlite3.DatabaseError():
+                message = damaged(self._path, error)
+            case _:
+                return
+        raise StoreError(message) from error
+
+
+def damaged(path: Path | None, error: sqlite3.DatabaseError) -> str:
+    """What to say of a file that SQLite cannot make sense of."""
+    return (
+        f"{path} is damaged ({error}): run `troupe verify` to see how much of it is sound, and move"
+        " the file away to download the chain again from peers"
+    )

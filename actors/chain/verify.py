@@ -1,0 +1,187 @@
+"""`troupe verify`: the chain executed again from genesis, and compared with what the store says.
+
+Reads one snapshot, beside a running node if need be. The state before block n is read from the store's
+own account versions below n: they were compared with the execution of the blocks below, so nothing is
+taken on trust, and nothing of the chain is held in memory.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Generator
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from actors.chain.schema import damaged, open_for_reading
+from actors.chain.store import Reader
+from actors.ledger.codec import decode_block
+from actors.ledger.network import Network
+from actors.ledger.state import apply_block
+from actors.ledger.types import Account, Block, BlockRef
+from actors.ledger.violation import Violation
+
+MAX_DIVERGENCES = 20
+"""One wrong block makes all that follow wrong: the first are worth reading."""
+PROGRESS_EVERY_BLOCKS = 100
+
+
+class Fault(Enum):
+    """What a divergence is about."""
+
+    DAMAGED = "damaged"
+    """SQLite cannot read a part of the file."""
+    BLOCK = "block"
+    """A block's bytes are missing, unreadable, or not those of its hash, number and parent."""
+    INVALID = "invalid"
+    """A canonical block breaks a rule."""
+    ACCOUNTS = "accounts"
+    TRANSACTIONS = "transactions"
+
+
+@dataclass(frozen=True, slots=True)
+class Divergence:
+    """One disagreement; ``number`` is the block's, None where it is about none. Value."""
+
+    fault: Fault
+    number: int | None
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """So many blocks out of so many are compared. Value."""
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The outcome: sound when there is no divergence; at most ``MAX_DIVERGENCES`` are told. Value."""
+
+    tip: BlockRef | None
+    blocks: int
+    transactions: int
+    divergences: tuple[Divergence, ...]
+
+
+def verify(path: Path, network: Network) -> Generator[Progress, None, Report]:
+    """Compare; yields progress and returns the report.
+
+    Raises:
+        StoreError: The file cannot be opened at all, or is another network's.
+    """
+    connection = open_for_reading(path, network)
+    check = _Check(connection, network)
+    try:
+        connection.execute("BEGIN")
+        yield from check.run()
+    except sqlite3.DatabaseError as error:
+        check.note(Fault.DAMAGED, None, damaged(path, error))
+    finally:
+        connection.close()
+    return check.report()
+
+
+class _Check:
+    """One run over one snapshot."""
+
+    def __init__(self, connection: sqlite3.Connection, network: Network) -> None:
+        self._db, self._reader, self._network = connection, Reader(connection), network
+        self._tip: BlockRef | None = None
+        self._blocks = self._transactions = 0
+        self._divergences: list[Divergence] = []
+
+    def report(self) -> Report:
+        return Report(self._tip, self._blocks, self._transactions, tuple(self._divergences))
+
+    def note(self, fault: Fault, number: int | None, detail: str) -> None:
+        if len(self._divergences) < MAX_DIVERGENCES:
+            self._divergences.append(Divergence(fault, number, detail))
+
+    def run(self) -> Generator[Progress, None, None]:
+        for (complaint,) in self._db.execute(f"PRAGMA quick_check({MAX_DIVERGENCES})").fetchall():
+            if complaint != "ok":
+                self.note(Fault.DAMAGED, None, complaint)
+        self._tip = tip = self._reader.tip()
+        parent: BlockRef | None = None
+        for number in range(tip.number + 1):
+            parent = self._compare(number, parent)
+            if parent is None or len(self._divergences) == MAX_DIVERGENCES:
+                return  # what follows a block that is not there is not comparable
+            self._blocks = number + 1
+            if self._blocks % PROGRESS_EVERY_BLOCKS == 0:
+                yield Progress(self._blocks, tip.number + 1)
+        self._compare_totals(tip)
+        yield Progress(self._blocks, tip.number + 1)
+
+    def _compare(self, number: int, parent: BlockRef | None) -> BlockRef | None:
+        """Compare all that the store says of one canonical block; None: it cannot be read."""
+        block = self._read(number)
+        if block is None:
+            return None
+        accounts: dict[bytes, Account] = {}
+        if parent is None:
+            if block.hash != self._network.genesis.hash:
+                self.note(Fault.BLOCK, number, "it is not the network's genesis")
+        else:
+            height = parent.number
+            applied = apply_block(
+                self._network,
+                parent,
+                lambda address: self._reader.account_at(address, height),
+                block,
+            )
+            if isinstance(applied, Violation):
+                self.note(Fault.INVALID, number, f"{applied.rule.value}: {applied.detail}")
+                return block.ref
+            accounts.update(applied.accounts)
+        if accounts != self._accounts_of(number):
+            self.note(Fault.ACCOUNTS, number, "stored accounts differ from the executed ones")
+        if [tx.id for tx in block.transactions] != self._transactions_of(number):
+            self.note(Fault.TRANSACTIONS, number, "the transaction index differs from the block")
+        self._transactions += len(block.transactions)
+        return block.ref
+
+    def _read(self, number: int) -> Block | None:
+        row = self._db.execute(
+            "SELECT hash, blocks.number, parent_hash, raw FROM canonical"
+            " LEFT JOIN blocks ON blocks.id = block WHERE canonical.number = ?",
+            (number,),
+        ).fetchone()
+        if row is None or row[0] is None:
+            self.note(Fault.BLOCK, number, "it is missing")
+            return None
+        block = decode_block(row[3])
+        if isinstance(block, Violation):
+            self.note(Fault.BLOCK, number, f"its bytes are no block: {block.detail}")
+            return None
+        if (block.hash, block.number, block.parent_hash) != row[:3]:
+            self.note(Fault.BLOCK, number, "its bytes are not those of its hash, number and parent")
+            return None
+        return block
+
+    def _accounts_of(self, number: int) -> dict[bytes, Account]:
+        rows = self._db.execute(
+            "SELECT address, balance, nonce FROM accounts WHERE height = ?", (number,)
+        )
+        return {address: Account(balance, nonce) for address, balance, nonce in rows}
+
+    def _transactions_of(self, number: int) -> list[bytes]:
+        rows = self._db.execute(
+            "SELECT id FROM transactions WHERE number = ? ORDER BY position", (number,)
+        )
+        return [transaction_id for (transaction_id,) in rows]
+
+    def _compare_totals(self, tip: BlockRef) -> None:
+        """Nothing may be there that belongs to no canonical block."""
+        accounts, transactions = self._db.execute(
+            """SELECT EXISTS (SELECT 1 FROM accounts WHERE height NOT BETWEEN 0 AND :tip),
+                EXISTS (SELECT 1 FROM transactions WHERE number NOT BETWEEN 0 AND :tip)""",
+            {"tip": tip.number},
+        ).fetchone()
+        if accounts:
+            self.note(Fault.ACCOUNTS, None, "accounts of blocks that are not canonical")
+        if transactions:
+            self.note(Fault.TRANSACTIONS, None, "transactions of blocks that are not canonical")
