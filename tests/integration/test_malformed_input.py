@@ -18,6 +18,11 @@ VECTORS: dict[str, Any] = json.loads(
     (Path(__file__).parents[1] / "vectors" / "workshop.json").read_text()
 )
 STATUS = "chain:status"
+KINDS = (
+    *("gossip:bc:new_block", "gossip:bc:new_tx", "gossip:search:block", "gossip:x", "gossip:"),
+    *("search_response:block", "search_response:", "chain:get_blocks", STATUS, "mempool:get"),
+    *("p2p:hello", "p2p:get_peers", "p2p:", ":", "", "nonsense"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -95,20 +100,11 @@ def test_random_bytes_stop_nothing(node: NodeProcess) -> None:
 
 def test_random_messages_after_the_hello_stop_nothing(node: NodeProcess) -> None:
     generator = random.Random(5)
-    kinds = (
-        "gossip:bc:new_block",
-        "gossip:bc:new_tx",
-        "gossip:search:block",
-        "gossip:x",
-        "gossip:",
-    )
-    kinds += ("search_response:block", "search_response:", "chain:get_blocks", "chain:status", "")
-    kinds += ("mempool:get", "p2p:hello", "p2p:get_peers", "p2p:", ":", "nonsense")
     for _ in range(20):
         with greeted(node) as client:
             for number in range(100):
                 payload = generator.randbytes(generator.randrange(200))
-                body = message(generator.randrange(2), number, generator.choice(kinds), payload)
+                body = message(generator.randrange(2), number, generator.choice(KINDS), payload)
                 client.send_frame(body)
             client.sock.shutdown(1)
             client.wait_closed()
