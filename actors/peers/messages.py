@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NewType
 
-from actors.runtime.address import Ask
+from actors.runtime.address import Address, Ask
 from actors.tcp.messages import CloseReason, ConnId
 
 PeerId = NewType("PeerId", str)
@@ -71,7 +71,7 @@ class Classify:
 
 @dataclass(frozen=True, slots=True)
 class PeerInfo:
-    """A peer as people see it. Value."""
+    """A peer as people see it; it has been one for ``connected_s``. Value."""
 
     peer: PeerId
     conns: tuple[ConnId, ...]
@@ -86,6 +86,15 @@ class PeerInfo:
 @dataclass(frozen=True, slots=True)
 class ListPeers(Ask[tuple[PeerInfo, ...]]):
     """Every peer, oldest first. Ask: tuple of PeerInfo."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resync:
+    """Tell the links as they are now: a LinksReset, then a PeerLinked each, the outbound one of a peer
+    first. A room that starts tells this, since it knows none. Tell.
+    """
+
+    reply_to: Address[PeerEvent]
 
 
 # -- events, told to gossip, search, mempool, chain ------------------------------------------------
@@ -114,5 +123,10 @@ class PeerUnlinked:
     outbound: ConnId | None
 
 
-PeerEvent = PeerLinked | PeerUnlinked
-PeersCommand = ConnectPeer | DisconnectPeer | DropPeer | Classify | ListPeers
+@dataclass(frozen=True, slots=True)
+class LinksReset:
+    """There are no links any more: forget what was told before. What follows is news. Tell."""
+
+
+PeerEvent = PeerLinked | PeerUnlinked | LinksReset
+PeersCommand = ConnectPeer | DisconnectPeer | DropPeer | Classify | ListPeers | Resync

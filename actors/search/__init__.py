@@ -1,0 +1,10 @@
+"""The search room: questions over gossip, answers back along the return path.
+
+| file | what it decides |
+|---|---|
+| `routes` | which questions are open, and which of them an answer answers |
+| `pace` | how many questions a peer may ask of us, and through us |
+| `actor` | the shell: ask, look up, pass on, answer, forward |
+
+Must not live here: the things searched for. A provider of each kind (chain, for blocks) has those.
+"""

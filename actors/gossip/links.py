@@ -1,0 +1,54 @@
+"""The links of the peers, as gossip needs them: whose a connection is, and where a relay goes.
+
+Lives here: what the peers room told. Must not live here: who becomes a peer.
+"""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from actors.peers.messages import LinksReset, PeerEvent, PeerId, PeerLinked, PeerUnlinked
+from actors.tcp.messages import ConnId
+
+
+class Links:
+    """Every link is listened to; one of each peer, the outbound one, carries what we send."""
+
+    def __init__(self) -> None:
+        self._peer_of: dict[ConnId, PeerId] = {}
+        self._outbound: dict[PeerId, ConnId] = {}
+        self._but: dict[PeerId, tuple[ConnId, ...]] = {}
+
+    def apply(self, event: PeerEvent) -> None:
+        match event:
+            case PeerLinked(peer, conn, _, first):
+                self._peer_of[conn] = peer
+                if first:
+                    self._outbound[peer] = conn
+            case PeerUnlinked(peer, conn, outbound):
+                self._peer_of.pop(conn, None)
+                if outbound is None:
+                    self._outbound.pop(peer, None)
+                else:
+                    self._outbound[peer] = outbound
+            case LinksReset():
+                self._peer_of.clear()
+                self._outbound.clear()
+            case _:
+                assert_never(event)
+        self._but.clear()
+
+    def peer_of(self, conn: ConnId) -> PeerId | None:
+        return self._peer_of.get(conn)
+
+    def outbound(self) -> tuple[ConnId, ...]:
+        """To every peer."""
+        return tuple(self._outbound.values())
+
+    def outbound_but(self, peer: PeerId) -> tuple[ConnId, ...]:
+        """To every peer but this one, on whichever of its links it spoke. Computed once per change."""
+        conns = self._but.get(peer)
+        if conns is None:
+            conns = tuple(conn for other, conn in self._outbound.items() if other != peer)
+            self._but[peer] = conns
+        return conns

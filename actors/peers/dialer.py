@@ -1,0 +1,137 @@
+"""Dials: from the decision to dial an address to the answer to our hello, and who waits for it.
+
+Lives here: the dials under way, and what an outcome means for the book. Must not live here: which
+addresses are known (`book`), who is a peer (`table`), or the hello itself (`actor`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+from actors.peers.addresses import parse_address, split_address
+from actors.peers.book import AddressBook
+from actors.peers.messages import ConnectOutcome, PeerId
+from actors.peers.table import PeerTable
+from actors.runtime.address import Address
+from actors.tcp.messages import Connect, ConnId
+
+MAX_DIALS = 16
+"""Each costs a socket and up to 20 s; more at once only look like a scan to others."""
+MAX_SEEKING = 8
+"""Dials of our own accord; the rest of `MAX_DIALS` is the operator's."""
+MAX_WAITING = 16
+"""Askers for one dial; more of them is somebody's loop."""
+REST_S = 600.0
+"""An address that we parted with on purpose, or that is ourselves, is left alone (WIRE: limits)."""
+
+
+@dataclass(slots=True)
+class Dial:
+    """A dial under way. ``conn`` is None until the connection is up."""
+
+    address: PeerId
+    conn: ConnId | None = None
+    own_hello: bool = False
+    """A hello from our own address came in while this dial alone awaited its answer."""
+    waiting: list[Future[ConnectOutcome]] = field(default_factory=list)
+
+
+class Dialer:
+    """At most one dial for an address. Tokens count up from ``tokens_after``."""
+
+    def __init__(
+        self,
+        *,
+        own: PeerId,
+        table: PeerTable,
+        book: AddressBook,
+        tcp: Address[Connect],
+        seek_after: Callable[[float], None],
+        tokens_after: int,
+    ) -> None:
+        self._own, self._table, self._book = own, table, book
+        self._tcp, self._seek_after = tcp, seek_after
+        self._last_token = tokens_after
+        self._dials: dict[int, Dial] = {}
+
+    def __len__(self) -> int:
+        return len(self._dials)
+
+    def get(self, token: int | None) -> Dial | None:
+        return None if token is None else self._dials.get(token)
+
+    def connect(
+        self, text: str, take_over: Callable[[], Future[ConnectOutcome]]
+    ) -> ConnectOutcome | None:
+        """Dial for an operator, whatever the book says.
+
+        Returns the answer, or None where the dial will give it to the future of ``take_over``.
+        """
+        address = parse_address(text)
+        if address is None:
+            return ConnectOutcome.BAD_ADDRESS
+        if address == self._own:
+            return ConnectOutcome.OURSELVES
+        if address in self._table:
+            return ConnectOutcome.ALREADY_CONNECTED
+        dial = next((dial for dial in self._dials.values() if dial.address == address), None)
+        if dial is None and len(self._dials) < MAX_DIALS:
+            dial = self._dial(address)
+        if dial is None or len(dial.waiting) >= MAX_WAITING:
+            return ConnectOutcome.BUSY
+        dial.waiting.append(take_over())
+        return None
+
+    def seek(self, missing: int, now_s: float) -> None:
+        """Dial so many addresses that the book holds due, dials under way counted in."""
+        limit = min(missing, MAX_SEEKING) - len(self._dials)
+        taken = {peer.id for peer in self._table} | {dial.address for dial in self._dials.values()}
+        for address in self._book.due(now_s, limit, taken):
+            self._dial(address)
+
+    def end(self, token: int, outcome: ConnectOutcome, now_s: float) -> None:
+        """A dial is decided; nothing happens when it was decided before."""
+        dial = self._dials.pop(token, None)
+        if dial is None:
+            return
+        if outcome is ConnectOutcome.CONNECTED:
+            self._book.answered(dial.address)
+        else:
+            self.lost(dial.address, now_s)
+        if outcome is ConnectOutcome.REJECTED and dial.own_hello:
+            outcome = ConnectOutcome.OURSELVES
+            self._book.rest(dial.address, now_s + REST_S)
+        for future in dial.waiting:
+            future.set_result(outcome)
+
+    def lost(self, address: PeerId, now_s: float, *, lasted_s: float = 0.0) -> None:
+        """There is no peer at this address, or after ``lasted_s`` there is none any more."""
+        delay_s = self._book.failed(address, now_s, lasted_s=lasted_s)
+        if delay_s is not None:
+            self._seek_after(delay_s)
+
+    def note_own_hello(self) -> None:
+        """We were greeted by our own address: if one dial alone has said hello, it reached us.
+
+        With several there is no telling which, since all our hellos are the same bytes; a later redial
+        will be alone.
+        """
+        greeting = [dial for dial in self._dials.values() if dial.conn is not None]
+        if len(greeting) == 1:
+            greeting[0].own_hello = True
+
+    def abandon(self, error: Exception) -> None:
+        """Let down whoever waits: no dial will be decided any more."""
+        for dial in self._dials.values():
+            for future in dial.waiting:
+                future.set_exception(error)
+        self._dials.clear()
+
+    def _dial(self, address: PeerId) -> Dial:
+        self._last_token += 1
+        dial = self._dials[self._last_token] = Dial(address)
+        host, port = split_address(address)
+        self._tcp.tell(Connect(self._last_token, host, port))
+        return dial

@@ -1,0 +1,303 @@
+"""The search actor: asks the network, answers it from the providers, and carries answers back."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import takewhile
+from typing import assert_never
+
+from actors.gossip.messages import (
+    Decision,
+    GossipCommand,
+    GossipItem,
+    GossipReceived,
+    Publish,
+    PublishTo,
+    Verdicts,
+)
+from actors.messaging.messages import (
+    Done,
+    Inbound,
+    MessageType,
+    MessagingCommand,
+    Received,
+    SendRegular,
+)
+from actors.peers.messages import (
+    LinksReset,
+    PeerEvent,
+    PeerId,
+    PeerLinked,
+    PeerUnlinked,
+    Resync,
+)
+from actors.runtime.actor import NodeActor
+from actors.runtime.address import Address
+from actors.runtime.clock import Clock
+from actors.search.messages import LookedUp, LookUp, SearchCommand, SearchEnded, StartSearch
+from actors.search.pace import Bucket
+from actors.search.routes import (
+    ID_BYTES,
+    ROUTE_LIFETIME_S,
+    OwnRoute,
+    RelayedRoute,
+    Routes,
+    is_question,
+)
+from actors.tcp.messages import ConnId
+
+QUESTION_PREFIX = "search:"
+ANSWER_PREFIX = "search_response:"
+
+LOOK_UPS_PER_S = 2_000
+"""WIRE: limits, searches: answered from our store."""
+LOOK_UP_BURST = 256
+"""What one connection's read credit lets in at once (WIRE: limits, requests in flight)."""
+RELAYS_PER_S = 5
+RELAY_BURST = 50
+"""WIRE: limits, searches: relayed."""
+LOOK_UP_TIMEOUT_S = 10.0
+"""A provider that fell has lost its look-ups; a peer waits for read credit meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class _LookingUp:
+    """A question at its provider. Value."""
+
+    item: GossipItem
+    since_s: float
+
+
+class _Allowance:
+    """What a peer may still ask of us, and through us."""
+
+    def __init__(self, now_s: float) -> None:
+        self.look_ups = Bucket(LOOK_UPS_PER_S, LOOK_UP_BURST, now_s)
+        self.relays = Bucket(RELAYS_PER_S, RELAY_BURST, now_s)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Questions of one peer whose turn has come. Tell."""
+
+    items: tuple[GossipItem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _TimedOut:
+    """The time of our own search is over. Tell."""
+
+    search_id: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Sweep:
+    """Some look-ups may be overdue. Tell."""
+
+    incarnation: int
+
+
+SearchTimer = _Asked | _TimedOut | _Sweep
+SearchInput = SearchCommand | GossipReceived | Received | PeerEvent | SearchTimer
+
+
+class SearchActor(NodeActor):
+    """Knows the open questions; ``providers`` by kind have the answers."""
+
+    def __init__(
+        self,
+        *,
+        me: Address[SearchInput],
+        providers: Mapping[str, Address[LookUp]],
+        gossip: Address[GossipCommand],
+        messaging: Address[MessagingCommand],
+        peers: Address[Resync],
+        clock: Clock,
+        rng: random.Random,
+    ) -> None:
+        super().__init__()
+        self._me, self._providers = me, providers
+        self._gossip, self._messaging, self._peers = gossip, messaging, peers
+        self._clock, self._rng = clock, rng
+        self._routes = Routes()
+        self._looking_up: dict[int, _LookingUp] = {}  # gossip bounds what awaits a verdict
+        self._peer_of: dict[ConnId, PeerId] = {}
+        self._allowances: dict[PeerId, _Allowance] = {}
+        # Look-ups and timers of an earlier incarnation may still arrive: ours differ from them.
+        self._incarnation = self._last_ticket = rng.getrandbits(62)
+
+    def on_start(self) -> None:
+        self._peers.tell(Resync(self._me))
+        self._sweep()
+
+    def on_crash(self) -> None:
+        """End what the next incarnation will not know of."""
+        for search in self._routes.own():
+            search.reply_to.tell(SearchEnded(search.token, None, None))
+        self._judge(*((asked.item, Decision.DROP) for asked in self._looking_up.values()))
+
+    def on_receive(self, message: SearchInput) -> None:
+        match message:
+            case StartSearch():
+                self._start(message)
+            case GossipReceived(items):
+                self._admit(items)
+            case LookedUp(ticket, answer):
+                self._on_looked_up(ticket, answer)
+            case Received(messages):
+                self._on_received(messages)
+            case PeerLinked() | PeerUnlinked() | LinksReset():
+                self._on_peer_event(message)
+            case _Asked() | _TimedOut() | _Sweep():
+                self._on_timer(message)
+            case _:
+                assert_never(message)
+
+    def _on_timer(self, timer: SearchTimer) -> None:
+        match timer:
+            case _Asked(items):
+                self._look_up(items)
+            case _TimedOut(search_id):
+                if (search := self._routes.close_own(search_id)) is not None:
+                    search.reply_to.tell(SearchEnded(search.token, None, None))
+            case _Sweep(incarnation):
+                if incarnation == self._incarnation:
+                    self._sweep()
+            case _:
+                assert_never(timer)
+
+    def _on_peer_event(self, event: PeerEvent) -> None:
+        match event:
+            case PeerLinked(peer, conn):
+                self._peer_of[conn] = peer
+                self._allowances.setdefault(peer, _Allowance(self._clock.now_s()))
+            case PeerUnlinked(peer, conn, outbound):
+                self._peer_of.pop(conn, None)
+                if outbound is None:
+                    self._allowances.pop(peer, None)
+            case LinksReset():
+                self._peer_of.clear()
+                self._allowances.clear()
+            case _:
+                assert_never(event)
+
+    # -- our own searches -----------------------------------------------------------------------
+
+    def _start(self, search: StartSearch) -> None:
+        search_id = self._rng.randbytes(ID_BYTES)
+        asked = frozenset(
+            peer for conn, peer in self._peer_of.items() if search.only in (None, conn)
+        )
+        route = OwnRoute(search_id, search.kind, search.query, asked, search)
+        if not self._routes.open_own(route):
+            search.reply_to.tell(SearchEnded(search.token, None, None))
+            return
+        kind, payload = QUESTION_PREFIX + search.kind, search_id + search.query
+        if search.only is None:
+            self._gossip.tell(Publish(kind, payload))
+        else:
+            self._gossip.tell(PublishTo((search.only,), kind, payload))
+        self._clock.tell_after(search.timeout_s, self._me, _TimedOut(search_id))
+
+    # -- others' questions ----------------------------------------------------------------------
+
+    def _admit(self, items: tuple[GossipItem, ...]) -> None:
+        """Take up questions of one peer, later if it asks too fast: its read credit waits with them."""
+        allowance = self._allowances.get(items[0].peer)
+        if allowance is None:  # a peer no more: nobody waits for an answer
+            self._judge(*((item, Decision.DROP) for item in items))
+            return
+        wait_s = allowance.look_ups.owe(len(items), self._clock.now_s())
+        if wait_s > 0:
+            self._clock.tell_after(wait_s, self._me, _Asked(items))
+        else:
+            self._look_up(items)
+
+    def _look_up(self, items: tuple[GossipItem, ...]) -> None:
+        now_s = self._clock.now_s()
+        self._routes.expire(now_s)
+        decided: list[tuple[GossipItem, Decision]] = []
+        for item in items:
+            kind, search_id, question = _parts(item)
+            provider = self._providers.get(kind)
+            if len(search_id) < ID_BYTES or not is_question(kind, question):
+                decided.append((item, Decision.FINAL))
+            elif search_id in self._routes:
+                decided.append((item, Decision.DROP))
+            elif provider is None:
+                decided.append((item, self._pass_on(item)))
+            else:
+                self._last_ticket += 1
+                self._looking_up[self._last_ticket] = _LookingUp(item, now_s)
+                provider.tell(LookUp(self._last_ticket, question, self._me))
+        self._judge(*decided)
+
+    def _on_looked_up(self, ticket: int, answer: bytes | None) -> None:
+        looked_up = self._looking_up.pop(ticket, None)
+        if looked_up is None:
+            return  # too late
+        item = looked_up.item
+        if answer is None:
+            self._judge((item, self._pass_on(item)))
+            return
+        kind, search_id, _ = _parts(item)
+        self._messaging.tell(SendRegular((item.conn,), ANSWER_PREFIX + kind, search_id + answer))
+        self._judge((item, Decision.FINAL))  # one answer per id: the same bytes are not asked again
+
+    def _pass_on(self, item: GossipItem) -> Decision:
+        """Have a question relayed and remember the way back, if the peer has not had too many."""
+        now_s = self._clock.now_s()
+        kind, search_id, question = _parts(item)
+        allowance = self._allowances.get(item.peer)
+        if search_id in self._routes or allowance is None or not allowance.relays.take(now_s):
+            return Decision.DROP
+        asked = frozenset(self._peer_of.values()) - {item.peer}
+        until_s = now_s + ROUTE_LIFETIME_S
+        self._routes.remember(RelayedRoute(search_id, kind, question, asked, item.conn, until_s))
+        return Decision.PASS
+
+    def _judge(self, *decided: tuple[GossipItem, Decision]) -> None:
+        if decided:
+            self._gossip.tell(
+                Verdicts(tuple((item.ticket, decision) for item, decision in decided))
+            )
+
+    def _sweep(self) -> None:
+        """End what no provider will answer any more, as if dropped."""
+        self._clock.tell_after(LOOK_UP_TIMEOUT_S, self._me, _Sweep(self._incarnation))
+        latest_s = self._clock.now_s() - LOOK_UP_TIMEOUT_S
+        overdue = takewhile(lambda entry: entry[1].since_s <= latest_s, self._looking_up.items())
+        tickets = [ticket for ticket, _ in overdue]
+        items = [self._looking_up.pop(ticket).item for ticket in tickets]
+        self._judge(*((item, Decision.DROP) for item in items))
+
+    # -- answers --------------------------------------------------------------------------------
+
+    def _on_received(self, messages: tuple[Inbound, ...]) -> None:
+        conn = messages[0].conn
+        self._messaging.tell(Done(conn, len(messages)))
+        peer = self._peer_of.get(conn)
+        if peer is None:
+            return
+        self._routes.expire(self._clock.now_s())
+        for message in messages:
+            if message.type is MessageType.REGULAR:
+                self._on_answer(message, peer)
+
+    def _on_answer(self, message: Inbound, peer: PeerId) -> None:
+        kind = message.kind.removeprefix(ANSWER_PREFIX)
+        answer, settled = self._routes.take_answer(kind, message.payload, peer)
+        for route in settled:
+            match route:
+                case OwnRoute(search=search):
+                    search.reply_to.tell(SearchEnded(search.token, answer, message.conn))
+                case RelayedRoute(id=search_id, back_to=conn):
+                    self._messaging.tell(SendRegular((conn,), message.kind, search_id + answer))
+
+
+def _parts(item: GossipItem) -> tuple[str, bytes, bytes]:
+    """The kind, the search id and the question of a gossiped search."""
+    kind = item.kind.removeprefix(QUESTION_PREFIX)
+    return kind, item.payload[:ID_BYTES], item.payload[ID_BYTES:]

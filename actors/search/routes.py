@@ -1,0 +1,134 @@
+"""Open questions, ours and others', and the way back of their answers (WIRE: search).
+
+Lives here: what is asked, who was asked, whom the answer is for, and whether an answer is one. Must
+not live here: how to look something up, or anything that sends.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+
+from actors.peers.messages import PeerId
+from actors.search.messages import StartSearch
+from actors.tcp.messages import ConnId
+
+ID_BYTES = 16
+"""WIRE: search."""
+HASH_BYTES = 32
+BLOCK = "block"
+
+MAX_ROUTES = 1_024
+"""WIRE: limits, searches."""
+ROUTE_LIFETIME_S = 30.0
+"""WIRE: search."""
+MAX_OWN_SEARCHES = 1_024
+"""As many as others may have: a walk back asks for one block at a time."""
+
+
+@dataclass(slots=True)
+class Route:
+    """An open question."""
+
+    id: bytes
+    kind: str
+    question: bytes
+    asked: frozenset[PeerId]
+    """To whom the question went. An answer on any connection of such a peer counts: which of several
+    links it sends on is its own choice.
+    """
+
+
+@dataclass(slots=True)
+class OwnRoute(Route):
+    """A question of one of our own rooms."""
+
+    search: StartSearch
+
+
+@dataclass(slots=True)
+class RelayedRoute(Route):
+    """A question that came over a connection, and whose answer goes back there."""
+
+    back_to: ConnId
+    until_s: float
+    answered: bool = False
+    """One answer per id: kept, so that a replay of the question finds it taken."""
+
+
+class Routes:
+    """Every open question by its id. Others' are bounded, oldest out first; ours they cannot displace."""
+
+    def __init__(self) -> None:
+        self._own: dict[bytes, OwnRoute] = {}
+        self._relayed: OrderedDict[bytes, RelayedRoute] = OrderedDict()
+
+    def __contains__(self, search_id: bytes) -> bool:
+        return search_id in self._own or search_id in self._relayed
+
+    def open_own(self, route: OwnRoute) -> bool:
+        """Note a question of ours. False: too many are open."""
+        if len(self._own) >= MAX_OWN_SEARCHES:
+            return False
+        self._own[route.id] = route
+        return True
+
+    def close_own(self, search_id: bytes) -> StartSearch | None:
+        """Forget a question of ours; None if it is closed already."""
+        route = self._own.pop(search_id, None)
+        return None if route is None else route.search
+
+    def own(self) -> Iterator[StartSearch]:
+        """What we ask."""
+        return (route.search for route in self._own.values())
+
+    def remember(self, route: RelayedRoute) -> None:
+        """Note the way back of a question that is passed on."""
+        self._relayed[route.id] = route
+        if len(self._relayed) > MAX_ROUTES:
+            self._relayed.popitem(last=False)
+
+    def expire(self, now_s: float) -> None:
+        """Forget the ways back whose time is over."""
+        while self._relayed and next(iter(self._relayed.values())).until_s <= now_s:
+            self._relayed.popitem(last=False)
+
+    def take_answer(self, kind: str, payload: bytes, peer: PeerId) -> tuple[bytes, list[Route]]:
+        """The answer in a response, and the questions that it settles: each is settled once.
+
+        A response without its search id (WIRE: nodes in the field, 5) settles every question that it
+        answers and that went to this peer.
+        """
+        search_id, answer = payload[:ID_BYTES], payload[ID_BYTES:]
+        routes: list[Route] = []
+        if search_id in self:
+            route = self._own.get(search_id) or self._relayed[search_id]
+            routes = [route] if is_answer(kind, route.question, answer) else []
+        elif kind == BLOCK:
+            answer, block_hash = payload, sha256(payload).digest()
+            routes = [route for route in self._all() if route.question == block_hash]
+        settled = [route for route in routes if route.kind == kind and peer in route.asked]
+        return answer, [route for route in settled if self._settle(route)]
+
+    def _settle(self, route: Route) -> bool:
+        """Note that a question is answered; False if it was before."""
+        if isinstance(route, RelayedRoute):
+            first, route.answered = not route.answered, True
+            return first
+        return self._own.pop(route.id, None) is not None
+
+    def _all(self) -> Iterator[Route]:
+        yield from self._own.values()
+        yield from self._relayed.values()
+
+
+def is_question(kind: str, question: bytes) -> bool:
+    """Whether a question can have an answer at all."""
+    return kind != BLOCK or len(question) == HASH_BYTES
+
+
+def is_answer(kind: str, question: bytes, answer: bytes) -> bool:
+    """Whether an answer may be believed and relayed: for a block its hash tells."""
+    return kind != BLOCK or sha256(answer).digest() == question

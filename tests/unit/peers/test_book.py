@@ -1,0 +1,128 @@
+"""Which known address is worth a dial, and when."""
+
+import random
+
+import pytest
+
+from actors.peers.book import GIVE_UP_AFTER, AddressBook
+from actors.peers.messages import PeerId
+
+OWN = PeerId("own:1")
+BOOT = PeerId("boot:1")
+FIRST_S, MOST_S = 2.0, 64.0
+
+
+def book_of(*addresses: str, capacity: int = 10, seed: int = 1) -> AddressBook:
+    book = AddressBook(
+        own=OWN,
+        bootstrap=(BOOT, OWN),
+        capacity=capacity,
+        redial_first_s=FIRST_S,
+        redial_most_s=MOST_S,
+        rng=random.Random(seed),
+    )
+    book.add(map(PeerId, addresses))
+    return book
+
+
+def fail(book: AddressBook, address: str, times: int = 1) -> list[float | None]:
+    return [book.failed(PeerId(address), 0.0) for _ in range(times)]
+
+
+def test_bootstrap_addresses_are_due_from_the_start_and_ourselves_never() -> None:
+    assert book_of().due(0.0, 10, ()) == [BOOT]
+
+
+def test_our_own_address_is_not_noted() -> None:
+    assert OWN not in book_of(OWN)
+
+
+def test_proven_addresses_come_before_hearsay() -> None:
+    book = book_of("a:1", "b:1", "c:1")
+    book.answered(PeerId("c:1"))
+    due = book.due(0.0, 10, ())
+    assert set(due[:2]) == {BOOT, "c:1"}
+    assert set(due[2:]) == {"a:1", "b:1"}
+
+
+def test_hearsay_is_tried_in_random_order() -> None:
+    names = [f"h:{n}" for n in range(1, 9)]
+    orders = {tuple(book_of(*names, seed=seed).due(0.0, 99, ())) for seed in range(5)}
+    assert len(orders) > 1
+
+
+def test_no_more_than_wanted_are_due_and_none_that_is_taken() -> None:
+    book = book_of("a:1", "b:1")
+    assert len(book.due(0.0, 2, ())) == 2
+    assert book.due(0.0, 10, {BOOT, PeerId("a:1")}) == ["b:1"]
+    assert book.due(0.0, -3, ()) == []
+
+
+def test_the_back_off_doubles_up_to_its_bound_with_jitter() -> None:
+    delays = fail(book_of(), BOOT, 12)
+    for failures, delay_s in enumerate(delays):
+        assert delay_s is not None
+        whole_s = min(MOST_S, FIRST_S * 2**failures)
+        assert whole_s / 2 <= delay_s <= whole_s
+
+
+def test_an_address_is_due_again_after_its_back_off() -> None:
+    book = book_of()
+    (delay_s,) = fail(book, BOOT)
+    assert delay_s is not None
+    assert book.due(delay_s - 0.01, 10, ()) == []
+    assert book.due(delay_s, 10, ()) == [BOOT]
+
+
+def test_a_bootstrap_address_is_never_given_up() -> None:
+    book = book_of()
+    assert None not in fail(book, BOOT, 2_000)
+    assert book.due(MOST_S, 10, ()) == [BOOT]
+
+
+def test_hearsay_is_given_up_after_some_failures() -> None:
+    book = book_of("a:1")
+    assert fail(book, "a:1", GIVE_UP_AFTER)[-1] is None
+    assert PeerId("a:1") not in book
+    assert fail(book, "a:1") == [None]
+
+
+def test_a_peer_that_lasted_has_made_good_for_its_failures() -> None:
+    book = book_of()
+    fail(book, BOOT, 6)
+    hung_up_s = book.failed(BOOT, 0.0, lasted_s=1.0)
+    lasted_s = book.failed(BOOT, 0.0, lasted_s=MOST_S)
+    assert hung_up_s is not None
+    assert hung_up_s >= MOST_S / 2
+    assert lasted_s is not None
+    assert lasted_s <= FIRST_S
+
+
+def test_a_resting_address_is_left_alone_until_then() -> None:
+    book = book_of()
+    book.rest(BOOT, 600.0)
+    book.rest(PeerId("unknown:1"), 600.0)
+    fail(book, "unknown:1")
+    assert book.due(599.0, 10, ()) == []
+    assert book.due(600.0, 10, ()) == [BOOT]
+
+
+def test_a_full_book_takes_news_only_in_the_place_of_failures() -> None:
+    book = book_of("a:1", "b:1", capacity=2)
+    book.add([PeerId("c:1")])
+    assert PeerId("c:1") not in book
+    fail(book, "a:1", 1)
+    fail(book, "b:1", 2)
+    book.add([PeerId("c:1"), PeerId("d:1"), PeerId("e:1")])
+    assert set(book.due(1_000.0, 10, ())) == {BOOT, "c:1", "d:1"}
+    assert len(book) == 3
+
+
+@pytest.mark.parametrize("proven", [PeerId("a:1"), BOOT])
+def test_news_displace_no_proven_address(proven: PeerId) -> None:
+    book = book_of("a:1", capacity=1)
+    book.answered(PeerId("a:1"))
+    fail(book, proven, 3)
+    book.add([PeerId("b:1")])
+    assert PeerId("b:1") not in book
+    assert proven in book

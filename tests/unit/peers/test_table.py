@@ -1,0 +1,120 @@
+"""Who is a peer, and over which of its links we speak."""
+
+from actors.peers.messages import Classify, PeerId, PeerKind, PeerLinked
+from actors.peers.table import MAX_LINKS_PER_PEER, Link, PeerTable
+from actors.tcp.messages import ConnId
+
+BOB = PeerId("10.0.0.2:8000")
+CAROL = PeerId("10.0.0.3:8000")
+
+
+def link(number: int, remote: str = "10.0.0.2:50000", *, initiated: bool = False) -> Link:
+    return Link(ConnId(number), remote, initiated)
+
+
+def table_of(*peers: PeerId) -> PeerTable:
+    table = PeerTable()
+    for number, peer in enumerate(peers, start=1):
+        table.link(peer, link(number, peer), listed=True, now_s=float(number))
+    return table
+
+
+def test_the_first_link_makes_the_peer_and_carries_what_we_send() -> None:
+    table = PeerTable()
+    assert table.link(BOB, link(1), listed=True, now_s=0.0) == PeerLinked(
+        BOB, ConnId(1), initiated=False, first=True
+    )
+    assert table.link(BOB, link(2), listed=True, now_s=1.0) == PeerLinked(
+        BOB, ConnId(2), initiated=False, first=False
+    )
+    assert len(table) == 1
+    peer = table.get(BOB)
+    assert peer is not None
+    assert peer.outbound == 1
+    assert table.peer_of(ConnId(2)) is peer
+
+
+def test_when_the_first_link_goes_the_next_takes_over() -> None:
+    table = PeerTable()
+    for number in (1, 2, 3):
+        table.link(BOB, link(number), listed=True, now_s=0.0)
+    peer = table.unlink(ConnId(1))
+    assert peer is not None
+    assert peer.outbound == 2
+    table.unlink(ConnId(3))
+    assert peer.outbound == 2
+    table.unlink(ConnId(2))
+    assert BOB not in table
+
+
+def test_a_connection_of_nobody_unlinks_nobody() -> None:
+    assert table_of(BOB).unlink(ConnId(9)) is None
+
+
+def test_a_second_hello_from_the_same_host_is_the_same_peer() -> None:
+    table = PeerTable()
+    table.link(PeerId("bob:8000"), link(1, "10.0.0.2:50000"), listed=True, now_s=0.0)
+    assert table.identify(PeerId("bob:8000"), "10.0.0.2:50001") == "bob:8000"
+
+
+def test_a_name_that_lives_on_another_host_is_not_taken_over() -> None:
+    table = table_of(BOB)
+    assert table.identify(BOB, "6.6.6.6:50000") == "6.6.6.6:50000"
+    assert table.identify(CAROL, "6.6.6.6:50000") == CAROL
+
+
+def test_a_name_is_free_again_when_its_peer_is_gone() -> None:
+    table = table_of(BOB)
+    table.unlink(ConnId(1))
+    assert table.identify(BOB, "10.0.0.9:50000") == BOB
+
+
+def test_a_full_table_has_room_for_further_links_only() -> None:
+    table = table_of(BOB, CAROL)
+    assert not table.has_room(PeerId("x:1"), 2)
+    assert table.has_room(PeerId("x:1"), 3)
+    assert table.has_room(BOB, 2)
+    for number in range(10, 10 + MAX_LINKS_PER_PEER - 1):
+        table.link(BOB, link(number), listed=True, now_s=0.0)
+    assert not table.has_room(BOB, 2)
+
+
+def test_a_peer_list_leaves_out_the_asker_and_who_cannot_be_dialed() -> None:
+    table = table_of(BOB, CAROL)
+    table.link(PeerId("6.6.6.6:50000"), link(7), listed=False, now_s=0.0)
+    assert list(table.addresses_for(None)) == [BOB, CAROL]
+    assert list(table.addresses_for(BOB)) == [CAROL]
+
+
+def test_the_surplus_is_the_youngest_but_never_the_kept() -> None:
+    peers = [PeerId(f"h:{number}") for number in range(1, 6)]
+    table = table_of(*peers)
+    assert table.surplus(5, ()) == ()
+    assert table.surplus(3, ()) == ("h:5", "h:4")
+    assert table.surplus(3, (PeerId("h:5"),)) == ("h:4", "h:3")
+    assert table.surplus(0, peers) == ()
+
+
+def test_links_are_told_outbound_first() -> None:
+    table = table_of(BOB)
+    table.link(CAROL, link(5), listed=True, now_s=0.0)
+    table.link(BOB, link(6), listed=True, now_s=0.0)
+    table.unlink(ConnId(1))
+    table.link(BOB, link(7), listed=True, now_s=0.0)
+    assert [(event.conn, event.first) for event in table.links()] == [
+        (6, True),
+        (7, False),
+        (5, True),
+    ]
+
+
+def test_a_peer_is_described_with_what_was_learnt_of_it() -> None:
+    table = table_of(BOB)
+    table.link(BOB, link(4, initiated=True), listed=True, now_s=3.0)
+    table.classify(Classify(BOB, PeerKind.TROUPE, "troupe/1", 7))
+    table.classify(Classify(CAROL, PeerKind.LEGACY, None, None))
+    (peer,) = table
+    info = peer.info(now_s=11.0)
+    assert (info.peer, info.conns, info.remote, info.initiated) == (BOB, (1, 4), BOB, False)
+    assert (info.kind, info.agent, info.height) == (PeerKind.TROUPE, "troupe/1", 7)
+    assert info.connected_s == 10.0
