@@ -1,0 +1,1 @@
+"""The mempool room: which transactions wait for a block, and for how long."""

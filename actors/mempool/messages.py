@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, StrEnum
 
 from actors.ledger.types import Transaction
 from actors.ledger.violation import Violation
@@ -23,6 +23,18 @@ class Admission(Enum):
     """It breaks a rule: see the violation."""
     SENDER_FULL = "sender-full"
     POOL_FULL = "pool-full"
+
+
+class RemovalReason(StrEnum):
+    """Why a transaction left the pool without having been included."""
+
+    EXPIRED = "expired"
+    NONCE_USED = "nonce-used"
+    """The chain moved past its nonce."""
+    POOL_FULL = "pool-full"
+    """A sender with a larger balance needed the place."""
+    SENDER_FULL = "sender-full"
+    """A lower nonce of its own sender needed the place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +103,8 @@ class GetPooled(Ask["PooledTransaction | None"]):
 
 @dataclass(frozen=True, slots=True)
 class NextNonce(Ask[int]):
-    """The nonce that a new transaction of this sender should carry: behind the account's and its
-    pending ones. Ask: int.
+    """The nonce that a new transaction of this sender should carry: the first one from the account's
+    on that no pooled transaction holds. Ask: int.
     """
 
     sender: bytes
@@ -139,7 +151,7 @@ class TransactionRemoved:
     """A transaction left the pool without having been included. Event."""
 
     tx_id: bytes
-    reason: str
+    reason: RemovalReason
 
 
 MempoolCommand = SubmitTransaction | GetPool | ListPooled | GetPooled | NextNonce | GetCandidates

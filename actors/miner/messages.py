@@ -55,7 +55,7 @@ class GetMiner(Ask[MinerInfo]):
 
 
 @dataclass(frozen=True, slots=True)
-class GenerateBlock(Ask["BlockRef | MinerRefusal"]):
+class GenerateBlock(Ask[BlockRef | MinerRefusal]):
     """Mine one block now, on networks whose definition allows it; answered when it is on the chain. A
     run of blocks is a run of these. Ask: BlockRef or refusal.
     """

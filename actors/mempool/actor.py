@@ -1,0 +1,273 @@
+"""The mempool's shell: what users, peers and the chain tell it goes into the pool, and the news out.
+
+Must not live here: admission rules (``pool``), the wire, or who is relayed to (``gossip``).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from typing import assert_never
+
+from actors.chain.messages import TipChanged
+from actors.config import MempoolSettings
+from actors.gossip.messages import Decision, GossipReceived, Publish, Verdicts
+from actors.ledger.network import Network
+from actors.ledger.types import AccountLookup
+from actors.ledger.violation import Rule
+from actors.mempool.journal import Journal
+from actors.mempool.messages import (
+    Admission,
+    Candidates,
+    GetCandidates,
+    GetPool,
+    GetPooled,
+    ListPooled,
+    MempoolCommand,
+    NextNonce,
+    PoolChanged,
+    PooledTransaction,
+    Submission,
+    SubmitTransaction,
+    TransactionAdded,
+)
+from actors.mempool.pool import Pool
+from actors.mempool.sender import Entry
+from actors.messaging.messages import (
+    Done,
+    Inbound,
+    MessageType,
+    Received,
+    Respond,
+    Response,
+    SendRequest,
+)
+from actors.peers.messages import LinksReset, PeerEvent, PeerLinked, PeerUnlinked, Resync
+from actors.runtime.actor import NodeActor
+from actors.runtime.address import Address
+from actors.runtime.clock import Clock, Timer
+from actors.runtime.events import Happened
+from actors.tcp.messages import ConnId
+
+log = logging.getLogger(__name__)
+
+TX_KIND = "bc:new_tx"
+"""WIRE: gossip."""
+GET_KIND = "mempool:get"
+"""WIRE: extensions."""
+GET_TIMEOUT_S = 3.0
+"""WIRE: extensions; an old node never answers."""
+MAX_GET_TRANSACTIONS = 500
+"""WIRE: extensions; what we send, and as much as we read of what another sends."""
+SWEEP_EVERY_S = 60.0
+"""How often the pool is expired and saved: a crash forgets at most so much."""
+
+_FINAL_RULES = frozenset(
+    {Rule.MALFORMED, Rule.PUBLIC_KEY, Rule.SIGNATURE, Rule.NONCE_USED, Rule.POLICY}
+)
+"""Verdicts that the same bytes will get again (WIRE: limits, seen ids)."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Sweep:
+    """Expire, save, and come again. Tell."""
+
+
+MempoolInput = (
+    MempoolCommand | TipChanged | GossipReceived | Received | Response | PeerEvent | _Sweep
+)
+
+
+class MempoolActor(NodeActor):
+    """Admits, forgets, expires and keeps transactions; relays each that becomes pending."""
+
+    def __init__(
+        self,
+        *,
+        network: Network,
+        settings: MempoolSettings,
+        accounts: AccountLookup,
+        journal: Journal,
+        clock: Clock,
+        me: Address[MempoolInput],
+        peers: Address[Resync],
+        messaging: Address[SendRequest | Respond | Done],
+        gossip: Address[Publish | Verdicts],
+        miner: Address[PoolChanged],
+        events: Address[Happened],
+    ) -> None:
+        super().__init__()
+        self._pool = Pool(settings, network, accounts)
+        self._journal, self._clock, self._me = journal, clock, me
+        self._peers, self._messaging, self._gossip = peers, messaging, gossip
+        self._miner, self._events = miner, events
+        self._sweep_timer: Timer | None = None
+        self._told_revision = self._saved_changes = 0
+
+    def on_start(self) -> None:
+        self._load()
+        self._miner.tell(PoolChanged(self._pool.revision))
+        self._peers.tell(Resync(self._me))
+        self._sweep_timer = self._clock.tell_after(SWEEP_EVERY_S, self._me, _Sweep())
+
+    def on_stop(self) -> None:
+        self._cancel_sweep()
+        self._save()
+
+    def on_crash(self) -> None:
+        self._cancel_sweep()  # unsaved: whatever felled us must not come back with the journal
+
+    def on_receive(self, message: MempoolInput) -> object:  # noqa: C901, PLR0912 - a case a message
+        match message:
+            case SubmitTransaction():
+                return self._submit(message)
+            case GetPool():
+                return self._pool.info()
+            case ListPooled(limit, after, sender):
+                return tuple(map(self._view, self._pool.page(limit, after, sender)))
+            case GetPooled(tx_id):
+                entry = self._pool.get(tx_id)
+                return None if entry is None else self._view(entry)
+            case NextNonce(sender):
+                return self._pool.next_nonce(sender)
+            case GetCandidates(limit, reply_to):
+                transactions = self._pool.candidates(limit)
+                reply_to.tell(Candidates(self._pool.revision, transactions))
+            case TipChanged():
+                self._follow(message)
+            case GossipReceived():
+                self._judge(message)
+            case Received(messages):
+                self._answer(messages)
+            case Response(_, _, payload):
+                self._take_in(payload)
+            case PeerLinked():
+                self._greet(message)
+            case PeerUnlinked() | LinksReset():
+                pass  # nothing is kept about links
+            case _Sweep():
+                self._sweep()
+            case _:
+                assert_never(message)
+        return None
+
+    # -- transactions in ------------------------------------------------------------------------
+
+    def _admit(self, raw: bytes, *, validate_only: bool = False) -> Submission:
+        return self._pool.admit(raw, now_s=self._clock.now_s(), validate_only=validate_only)
+
+    def _submit(self, command: SubmitTransaction) -> Submission:
+        submission = self._admit(command.raw, validate_only=command.validate_only)
+        self._tell_news()
+        return submission
+
+    def _judge(self, gossip: GossipReceived) -> None:
+        """Decide on gossiped transactions; the verdict itself relays those that become pending."""
+        decisions: list[tuple[int, Decision]] = []
+        relayed: set[bytes] = set()
+        for item in gossip.items:
+            submission = self._admit(item.payload)
+            decisions.append((item.ticket, _decision(submission)))
+            if submission.admission is Admission.PENDING and submission.tx_id is not None:
+                relayed.add(submission.tx_id)
+        self._gossip.tell(Verdicts(tuple(decisions)))
+        self._tell_news(relayed)
+
+    def _take_in(self, payload: bytes | None) -> None:
+        """Admit what a peer holds; None or nonsense is an old node's or a liar's, and costs little."""
+        if not payload:
+            return
+        for raw in payload.split(b"\n", MAX_GET_TRANSACTIONS)[:MAX_GET_TRANSACTIONS]:
+            self._admit(raw)
+        self._tell_news()
+
+    def _follow(self, change: TipChanged) -> None:
+        if change.connected or change.disconnected:
+            now_s = self._clock.now_s()
+            self._pool.follow(change.connected, change.disconnected, now_s=now_s)
+        else:
+            self._pool.recheck()
+        self._tell_news()
+
+    # -- peers ----------------------------------------------------------------------------------
+
+    def _greet(self, link: PeerLinked) -> None:
+        """Ask a new peer what it holds; an old one never answers, and nothing waits for it."""
+        if link.first:
+            request = SendRequest(link.conn, GET_KIND, b"", link.conn, self._me, GET_TIMEOUT_S)
+            self._messaging.tell(request)
+
+    def _answer(self, messages: tuple[Inbound, ...]) -> None:
+        """Answer requests for our pending transactions; anything else only returns its credit."""
+        ignored: dict[ConnId, int] = {}
+        for message in messages:
+            if message.type is MessageType.REQUEST and message.kind == GET_KIND:
+                lines = (each.raw for each in self._pool.candidates(MAX_GET_TRANSACTIONS))
+                self._messaging.tell(Respond(message.conn, message.message_id, b"\n".join(lines)))
+            else:
+                ignored[message.conn] = ignored.get(message.conn, 0) + 1
+        for conn, count in ignored.items():
+            self._messaging.tell(Done(conn, count))
+
+    # -- news out -------------------------------------------------------------------------------
+
+    def _tell_news(self, relayed: AbstractSet[bytes] = frozenset()) -> None:
+        """Tell what changed; what became pending goes to the peers, unless a verdict relays it."""
+        for event in self._pool.take_news():
+            self._events.tell(Happened(event))
+            if (
+                isinstance(event, TransactionAdded)
+                and event.pending
+                and event.transaction.id not in relayed
+            ):
+                self._gossip.tell(Publish(TX_KIND, event.transaction.raw))
+        if self._pool.revision != self._told_revision:
+            self._told_revision = self._pool.revision
+            self._miner.tell(PoolChanged(self._told_revision))
+
+    def _view(self, entry: Entry) -> PooledTransaction:
+        age_s = self._clock.now_s() - entry.added_s
+        return PooledTransaction(entry.transaction, entry.pending, self._clock.wall_s() - age_s)
+
+    # -- time and the journal ---------------------------------------------------------------------
+
+    def _sweep(self) -> None:
+        self._pool.expire(now_s=self._clock.now_s())
+        self._tell_news()
+        self._save()
+        self._sweep_timer = self._clock.tell_after(SWEEP_EVERY_S, self._me, _Sweep())
+
+    def _cancel_sweep(self) -> None:
+        if self._sweep_timer is not None:
+            self._sweep_timer.cancel()
+
+    def _load(self) -> None:
+        """Admit what was saved, silently: it is no news, and nobody is linked yet."""
+        lines = self._journal.load()
+        kept = (Admission.PENDING, Admission.QUEUED)
+        admitted = sum(self._admit(line).admission in kept for line in lines)
+        self._pool.take_news()
+        self._told_revision, self._saved_changes = self._pool.revision, self._pool.changes
+        if lines:
+            skipped = len(lines) - admitted
+            log.info("%d saved transactions are back, %d were skipped", admitted, skipped)
+
+    def _save(self) -> None:
+        """Save the pool if it changed. A full disk costs what a crash would lose, not the pool."""
+        if self._pool.changes == self._saved_changes:
+            return
+        try:
+            self._journal.save(self._pool.lines())
+        except OSError as error:
+            log.error("the mempool could not be saved: %s", error)  # noqa: TRY400 - no bug of ours
+        else:
+            self._saved_changes = self._pool.changes
+
+
+def _decision(submission: Submission) -> Decision:
+    if submission.admission is Admission.PENDING:
+        return Decision.RELAY
+    if submission.violation is not None and submission.violation.rule in _FINAL_RULES:
+        return Decision.FINAL
+    return Decision.DROP

@@ -1,0 +1,352 @@
+"""The miner's shell: keeps an engine busy with a template on the newest tip, and hands in what it finds.
+
+Must not live here: hashing (the engine's), what goes into a block (``template``), or whether a block
+is accepted (``chain``).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import assert_never
+
+from actors.chain.messages import BlockMined, BlockOutcome, MinedVerdict, TipChanged
+from actors.config import MinerSettings
+from actors.ledger.network import Network
+from actors.ledger.types import AccountLookup, Block, BlockRef, Transaction
+from actors.ledger.work import has_work
+from actors.mempool.messages import Candidates, GetCandidates, PoolChanged
+from actors.miner.engine import (
+    ScanEngine,
+    ScanExhausted,
+    ScanFound,
+    ScanJob,
+    ScanLost,
+    ScanProgress,
+    ScanResult,
+)
+from actors.miner.messages import (
+    GenerateBlock,
+    GetMiner,
+    MinerChanged,
+    MinerCommand,
+    MinerInfo,
+    MinerRefusal,
+    StartMining,
+    StopMining,
+)
+from actors.miner.rate import HashRate
+from actors.miner.template import draft_block, seal, template_of
+from actors.runtime.actor import NodeActor
+from actors.runtime.address import Address
+from actors.runtime.clock import Clock, Timer
+from actors.runtime.events import Happened
+
+log = logging.getLogger(__name__)
+
+REFRESH_EVERY_S = 1.0
+"""A change of the pool replaces the template at most so often; a change of the tip always does."""
+MAX_THREADS = 1_024
+"""More than any machine has; beyond it a number is a slip."""
+MAX_WAITING_GENERATES = 64
+"""Each waits for the blocks before it; a run of blocks is asked for one by one anyway."""
+MAX_LIVE_JOBS = 2
+"""The running one, and its predecessor: a nonce found just before a refresh is still good."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Refresh:
+    """Look for better candidates now. Tell."""
+
+
+MinerInput = (
+    MinerCommand | TipChanged | PoolChanged | Candidates | MinedVerdict | ScanResult | _Refresh
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Generate:
+    """Somebody waits for a block to this coinbase."""
+
+    coinbase: bytes
+    answer: Future[BlockRef | MinerRefusal]
+
+
+@dataclass(frozen=True, slots=True)
+class _HandedIn:
+    """A found block that the chain has not yet judged, and who waits for it."""
+
+    block: Block
+    generate: _Generate | None
+
+
+class MinerActor(NodeActor):
+    """Mines while told to, and single blocks for those who ask where the network allows it."""
+
+    def __init__(
+        self,
+        *,
+        network: Network,
+        settings: MinerSettings,
+        engine: ScanEngine,
+        accounts: AccountLookup,
+        tip: Callable[[], BlockRef],
+        clock: Clock,
+        me: Address[MinerInput],
+        chain: Address[BlockMined],
+        mempool: Address[GetCandidates],
+        events: Address[Happened],
+    ) -> None:
+        super().__init__()
+        self._network, self._settings, self._engine = network, settings, engine
+        self._accounts, self._read_tip, self._clock, self._me = accounts, tip, clock, me
+        self._chain, self._mempool, self._events = chain, mempool, events
+        self._tip: BlockRef
+        self._mining = False
+        self._threads, self._coinbase = settings.threads, settings.coinbase
+        self._generates: deque[_Generate] = deque()
+        self._handed_in: _HandedIn | None = None
+        self._scanned: Block | None = None  # the block that the engine works on
+        self._live_jobs: dict[int, Block] = {}  # whose nonces still count, newest last
+        self._last_job_id = 0
+        self._asked_s = 0.0
+        self._refresh_timer: Timer | None = None
+        self._rate = HashRate()
+        self._hashes = self._found = self._stale = 0
+
+    def on_start(self) -> None:
+        self._tip = self._read_tip()
+        if self._settings.mine:
+            refusal = self._start(StartMining())
+            if refusal is not None:
+                log.error("not mining: %s", refusal.value)
+
+    def on_stop(self) -> None:
+        self._let_go()
+
+    def on_crash(self) -> None:
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self._refresh_timer is not None:
+            self._refresh_timer.cancel()
+        if self._handed_in is not None and self._handed_in.generate is not None:
+            self._generates.appendleft(self._handed_in.generate)
+        self._refuse_waiting()
+        self._engine.stop()
+
+    def on_receive(self, message: MinerInput) -> object:  # noqa: C901, PLR0912 - a case a message
+        match message:
+            case StartMining():
+                return self._start(message)
+            case StopMining():
+                self._stop_mining()
+            case GetMiner():
+                return self._info()
+            case GenerateBlock(coinbase):
+                return self._generate(coinbase)
+            case TipChanged(tip):
+                self._on_tip(tip)
+            case PoolChanged():
+                self._on_pool_changed()
+            case Candidates(_, transactions):
+                self._scan(transactions)
+            case MinedVerdict():
+                self._settle(message)
+            case ScanProgress(_, hashes):
+                self._count(hashes)
+            case ScanFound():
+                self._on_found(message)
+            case ScanExhausted():
+                log.warning("all nonces were tried: waiting for a change of the template")
+            case ScanLost():
+                self._restart_engine()
+            case _Refresh():
+                self._refresh_timer = None
+                self._ask_candidates()
+            case _:
+                assert_never(message)
+        return None
+
+    # -- commands -------------------------------------------------------------------------------
+
+    def _start(self, command: StartMining) -> MinerRefusal | None:
+        threads = self._threads if command.threads is None else command.threads
+        coinbase = self._coinbase if command.coinbase is None else command.coinbase
+        if not 1 <= threads <= MAX_THREADS:
+            return MinerRefusal.BAD_THREADS
+        refusal = self._judge_coinbase(coinbase)
+        if refusal is not None:
+            return refusal
+        if threads != self._threads:
+            self._abandon()
+        self._threads, self._coinbase = threads, coinbase
+        if not self._mining:
+            log.info("mining with %d threads of %s", threads, self._engine.name)
+            self._mining = True
+            self._rate.restart(self._clock.now_s())
+            self._events.tell(Happened(MinerChanged(mining=True)))
+        self._ask_candidates()
+        return None
+
+    def _stop_mining(self) -> None:
+        self._abandon()
+        self._live_jobs.clear()
+        self._refuse_waiting()
+        self._rate.restart(self._clock.now_s())
+        if self._mining:
+            log.info("mining stopped")
+            self._mining = False
+            self._events.tell(Happened(MinerChanged(mining=False)))
+
+    def _generate(self, wanted: bytes | None) -> MinerRefusal | None:
+        """Queue up for a block of one's own; the answer comes with the chain's verdict."""
+        coinbase = self._coinbase if wanted is None else wanted
+        if not self._network.allow_generate:
+            return MinerRefusal.GENERATE_NOT_ALLOWED
+        refusal = self._judge_coinbase(coinbase)
+        if refusal is not None:
+            return refusal
+        if len(self._generates) >= MAX_WAITING_GENERATES:
+            return MinerRefusal.BUSY
+        self._generates.append(_Generate(coinbase, self.defer()))
+        if len(self._generates) == 1:
+            self._ask_candidates()
+        return None
+
+    def _judge_coinbase(self, coinbase: bytes) -> MinerRefusal | None:
+        if not coinbase:
+            return MinerRefusal.NO_COINBASE
+        if not self._network.scheme.is_standard_address(coinbase):
+            return MinerRefusal.BAD_COINBASE
+        return None
+
+    def _refuse_waiting(self) -> None:
+        while self._generates:
+            self._generates.popleft().answer.set_result(MinerRefusal.STOPPED)
+
+    def _info(self) -> MinerInfo:
+        return MinerInfo(
+            mining=self._mining,
+            threads=self._threads,
+            coinbase=self._coinbase,
+            hash_rate=self._rate.per_second(self._clock.now_s()),
+            hashes=self._hashes,
+            blocks_found=self._found,
+            blocks_stale=self._stale,
+            template_height=None if self._scanned is None else self._scanned.number,
+            engine=self._engine.name,
+        )
+
+    # -- templates ------------------------------------------------------------------------------
+
+    def _on_tip(self, tip: BlockRef) -> None:
+        """Abandon at once what is no longer on the tip."""
+        self._tip = tip
+        if self._scanned is None or self._scanned.parent_hash != tip.hash:
+            self._abandon()
+            self._ask_candidates()
+
+    def _on_pool_changed(self) -> None:
+        waited_s = self._clock.now_s() - self._asked_s
+        if waited_s >= REFRESH_EVERY_S:
+            self._ask_candidates()
+        else:
+            self._refresh_after(REFRESH_EVERY_S - waited_s)
+
+    def _refresh_after(self, delay_s: float) -> None:
+        if self._refresh_timer is None:
+            self._refresh_timer = self._clock.tell_after(delay_s, self._me, _Refresh())
+
+    def _ask_candidates(self) -> None:
+        """Begin the next job with a look into the mempool, unless there is nothing to mine now."""
+        if self._is_wanted():
+            self._asked_s = self._clock.now_s()
+            self._mempool.tell(GetCandidates(self._network.max_transactions_per_block, self._me))
+
+    def _is_wanted(self) -> bool:
+        return (self._mining or bool(self._generates)) and self._handed_in is None
+
+    def _scan(self, candidates: tuple[Transaction, ...]) -> None:
+        """Let the engine work on the block that these candidates give, if that is another one."""
+        if not self._is_wanted():
+            return  # stopped or solved in the meantime
+        coinbase = self._generates[0].coinbase if self._generates else self._coinbase
+        block = draft_block(self._network, self._tip, self._accounts, coinbase, candidates)
+        if block == self._scanned:
+            return
+        self._scanned = block
+        self._last_job_id += 1
+        self._live_jobs[self._last_job_id] = block
+        if len(self._live_jobs) > MAX_LIVE_JOBS:
+            del self._live_jobs[next(iter(self._live_jobs))]
+        self._engine.set_threads(self._threads)
+        template = template_of(block, self._network.difficulty)
+        self._engine.start(ScanJob(self._last_job_id, template))
+
+    def _abandon(self) -> None:
+        if self._scanned is not None:
+            self._scanned = None
+            self._engine.cancel()
+
+    # -- results --------------------------------------------------------------------------------
+
+    def _count(self, hashes: int) -> None:
+        self._hashes += hashes
+        self._rate.add(hashes, self._clock.now_s())
+
+    def _on_found(self, result: ScanFound) -> None:
+        """Hand in a solved block; what solves no live job is late, and the block already there."""
+        self._count(result.hashes)
+        draft = self._live_jobs.get(result.job_id)
+        if draft is None:
+            return
+        block = seal(draft, result.nonce)
+        if not has_work(block.hash, self._network.difficulty):
+            log.error("%s found nonce %d, which solves nothing", self._engine.name, result.nonce)
+            self._restart_engine()
+        elif block.parent_hash != self._tip.hash:
+            self._stale += 1
+            del self._live_jobs[result.job_id]
+        else:
+            self._hand_in(block)
+
+    def _hand_in(self, block: Block) -> None:
+        """Give a block to the chain; the next job begins with its verdict."""
+        self._abandon()
+        self._live_jobs.clear()
+        generate = None
+        if self._generates and self._generates[0].coinbase == block.coinbase:
+            generate = self._generates.popleft()
+        self._handed_in = _HandedIn(block, generate)
+        self._chain.tell(BlockMined(block, self._me))
+
+    def _settle(self, message: MinedVerdict) -> None:
+        """Count the block, answer who waited for it, and go on."""
+        verdict, handed_in = message.verdict, self._handed_in
+        if handed_in is None or verdict.hash != handed_in.block.hash:
+            return  # a former incarnation's
+        self._handed_in = None
+        connected = verdict.outcome is BlockOutcome.CONNECTED
+        self._found += connected
+        self._stale += not connected
+        ref = handed_in.block.ref
+        log.info("found block %d %s: %s", ref.number, ref.hash.hex()[:8], verdict.outcome.value)
+        if handed_in.generate is not None:
+            answer = ref if connected else MinerRefusal.BLOCK_REJECTED
+            handed_in.generate.answer.set_result(answer)
+        if verdict.outcome is BlockOutcome.INVALID:
+            log.error("our own block is invalid: %s", verdict.violation)
+            self._refresh_after(REFRESH_EVERY_S)  # no faster: the next one may be no better
+        else:
+            self._ask_candidates()
+
+    def _restart_engine(self) -> None:
+        """Begin anew, after a pause, with an engine that failed."""
+        log.error("the %s engine failed: it starts again", self._engine.name)
+        self._scanned = None
+        self._engine.stop()
+        self._refresh_after(REFRESH_EVERY_S)

@@ -1,0 +1,77 @@
+"""What the miner asks of whatever scans for it, and what that tells back.
+
+An engine does the work elsewhere (worker processes, native threads, simulated hardware): no method
+waits for it. Results are told to the address that the engine was built with.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from actors.miner.scan import Template
+
+NONCES = 2**64
+"""LEDGER: canonical form; nonces are below it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScanJob:
+    """One template to solve with a nonce from ``first`` up to, but not including, ``end``. Value."""
+
+    job_id: int
+    template: Template
+    first: int = 0
+    end: int = NONCES
+
+
+@dataclass(frozen=True, slots=True)
+class ScanProgress:
+    """So many more hashes were tried, in vain. Tell."""
+
+    job_id: int
+    hashes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ScanFound:
+    """A nonce that solves the job's template, and how many more hashes it took. Tell."""
+
+    job_id: int
+    nonce: int
+    hashes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ScanExhausted:
+    """No nonce of the job solves it. Tell."""
+
+    job_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class ScanLost:
+    """A part of the engine ended on its own; ``stop`` and ``start`` bring it back. Tell."""
+
+
+ScanResult = ScanProgress | ScanFound | ScanExhausted | ScanLost
+
+
+class ScanEngine(Protocol):
+    """Scans one job at a time. Used by the miner actor alone."""
+
+    @property
+    def name(self) -> str:
+        """What people see."""
+
+    def start(self, job: ScanJob) -> None:
+        """Scan this job instead of the one before. Its results bear its id; late ones may come."""
+
+    def cancel(self) -> None:
+        """Scan nothing, soon, until the next start."""
+
+    def set_threads(self, threads: int) -> None:
+        """How many scan at once, from the next start on at the latest."""
+
+    def stop(self) -> None:
+        """Cancel and let go of threads and processes; a later start takes them up again."""

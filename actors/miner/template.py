@@ -1,0 +1,44 @@
+"""From candidates to a block to be solved, and from a nonce to the solved block.
+
+Must not live here: which transactions are preferred (``mempool``), or the search for the nonce.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from actors.ledger.build import build_block
+from actors.ledger.codec import block_prefix_suffix, make_block
+from actors.ledger.network import Network
+from actors.ledger.types import AccountLookup, Block, BlockRef, Transaction
+from actors.miner.scan import Template
+
+
+def draft_block(
+    network: Network,
+    parent: BlockRef,
+    accounts: AccountLookup,
+    coinbase: bytes,
+    candidates: Iterable[Transaction],
+) -> Block:
+    """The block to solve on ``parent``, at nonce 0, with those candidates that are valid there.
+
+    The candidates are the mempool's, which has verified their signatures.
+    """
+    block, _ = build_block(
+        network, parent, accounts, coinbase, candidates, signature_known=lambda _tx_id: True
+    )
+    return block
+
+
+def template_of(block: Block, difficulty: int) -> Template:
+    """What is to be scanned for a drafted block."""
+    prefix, suffix = block_prefix_suffix(
+        block.number, block.parent_hash, block.coinbase, block.transactions
+    )
+    return Template(prefix, suffix, difficulty)
+
+
+def seal(block: Block, nonce: int) -> Block:
+    """The drafted block with a nonce; its hash, computed anew, tells whether that solves it."""
+    return make_block(block.number, nonce, block.parent_hash, block.coinbase, block.transactions)

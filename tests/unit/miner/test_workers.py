@@ -1,0 +1,216 @@
+"""The worker engine with real processes: every wait is for a message or for the end of a process."""
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+import actors
+from actors.miner.engine import (
+    NONCES,
+    ScanExhausted,
+    ScanFound,
+    ScanJob,
+    ScanLost,
+    ScanProgress,
+)
+from actors.miner.scan import Template, scan
+from actors.miner.workers import WorkerEngine
+from actors.runtime.address import Address
+from actors.runtime.mailbox import Mailbox
+
+pytestmark = pytest.mark.timeout(60)
+
+T = TypeVar("T")
+HOPELESS = Template(b"1:", b":" + b"s" * 130, 16)
+EASY = Template(b"2:", b":" + b"s" * 130, 3)
+WORKER_OUTLIVES_THE_NODE_BY_S = 10.0
+"""Some 10 ms on an idle machine; at the lowest priority on a busy one it takes its time."""
+
+
+class Results:
+    """Where the engine tells; keeps everything in order."""
+
+    def __init__(self) -> None:
+        self._mailbox = Mailbox("miner", time.monotonic)
+        self.address: Address[Any] = Address(self._mailbox)
+        self.messages: list[Any] = []
+
+    def until(self, kind: type[T]) -> T:
+        """Wait for the next message of a kind."""
+        while True:
+            message = self._mailbox.get().message
+            self.messages.append(message)
+            if isinstance(message, kind):
+                return message
+
+    def rest(self) -> list[Any]:
+        """What else was told."""
+        left = []
+        while not self._mailbox.empty():
+            left.append(self._mailbox.get().message)
+        return left
+
+
+@pytest.fixture
+def results() -> Results:
+    return Results()
+
+
+@pytest.fixture
+def engine(results: Results) -> Iterator[WorkerEngine]:
+    engine = WorkerEngine(results.address)
+    yield engine
+    engine.stop()
+
+
+def processes(engine: WorkerEngine) -> "list[subprocess.Popen[bytes]]":
+    return [each._process for each in engine._crew._workers] if engine._crew else []
+
+
+def reader_threads() -> int:
+    return sum(thread.name == "troupe-scan" for thread in threading.enumerate())
+
+
+def test_a_nonce_is_found_and_it_solves(results: Results, engine: WorkerEngine) -> None:
+    engine.set_threads(2)
+    engine.start(ScanJob(7, EASY))
+    found = results.until(ScanFound)
+    assert found.job_id == 7
+    assert scan(EASY, found.nonce, 1, lambda: False) == (found.nonce, 1)
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_workers_share_a_range_without_gap_or_overlap(
+    results: Results, engine: WorkerEngine, workers: int
+) -> None:
+    engine.set_threads(workers)
+    engine.start(ScanJob(1, HOPELESS, first=NONCES - 200_001))
+    results.until(ScanExhausted)
+    engine.stop()
+    assert sum(each.hashes for each in results.messages[:-1]) == 200_001
+    assert results.rest() == []
+
+
+def test_a_new_job_replaces_the_running_one(results: Results, engine: WorkerEngine) -> None:
+    engine.start(ScanJob(1, HOPELESS))
+    results.until(ScanProgress)
+    engine.start(ScanJob(2, EASY))
+    assert results.until(ScanFound).job_id == 2
+    assert results.rest() == []
+
+
+def test_a_cancelled_engine_falls_silent_and_can_start_again(
+    results: Results, engine: WorkerEngine
+) -> None:
+    engine.start(ScanJob(1, HOPELESS))
+    results.until(ScanProgress)
+    engine.cancel()
+    engine.start(ScanJob(2, HOPELESS, end=1_000))
+    assert results.until(ScanExhausted) == ScanExhausted(2)
+    assert results.messages[-2] == ScanProgress(2, 1_000)
+
+
+def test_workers_begin_with_the_first_job_at_the_lowest_priority_and_end_with_stop(
+    results: Results, engine: WorkerEngine
+) -> None:
+    engine.set_threads(2)
+    engine.cancel()
+    assert processes(engine) == []
+    engine.start(ScanJob(1, HOPELESS))
+    results.until(ScanProgress)
+    scanning = processes(engine)
+    assert len(scanning) == 2
+    assert 19 in [os.getpriority(os.PRIO_PROCESS, each.pid) for each in scanning]
+    engine.stop()
+    assert all(each.returncode is not None for each in scanning)
+    assert reader_threads() == 0
+
+
+def test_one_thread_reads_any_number_of_workers(results: Results, engine: WorkerEngine) -> None:
+    engine.set_threads(4)
+    engine.start(ScanJob(1, HOPELESS))
+    results.until(ScanProgress)
+    assert reader_threads() == 1
+
+
+def test_another_number_of_threads_takes_new_workers(
+    results: Results, engine: WorkerEngine
+) -> None:
+    engine.start(ScanJob(1, HOPELESS))
+    results.until(ScanProgress)
+    (former,) = processes(engine)
+    engine.set_threads(2)
+    engine.start(ScanJob(2, EASY))
+    assert results.until(ScanFound).job_id == 2
+    assert len(processes(engine)) == 2
+    assert former.wait() is not None
+
+
+def test_a_lost_worker_is_reported_and_a_fresh_start_heals(
+    results: Results, engine: WorkerEngine
+) -> None:
+    engine.start(ScanJob(1, HOPELESS))
+    results.until(ScanProgress)
+    processes(engine)[0].kill()
+    results.until(ScanLost)
+    engine.cancel()
+    engine.stop()
+    engine.start(ScanJob(2, EASY))
+    assert results.until(ScanFound).job_id == 2
+
+
+def test_a_worker_that_hangs_is_killed_by_stop(
+    results: Results, engine: WorkerEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("actors.miner.workers.STOP_TIMEOUT_S", 0.05)
+    engine.start(ScanJob(1, HOPELESS))
+    results.until(ScanProgress)
+    (hanging,) = processes(engine)
+    hanging.send_signal(signal.SIGSTOP)
+    engine.stop()
+    assert hanging.returncode == -signal.SIGKILL
+
+
+NODE = """
+import time
+from actors.miner.engine import ScanJob
+from actors.miner.scan import Template
+from actors.miner.workers import WorkerEngine
+from actors.runtime.address import Address
+from actors.runtime.mailbox import Mailbox
+
+mailbox = Mailbox("miner", time.monotonic)
+engine = WorkerEngine(Address(mailbox), threads=2)
+engine.start(ScanJob(1, Template(b"1:", b":s", 16)))
+mailbox.get()
+print(*(each._process.pid for each in engine._crew._workers), flush=True)
+while True:
+    mailbox.get()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="Linux tells of the end of a process")
+def test_a_node_that_is_killed_leaves_no_worker_behind() -> None:
+    root = str(Path(actors.__file__).parent.parent)
+    with subprocess.Popen(
+        (sys.executable, "-c", NODE),
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": root},
+    ) as node:
+        assert node.stdout is not None
+        pids = [int(pid) for pid in node.stdout.readline().split()]
+        handles = [os.pidfd_open(pid) for pid in pids]
+        node.kill()
+        for handle in handles:
+            ended, _, _ = select.select([handle], [], [], WORKER_OUTLIVES_THE_NODE_BY_S)
+            os.close(handle)
+            assert ended
