@@ -34,6 +34,7 @@ from actors.messaging.messages import MessagingCommand
 from actors.miner.actor import MinerActor
 from actors.miner.engine import ScanEngine, ScanResult
 from actors.miner.messages import MinerCommand
+from actors.miner.orders import MiningOrders
 from actors.miner.workers import WorkerEngine
 from actors.peers.actor import PeersActor
 from actors.peers.messages import PeersCommand
@@ -236,7 +237,8 @@ def _enlist_state(
         group=STATE_ROOMS,
     )
     supervisor.enlist("mempool", lambda: _mempool(settings, machine, at))
-    supervisor.enlist("miner", lambda: _miner(settings, machine, at))
+    orders = MiningOrders(settings.miner)
+    supervisor.enlist("miner", lambda: _miner(settings, machine, orders, at))
 
 
 def _mempool(settings: Settings, machine: Machine, at: dict[str, Address[Any]]) -> MempoolActor:
@@ -255,10 +257,12 @@ def _mempool(settings: Settings, machine: Machine, at: dict[str, Address[Any]]) 
     )
 
 
-def _miner(settings: Settings, machine: Machine, at: dict[str, Address[Any]]) -> MinerActor:
+def _miner(
+    settings: Settings, machine: Machine, orders: MiningOrders, at: dict[str, Address[Any]]
+) -> MinerActor:
     return MinerActor(
         network=settings.network,
-        settings=settings.miner,
+        orders=orders,
         engine=machine.build_engine(at["miner"]),
         accounts=machine.template_view.account,
         tip=machine.template_view.tip,

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
-from actors.runtime.address import Address
+from actors.runtime.address import Address, Ask
 from actors.tcp.messages import CloseReason, ConnId
 
 
@@ -35,6 +36,14 @@ class SendRegular:
 
 
 @dataclass(frozen=True, slots=True)
+class SendBatch:
+    """Send several regular messages, of a kind and a payload each, to each of the connections. Tell."""
+
+    conns: tuple[ConnId, ...]
+    messages: tuple[tuple[str, bytes], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class SendRequest:
     """Send a request; exactly one Response with ``token`` goes to ``reply_to``. Tell."""
 
@@ -53,6 +62,14 @@ class Respond:
     conn: ConnId
     message_id: int
     payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RespondBatch:
+    """Answer several requests of a connection, by message id; their read credit returns. Tell."""
+
+    conn: ConnId
+    answers: tuple[tuple[int, bytes], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +99,33 @@ class Disconnect:
     reason: CloseReason
 
 
-# -- events -------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class MessagingInfo:
+    """The room's numbers: counts since start, ``requests_in_flight`` now. ``unknown_kinds`` counts
+    messages by the kind that nobody here handles. Value.
+    """
+
+    received: int
+    malformed: int
+    dropped_at_gate: int
+    late_responses: int
+    unasked_responses: int
+    requests_in_flight: int
+    unknown_kinds: tuple[tuple[str, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Inbound:
-    """One regular message or request. Value."""
+class GetMessaging(Ask[MessagingInfo]):
+    """Ask: MessagingInfo."""
+
+
+# -- events -------------------------------------------------------------------------------------
+
+
+class Inbound(NamedTuple):
+    """One regular message or request. Value; a tuple, as hundreds of thousands are made in a second
+    and a frozen dataclass takes three times as long.
+    """
 
     conn: ConnId
     type: MessageType
@@ -114,4 +152,14 @@ class Response:
     payload: bytes | None
 
 
-MessagingCommand = SendRegular | SendRequest | Respond | Done | OpenGate | Disconnect
+MessagingCommand = (
+    SendRegular
+    | SendBatch
+    | SendRequest
+    | Respond
+    | RespondBatch
+    | Done
+    | OpenGate
+    | Disconnect
+    | GetMessaging
+)

@@ -10,7 +10,7 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 from actors.chain.messages import BlockMined, BlockOutcome, MinedVerdict, TipChanged
@@ -38,6 +38,7 @@ from actors.miner.messages import (
     StartMining,
     StopMining,
 )
+from actors.miner.orders import MiningOrders
 from actors.miner.rate import HashRate
 from actors.miner.template import draft_block, seal, template_of
 from actors.runtime.actor import NodeActor
@@ -90,7 +91,7 @@ class MinerActor(NodeActor):
         self,
         *,
         network: Network,
-        settings: MinerSettings,
+        orders: MiningOrders,
         engine: ScanEngine,
         accounts: AccountLookup,
         tip: Callable[[], BlockRef],
@@ -101,12 +102,12 @@ class MinerActor(NodeActor):
         events: Address[Happened],
     ) -> None:
         super().__init__()
-        self._network, self._settings, self._engine = network, settings, engine
+        self._network, self._orders, self._engine = network, orders, engine
         self._accounts, self._read_tip, self._clock, self._me = accounts, tip, clock, me
         self._chain, self._mempool, self._events = chain, mempool, events
         self._tip: BlockRef
         self._mining = False
-        self._threads, self._coinbase = settings.threads, settings.coinbase
+        self._threads, self._coinbase = orders.settings.threads, orders.settings.coinbase
         self._generates: deque[_Generate] = deque()
         self._handed_in: _HandedIn | None = None
         self._scanned: Block | None = None  # the block that the engine works on
@@ -119,7 +120,7 @@ class MinerActor(NodeActor):
 
     def on_start(self) -> None:
         self._tip = self._read_tip()
-        if self._settings.mine:
+        if self._orders.settings.mine:
             refusal = self._start(StartMining())
             if refusal is not None:
                 log.error("not mining: %s", refusal.value)
@@ -184,6 +185,7 @@ class MinerActor(NodeActor):
         if threads != self._threads:
             self._abandon()
         self._threads, self._coinbase = threads, coinbase
+        self._orders.settings = MinerSettings(mine=True, threads=threads, coinbase=coinbase)
         if not self._mining:
             log.info("mining with %d threads of %s", threads, self._engine.name)
             self._mining = True
@@ -197,6 +199,7 @@ class MinerActor(NodeActor):
         self._live_jobs.clear()
         self._refuse_waiting()
         self._rate.restart(self._clock.now_s())
+        self._orders.settings = replace(self._orders.settings, mine=False)
         if self._mining:
             log.info("mining stopped")
             self._mining = False

@@ -53,6 +53,13 @@ class Send:
 
 
 @dataclass(frozen=True, slots=True)
+class HelloSaid:
+    """The dialer has said hello, whatever comes of it: its deadline is met. Tell."""
+
+    conn: ConnId
+
+
+@dataclass(frozen=True, slots=True)
 class Establish:
     """The hello is done: lift the early frame limit and the hello deadline. Tell."""
 
@@ -141,6 +148,6 @@ class Idle:
     conn: ConnId
 
 
-TcpInput = Connect | Send | Establish | Handled | Close | ListConnections
+TcpInput = Connect | Send | HelloSaid | Establish | Handled | Close | ListConnections
 LinkEvent = Connected | ConnectFailed | Disconnected | Idle
 TcpEvent = LinkEvent | FramesReceived

@@ -35,6 +35,7 @@ from actors.miner.messages import (
     StartMining,
     StopMining,
 )
+from actors.miner.orders import MiningOrders
 from actors.miner.scan import scan
 from actors.runtime.address import Address
 from actors.runtime.clock import FakeClock
@@ -93,23 +94,24 @@ class House:
         self.pump = Pump(3, self.clock)
         self.accounts = {ALICE.public: Account(100), BOB.public: Account(100)}
         self.network, self.engine = network, IdleEngine()
+        self.orders = MiningOrders(settings or MinerSettings(coinbase=MINE))
         self.chain, self.mempool, self.events = (
             Probe(self.pump, name) for name in ("chain", "mempool", "events")
         )
         self.miner = stage(
             self.pump,
             "miner",
-            lambda me: self._build(me, settings or MinerSettings(coinbase=MINE), simulated),
+            lambda me: self._build(me, simulated),
         )
         self.pump.run_until_idle()
 
-    def _build(self, me: Address[Any], settings: MinerSettings, simulated: bool) -> MinerActor:
+    def _build(self, me: Address[Any], simulated: bool) -> MinerActor:
         engine: ScanEngine = self.engine
         if simulated:
             engine = SimEngine(me, self.clock, random.Random(5), mean_s=10.0)
         self.actor = MinerActor(
             network=self.network,
-            settings=settings,
+            orders=self.orders,
             engine=engine,
             accounts=lookup(self.accounts),
             tip=lambda: TIP,
@@ -248,6 +250,13 @@ def test_mining_without_any_coinbase_is_refused() -> None:
     house = House(settings=MinerSettings())
     assert house.ask(StartMining()) is MinerRefusal.NO_COINBASE
     assert house.ask(StartMining(coinbase=MINE)) is None
+
+
+def test_what_it_was_told_last_outlives_the_miner(house: House) -> None:
+    assert house.ask(StartMining(threads=3, coinbase=THEIRS)) is None
+    assert house.orders.settings == MinerSettings(mine=True, threads=3, coinbase=THEIRS)
+    house.ask(StopMining())
+    assert house.orders.settings == MinerSettings(mine=False, threads=3, coinbase=THEIRS)
 
 
 def test_another_coinbase_replaces_the_job(mining: House) -> None:

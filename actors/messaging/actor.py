@@ -1,0 +1,258 @@
+"""The messaging room: frames become messages for the rooms, and the rooms' messages become frames.
+
+It knows types, ids and the first part of kinds, and nothing of what a payload means.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import assert_never
+
+from actors.messaging.codec import MAX_MESSAGE_ID, decode, encode, encode_response
+from actors.messaging.link import Link
+from actors.messaging.messages import (
+    Disconnect,
+    Done,
+    GetMessaging,
+    Inbound,
+    MessageType,
+    MessagingCommand,
+    MessagingInfo,
+    OpenGate,
+    Received,
+    Respond,
+    RespondBatch,
+    Response,
+    SendBatch,
+    SendRegular,
+    SendRequest,
+)
+from actors.messaging.requests import Pending, Stray
+from actors.messaging.routes import Routes
+from actors.runtime.actor import NodeActor
+from actors.runtime.address import Address
+from actors.runtime.clock import Clock
+from actors.tcp.messages import (
+    Close,
+    CloseReason,
+    Connected,
+    ConnectFailed,
+    ConnId,
+    Disconnected,
+    Establish,
+    FramesReceived,
+    Handled,
+    HelloSaid,
+    Idle,
+    LinkEvent,
+    Send,
+    TcpEvent,
+    TcpInput,
+)
+
+log = logging.getLogger(__name__)
+
+SWEEP_S = 0.5
+"""Timeouts of requests are checked once in so long while any is in flight; the shortest are 3 s."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Sweep:
+    """Requests may be overdue; only the one armed last counts. Tell."""
+
+
+MessagingInput = MessagingCommand | TcpEvent | _Sweep
+
+
+class MessagingActor(NodeActor):
+    """Decodes, gates and routes what comes in; encodes what goes out; ends each request once.
+
+    ``rooms`` maps the first part of a kind to the room that handles it; ``links`` (the peers room) is
+    told of connections. ``me`` is its own address.
+    """
+
+    def __init__(
+        self,
+        *,
+        tcp: Address[TcpInput],
+        rooms: Mapping[str, Address[Received]],
+        links: Address[LinkEvent],
+        me: Address[_Sweep],
+        clock: Clock,
+    ) -> None:
+        super().__init__()
+        self._tcp, self._peers, self._me, self._clock = tcp, links, me, clock
+        self._routes = Routes(rooms)
+        self._links: dict[ConnId, Link] = {}
+        self._sweep: _Sweep | None = None
+        self._last_regular_id = 0
+        self._received = self._malformed = self._dropped_at_gate = 0
+        self._strays = {Stray.LATE: 0, Stray.UNASKED: 0}
+
+    def on_receive(  # noqa: C901, PLR0912 - a case per message is what a room looks like
+        self, message: MessagingInput
+    ) -> MessagingInfo | None:
+        match message:
+            case FramesReceived(conn, frames):
+                self._on_frames(conn, frames)
+            case RespondBatch(conn, answers):
+                self._respond(conn, answers)
+            case Respond(conn, message_id, payload):
+                self._respond(conn, ((message_id, payload),))
+            case Done(conn, count):
+                self._finish(conn, count)
+            case SendRegular(conns, kind, payload):
+                self._send_regular(conns, ((kind, payload),))
+            case SendBatch(conns, messages):
+                self._send_regular(conns, messages)
+            case SendRequest():
+                self._send_request(message)
+            case OpenGate(conn):
+                self._open_gate(conn)
+            case Disconnect(conn, reason):
+                self._disconnect(conn, reason)
+            case GetMessaging():
+                return self._info()
+            case Connected() | ConnectFailed() | Disconnected() | Idle():
+                self._on_link_event(message)
+            case _Sweep():
+                self._end_overdue(message)
+            case _:
+                assert_never(message)
+        return None
+
+    # -- in -------------------------------------------------------------------------------------
+
+    def _on_frames(self, conn: ConnId, frames: tuple[bytes, ...]) -> None:
+        link = self._links.get(conn)
+        if link is None or link.closing:
+            return
+        self._received += len(frames)
+        decoded = decode(conn, frames)
+        for response in decoded.responses:
+            self._on_response(link, response)
+        passage = link.pass_gate(decoded.inbound)
+        self._dropped_at_gate += passage.dropped
+        if passage.says_hello:
+            self._tcp.tell(HelloSaid(conn))
+        unknown = self._deliver(passage.delivered)
+        self._finish(conn, len(decoded.responses) + passage.dropped + unknown)
+        if decoded.fault is not None:
+            self._malformed += 1
+            log.warning("connection %d sent what is no message: %s", conn, decoded.fault.value)
+            self._disconnect(conn, CloseReason.PROTOCOL)
+
+    def _deliver(self, messages: list[Inbound]) -> int:
+        """Hand messages to their rooms; how many are for nobody and thereby dealt with."""
+        delivered = 0
+        for room, batch in self._routes.sort(messages):
+            room.tell(batch)
+            delivered += len(batch.messages)
+        return len(messages) - delivered
+
+    def _on_response(self, link: Link, response: Inbound) -> None:
+        ended = link.requests.answer(response.message_id)
+        if isinstance(ended, Stray):
+            self._strays[ended] += 1
+        else:
+            ended.reply_to.tell(Response(ended.token, link.conn, response.payload))
+
+    def _finish(self, conn: ConnId, messages: int) -> None:
+        """Return the read credit of messages that are dealt with."""
+        if messages:
+            self._tcp.tell(Handled(conn, messages))
+
+    # -- out ------------------------------------------------------------------------------------
+
+    def _respond(self, conn: ConnId, answers: tuple[tuple[int, bytes], ...]) -> None:
+        if not answers:
+            return
+        frames = tuple([encode_response(message_id, payload) for message_id, payload in answers])
+        self._tcp.tell(Send((conn,), frames))
+        self._finish(conn, len(answers))
+
+    def _send_regular(
+        self, conns: tuple[ConnId, ...], messages: tuple[tuple[str, bytes], ...]
+    ) -> None:
+        if not conns or not messages:
+            return
+        frames = []
+        for kind, payload in messages:
+            self._last_regular_id = self._last_regular_id % MAX_MESSAGE_ID + 1
+            frames.append(encode(MessageType.REGULAR, self._last_regular_id, kind, payload))
+        self._tcp.tell(Send(conns, tuple(frames)))
+
+    def _send_request(self, request: SendRequest) -> None:
+        link = self._links.get(request.conn)
+        message_id = None
+        if link is not None and not link.closing:
+            message_id = link.requests.ask(request, self._clock.now_s())
+        if message_id is None:
+            request.reply_to.tell(Response(request.token, request.conn, None))
+            return
+        frame = encode(MessageType.REQUEST, message_id, request.kind, request.payload)
+        self._tcp.tell(Send((request.conn,), (frame,)))
+        if self._sweep is None:
+            self._arm_sweep()
+
+    # -- connections ----------------------------------------------------------------------------
+
+    def _on_link_event(self, event: LinkEvent) -> None:
+        match event:
+            case Connected(conn):
+                self._links[conn] = Link(conn)
+            case Disconnected(conn):
+                link = self._links.pop(conn, None)
+                if link is not None:
+                    self._report_absent(conn, link.requests.give_up())
+            case ConnectFailed() | Idle():
+                pass
+            case _:
+                assert_never(event)
+        self._peers.tell(event)
+
+    def _open_gate(self, conn: ConnId) -> None:
+        link = self._links.get(conn)
+        if link is None or link.closing:
+            return
+        self._tcp.tell(Establish(conn))
+        self._finish(conn, self._deliver(link.open()))
+
+    def _disconnect(self, conn: ConnId, reason: CloseReason) -> None:
+        link = self._links.get(conn)
+        if link is not None and not link.closing:
+            link.closing = True
+            self._tcp.tell(Close(conn, reason))
+
+    # -- requests that are never answered -------------------------------------------------------
+
+    def _arm_sweep(self) -> None:
+        self._sweep = _Sweep()
+        self._clock.tell_after(SWEEP_S, self._me, self._sweep)
+
+    def _end_overdue(self, sweep: _Sweep) -> None:
+        if sweep is not self._sweep:
+            return  # a former incarnation's
+        now_s = self._clock.now_s()
+        for link in self._links.values():
+            self._report_absent(link.conn, link.requests.expire(now_s))
+        self._sweep = None
+        if any(len(link.requests) for link in self._links.values()):
+            self._arm_sweep()
+
+    def _report_absent(self, conn: ConnId, requests: Iterable[Pending]) -> None:
+        for pending in requests:
+            pending.reply_to.tell(Response(pending.token, conn, None))
+
+    def _info(self) -> MessagingInfo:
+        return MessagingInfo(
+            received=self._received,
+            malformed=self._malformed,
+            dropped_at_gate=self._dropped_at_gate,
+            late_responses=self._strays[Stray.LATE],
+            unasked_responses=self._strays[Stray.UNASKED],
+            requests_in_flight=sum(len(link.requests) for link in self._links.values()),
+            unknown_kinds=self._routes.unknown_kinds,
+        )

@@ -1,0 +1,58 @@
+"""One connection as messaging sees it: the gate before its hello, and the requests on it. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from actors.messaging.messages import Inbound, MessageType
+from actors.messaging.requests import Requests
+from actors.tcp.messages import ConnId
+
+MAX_WAITING = 64
+"""Messages that wait for the gate. Nobody has reason to say more before the hello is answered."""
+HELLO = "p2p:hello"
+_ALWAYS_OPEN_FOR = "p2p:"
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """What the gate makes of messages: those to deliver now, and how many it drops for good. Value."""
+
+    delivered: list[Inbound]
+    dropped: int = 0
+    says_hello: bool = False
+
+
+class Link:
+    """An open connection's gate and requests."""
+
+    __slots__ = ("_is_open", "_waiting", "closing", "conn", "requests")
+
+    def __init__(self, conn: ConnId) -> None:
+        self.conn = conn
+        self.requests = Requests()
+        self.closing = False
+        """We told tcp to close it: what still comes in is of no interest."""
+        self._is_open = False
+        self._waiting: list[Inbound] = []
+
+    def pass_gate(self, messages: list[Inbound]) -> Passage:
+        """Before the gate is open only the peers room is spoken to; a bounded rest waits."""
+        if self._is_open:
+            return Passage(messages)
+        delivered, dropped, says_hello = [], 0, False
+        for inbound in messages:
+            if inbound.kind.startswith(_ALWAYS_OPEN_FOR):
+                delivered.append(inbound)
+                says_hello |= inbound.kind == HELLO and inbound.type is MessageType.REQUEST
+            elif len(self._waiting) < MAX_WAITING:
+                self._waiting.append(inbound)
+            else:
+                dropped += 1
+        return Passage(delivered, dropped, says_hello)
+
+    def open(self) -> list[Inbound]:
+        """Open the gate for good; what waited behind it."""
+        self._is_open = True
+        waited, self._waiting = self._waiting, []
+        return waited

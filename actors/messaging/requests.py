@@ -1,0 +1,72 @@
+"""Requests of ours that wait for their response: ids and deadlines. Pure; time comes by parameter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from actors.messaging.codec import MAX_MESSAGE_ID
+from actors.messaging.messages import Response, SendRequest
+from actors.runtime.address import Address
+
+MAX_IN_FLIGHT = 256
+"""Per connection (WIRE: limits): the other side is entitled not to read more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A request on its way: who is told how it ended, and when it is too late. Value."""
+
+    token: int
+    reply_to: Address[Response]
+    deadline_s: float
+
+
+class Stray(Enum):
+    """A response without a request that waits for it."""
+
+    LATE = "late"
+    """Its request was answered before, or timed out."""
+    UNASKED = "unasked"
+    """Its id was never used on this connection."""
+
+
+class Requests:
+    """The requests in flight on one connection. Ids count from 1, so an id tells whether it was used."""
+
+    __slots__ = ("_last_id", "_pending")
+
+    def __init__(self) -> None:
+        self._last_id = 0
+        self._pending: dict[int, Pending] = {}
+
+    def __len__(self) -> int:
+        return len(self._pending)
+
+    def ask(self, request: SendRequest, now_s: float) -> int | None:
+        """The id for a new request; None when too many are in flight."""
+        if len(self._pending) >= MAX_IN_FLIGHT:
+            return None
+        self._last_id = self._last_id % MAX_MESSAGE_ID + 1
+        deadline_s = now_s + request.timeout_s
+        self._pending[self._last_id] = Pending(request.token, request.reply_to, deadline_s)
+        return self._last_id
+
+    def answer(self, message_id: int) -> Pending | Stray:
+        """Take out the request that a response belongs to."""
+        pending = self._pending.pop(message_id, None)
+        if pending is not None:
+            return pending
+        return Stray.LATE if 0 < message_id <= self._last_id else Stray.UNASKED
+
+    def expire(self, now_s: float) -> list[Pending]:
+        """Take out the requests whose time is over."""
+        if not self._pending:
+            return []
+        due = [key for key, pending in self._pending.items() if now_s >= pending.deadline_s]
+        return [self._pending.pop(key) for key in due]
+
+    def give_up(self) -> list[Pending]:
+        """Take out all requests: the connection is gone."""
+        pending, self._pending = list(self._pending.values()), {}
+        return pending

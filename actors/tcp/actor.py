@@ -1,0 +1,375 @@
+"""The tcp room: all sockets of the node, on the actor's own thread.
+
+Waiting for a letter *is* the selector loop (:meth:`TcpActor.next_letter`), so sockets and letters take
+turns on one thread, without locks. No knowledge of what a frame says lives here.
+"""
+
+from __future__ import annotations
+
+import logging
+import selectors
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, assert_never
+
+from actors.config import TcpSettings
+from actors.runtime.actor import NodeActor
+from actors.runtime.address import Address
+from actors.runtime.clock import Clock
+from actors.runtime.mailbox import Letter
+from actors.tcp.accepting import Doorway
+from actors.tcp.admission import HELLO_GRACE_S, Admission
+from actors.tcp.connection import Connection
+from actors.tcp.dialing import Dial, Dialer
+from actors.tcp.framing import enframe
+from actors.tcp.messages import (
+    Close,
+    CloseReason,
+    Connect,
+    Connected,
+    ConnectFailed,
+    ConnectionInfo,
+    ConnId,
+    Disconnected,
+    Establish,
+    FramesReceived,
+    Handled,
+    HelloSaid,
+    Idle,
+    ListConnections,
+    Send,
+    TcpEvent,
+    TcpInput,
+)
+from actors.tcp.resolver import Resolve, system_resolve
+from actors.tcp.sockets import Endpoint, endpoint, reason_of, tune
+from actors.tcp.waker import Waker
+
+log = logging.getLogger(__name__)
+
+SCRATCH_BYTES = 64 * 1024
+"""Read at once from a connection: some thousand small frames, or a sixteenth of the largest one."""
+LETTERS_PER_TURN = 256
+"""Letters handled before the sockets have their turn again: about a millisecond of work."""
+SWEEP_S = 1.0
+"""All deadlines are checked once in so long; the shortest of them is 5 s."""
+STOP_FLUSH_S = 1.0
+"""How long an orderly stop tries to write what is queued."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Sweep:
+    """Deadlines are to be checked; an incarnation knows its own one from a former one's. Tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class _AcceptAgain:
+    """The doorway's pause is over. Tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Resolved:
+    """A host name's address, None if it has none. Tell."""
+
+    dial: Dial
+    ip: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _LoopFailed:
+    """A bug in the loop, delivered as a letter so that it becomes a fall like any other. Tell."""
+
+    error: Exception
+
+
+_Private = _Sweep | _AcceptAgain | _Resolved | _LoopFailed
+
+
+class TcpActor(NodeActor):
+    """Accepts, dials, frames, and tells ``messaging`` what happens on each connection, in order.
+
+    ``listener`` and ``conn_ids`` outlive the actor and belong to the composition root: a restarted
+    one accepts on the same port, and never gives a connection an id that was in use before.
+    """
+
+    def __init__(
+        self,
+        *,
+        settings: TcpSettings,
+        listener: socket.socket,
+        messaging: Address[TcpEvent],
+        me: Address[_Private],
+        clock: Clock,
+        conn_ids: Iterator[ConnId],
+        resolve: Resolve = system_resolve,
+    ) -> None:
+        super().__init__()
+        self._settings, self._messaging, self._me = settings, messaging, me
+        self._clock, self._conn_ids = clock, conn_ids
+        self._connections: dict[ConnId, Connection] = {}
+        self._touched: set[Connection] = set()
+        self._admission = Admission(settings)
+        self._scratch = memoryview(bytearray(SCRATCH_BYTES))
+        self._letters_left = 0
+        self._sweep = _Sweep()
+        self._selector = selectors.DefaultSelector()
+        self._waker = Waker()
+        self._doorway = Doorway(
+            listener,
+            self._selector,
+            crowded=lambda: self._admission.crowded(clock.now_s()),
+            on_accepted=self._on_accepted,
+            on_paused=lambda: self._tell_me_after(HELLO_GRACE_S, _AcceptAgain()),
+        )
+        self._dialer = Dialer(
+            self._selector,
+            timeout_s=settings.connect_timeout_s,
+            resolve=resolve,
+            on_resolved=lambda dial, ip: me.tell(_Resolved(dial, ip)),
+            on_connected=self._on_dialed,
+            on_failed=lambda token, reason: messaging.tell(ConnectFailed(token, reason)),
+        )
+
+    def on_start(self) -> None:
+        self._selector.register(
+            self._waker.reader, selectors.EVENT_READ, lambda _mask: self._waker.drain()
+        )
+        self.box.wake = self._waker.wake
+        self._doorway.open()
+        self._tell_me_after(SWEEP_S, self._sweep)
+
+    def on_stop(self) -> None:
+        """Write what can be written in a short time, then close everything but the listener."""
+        until_s = self._clock.now_s() + STOP_FLUSH_S
+        self._doorway.close()
+        self._dialer.close()
+        for connection in self._connections.values():
+            connection.close(CloseReason.SHUTDOWN, self._clock.now_s())
+            self._touched.add(connection)
+        self._settle_touched()
+        while self._connections and (left_s := until_s - self._clock.now_s()) > 0:
+            self._serve_sockets(left_s)
+        for connection in tuple(self._connections.values()):
+            self._drop(connection, CloseReason.SHUTDOWN)
+        self._release()
+
+    def on_crash(self) -> None:
+        self._doorway.close()
+        self._dialer.close()
+        for connection in tuple(self._connections.values()):
+            self._drop(connection, CloseReason.IO_ERROR)
+        self._release()
+
+    def _release(self) -> None:
+        self._waker.close()  # box.wake stays: waking a closed waker does nothing
+        self._selector.close()
+
+    def _tell_me_after(self, delay_s: float, message: _Private) -> None:
+        self._clock.tell_after(delay_s, self._me, message)
+
+    # -- the loop -------------------------------------------------------------------------------
+
+    def next_letter(self) -> Letter:
+        """Serve the sockets until a letter is there; then letters, a bounded number in a row."""
+        try:
+            while self._letters_left == 0 or self.box.empty():
+                self._settle_touched()
+                self._waker.asleep = True
+                self._serve_sockets(None if self.box.empty() else 0.0)
+                self._letters_left = LETTERS_PER_TURN
+        except Exception as error:  # noqa: BLE001 - on_receive raises it where a fall is dealt with
+            return Letter(_LoopFailed(error), self._clock.now_s())
+        self._letters_left -= 1
+        return self.box.get()
+
+    def _serve_sockets(self, timeout_s: float | None) -> None:
+        """One pass: wait for sockets that are ready, let each act once, then act on the results."""
+        ready = self._selector.select(timeout_s)
+        self._waker.asleep = False
+        for key, mask in ready:
+            key.data(mask)
+        self._settle_touched()
+
+    def _settle_touched(self) -> None:
+        while self._touched:
+            self._settle(self._touched.pop())
+
+    def _settle(self, connection: Connection) -> None:
+        """After anything happened to a connection: write, hand on, end it, or wait for more."""
+        now_s = self._clock.now_s()
+        try:
+            connection.outbox.write(connection.sock.sendmsg, now_s)
+        except OSError as error:
+            self._drop(connection, connection.closing or reason_of(error))
+            return
+        if connection.clogged:
+            self._drop(connection, CloseReason.WRITE_TIMEOUT)
+            return
+        if frames := connection.hand_on():
+            self._messaging.tell(FramesReceived(connection.id, frames))
+        if connection.finished:
+            self._drop(connection, connection.closing or CloseReason.LOCAL)
+            return
+        connection.decide_reading(now_s)
+        self._watch(connection)
+
+    def _watch(self, connection: Connection) -> None:
+        """Wait for what the connection wants, and for nothing else: the selector must not spin."""
+        wanted = (selectors.EVENT_READ if connection.reading else 0) | (
+            selectors.EVENT_WRITE if connection.outbox.unsent_bytes else 0
+        )
+        if wanted == connection.watched:
+            return
+        if not wanted:
+            self._selector.unregister(connection.sock)
+        else:
+            watch = self._selector.modify if connection.watched else self._selector.register
+            watch(connection.sock, wanted, partial(self._on_ready, connection))
+        connection.watched = wanted
+
+    def _on_ready(self, connection: Connection, mask: int) -> None:
+        if connection.id not in self._connections:
+            return  # closed by something that was ready before it in the same pass
+        self._touched.add(connection)
+        if not mask & selectors.EVENT_READ:
+            return
+        try:
+            fault = connection.receive(self._scratch, self._clock.now_s())
+        except OSError as error:
+            fault = reason_of(error)
+        if fault is not None:
+            self._drop(connection, fault)
+
+    # -- connections come and go ------------------------------------------------------------------
+
+    def _on_accepted(self, sock: socket.socket, sockaddr: tuple[Any, ...]) -> None:
+        conn, remote = next(self._conn_ids), endpoint(sockaddr)
+        try:
+            tune(sock)
+        except OSError:
+            sock.close()  # gone before it was one
+            return
+        leaving = self._admission.accept(conn, remote.ip, self._clock.now_s())
+        if leaving is None:
+            log.debug("refused %s: no seat", remote)
+            sock.close()
+            return
+        self._enter(conn, sock, remote, token=None, leaving=leaving)
+
+    def _on_dialed(self, token: int, sock: socket.socket, remote: Endpoint) -> None:
+        conn = next(self._conn_ids)
+        leaving = self._admission.dialed(conn, remote.ip)
+        if leaving is None:
+            sock.close()
+            self._messaging.tell(ConnectFailed(token, CloseReason.REFUSED))
+            return
+        self._enter(conn, sock, remote, token=token, leaving=leaving)
+
+    def _enter(
+        self,
+        conn: ConnId,
+        sock: socket.socket,
+        remote: Endpoint,
+        *,
+        token: int | None,
+        leaving: tuple[ConnId, ...],
+    ) -> None:
+        for other in leaving:
+            self._drop(self._connections[other], CloseReason.EVICTED)
+        initiated = token is not None
+        self._connections[conn] = connection = Connection(
+            conn, sock, remote, self._settings, initiated=initiated, now_s=self._clock.now_s()
+        )
+        self._touched.add(connection)
+        self._messaging.tell(Connected(conn, initiated, str(remote), token))
+
+    def _drop(self, connection: Connection, reason: CloseReason) -> None:
+        """Close at once; the one place where a connection ends."""
+        del self._connections[connection.id]
+        self._touched.discard(connection)
+        self._admission.leave(connection.id)
+        if connection.watched:
+            self._selector.unregister(connection.sock)
+        connection.sock.close()
+        log.debug("connection %d to %s ended: %s", connection.id, connection.remote, reason.value)
+        self._messaging.tell(Disconnected(connection.id, connection.initiated, reason))
+
+    # -- letters --------------------------------------------------------------------------------
+
+    def on_receive(  # noqa: C901, PLR0912 - a case per message is what a room looks like
+        self, message: TcpInput | _Private
+    ) -> tuple[ConnectionInfo, ...] | None:
+        match message:
+            case Send(conns, messages):
+                self._send(conns, messages)
+            case Handled(conn, frames):
+                if (connection := self._touch(conn)) is not None:
+                    connection.handled(frames)
+            case Connect():
+                self._dialer.dial(message, self._clock.now_s())
+            case HelloSaid(conn):
+                self._hello_said(conn)
+            case Establish(conn):
+                self._establish(conn)
+            case Close(conn, reason):
+                if (connection := self._touch(conn)) is not None:
+                    connection.close(reason, self._clock.now_s())
+            case ListConnections():
+                now_s = self._clock.now_s()
+                return tuple(connection.info(now_s) for connection in self._connections.values())
+            case _Resolved(dial, ip):
+                self._dialer.resolved(dial, ip)
+            case _AcceptAgain():
+                self._doorway.open()
+            case _Sweep():
+                self._check_deadlines(message)
+            case _LoopFailed(error):
+                raise error
+            case _:
+                assert_never(message)
+        return None
+
+    def _touch(self, conn: ConnId) -> Connection | None:
+        """The connection, to be settled after whatever the caller does to it."""
+        connection = self._connections.get(conn)
+        if connection is not None:
+            self._touched.add(connection)
+        return connection
+
+    def _send(self, conns: tuple[ConnId, ...], messages: tuple[bytes, ...]) -> None:
+        if not messages:
+            return
+        chunk, now_s = enframe(messages), self._clock.now_s()
+        for conn in conns:
+            connection = self._touch(conn)
+            if connection is not None and connection.accepts_output:
+                connection.outbox.put(chunk, now_s)
+
+    def _hello_said(self, conn: ConnId) -> None:
+        if (connection := self._touch(conn)) is not None:
+            self._admission.hello_said(conn)
+            connection.hello_said()
+
+    def _establish(self, conn: ConnId) -> None:
+        connection = self._touch(conn)
+        if connection is None:
+            return
+        self._admission.establish(conn)
+        fault = connection.establish(self._clock.now_s())
+        if fault is not None:
+            self._drop(connection, fault)
+
+    def _check_deadlines(self, sweep: _Sweep) -> None:
+        if sweep is not self._sweep:
+            return  # a former incarnation's
+        now_s = self._clock.now_s()
+        self._dialer.expire(now_s)
+        for connection in tuple(self._connections.values()):
+            reason = connection.overdue(now_s)
+            if reason is not None:
+                self._drop(connection, reason)
+            elif connection.turns_idle(now_s):
+                self._messaging.tell(Idle(connection.id))
+        self._tell_me_after(SWEEP_S, sweep)

@@ -1,0 +1,90 @@
+"""Who may be connected: the seats of the house and who gives one up (WIRE: limits, "connections").
+
+Pure: it knows connections by id and address, and neither sockets nor messages.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from ipaddress import ip_address
+
+from actors.config import TcpSettings
+from actors.tcp.messages import ConnId
+
+HELLO_GRACE_S = 0.1
+"""How long an accepted connection has its seat for sure. When many peers dial at once (a whole network
+starting), the hello of the last one accepted is still on its way to be read; a flood of silent ones
+is let in at 80/s, and waits in the listener's backlog otherwise."""
+
+
+class Admission:
+    """The open connections, and which of the accepted ones are of no use yet."""
+
+    def __init__(self, settings: TcpSettings) -> None:
+        self._settings = settings
+        self._open: dict[ConnId, str] = {}
+        self._per_ip: Counter[str] = Counter()
+        self._useless: dict[ConnId, str] = {}
+        """Accepted and not established, oldest first."""
+        self._unspoken: dict[ConnId, float] = {}
+        """Of those, who has not yet said hello, and since when."""
+
+    def crowded(self, now_s: float) -> bool:
+        """Whether to wait before accepting: each seat for strangers is taken, and only just."""
+        if len(self._unspoken) < self._settings.max_unestablished:
+            return False
+        return now_s - next(iter(self._unspoken.values())) < HELLO_GRACE_S
+
+    def accept(self, conn: ConnId, ip: str, now_s: float) -> tuple[ConnId, ...] | None:
+        """Seat an accepted connection. Who must go for it, or None: it is refused."""
+        leaving: list[ConnId] = []
+        if self._per_ip[ip] >= self._settings.max_per_ip and not ip_address(ip).is_loopback:
+            useless = next((other for other, its in self._useless.items() if its == ip), None)
+            if useless is None:
+                return None
+            leaving.append(useless)
+        if not self._make_room(leaving):
+            return None
+        unspoken = [other for other in self._unspoken if other not in leaving]
+        if len(unspoken) >= self._settings.max_unestablished:
+            leaving.append(unspoken[0])
+        self._enter(conn, ip)
+        self._useless[conn] = ip
+        self._unspoken[conn] = now_s
+        return tuple(leaving)
+
+    def dialed(self, conn: ConnId, ip: str) -> tuple[ConnId, ...] | None:
+        """Seat a connection that we dialed: only the limit of all connections holds for it."""
+        leaving: list[ConnId] = []
+        if not self._make_room(leaving):
+            return None
+        self._enter(conn, ip)
+        return tuple(leaving)
+
+    def hello_said(self, conn: ConnId) -> None:
+        self._unspoken.pop(conn, None)
+
+    def establish(self, conn: ConnId) -> None:
+        self._unspoken.pop(conn, None)
+        self._useless.pop(conn, None)
+
+    def leave(self, conn: ConnId) -> None:
+        ip = self._open.pop(conn)
+        self._per_ip[ip] -= 1
+        if not self._per_ip[ip]:
+            del self._per_ip[ip]
+        self.establish(conn)
+
+    def _make_room(self, leaving: list[ConnId]) -> bool:
+        """Keep to the limit of all connections; False when none of them is useless."""
+        if len(self._open) - len(leaving) < self._settings.max_connections:
+            return True
+        useless = next((other for other in self._useless if other not in leaving), None)
+        if useless is None:
+            return False
+        leaving.append(useless)
+        return True
+
+    def _enter(self, conn: ConnId, ip: str) -> None:
+        self._open[conn] = ip
+        self._per_ip[ip] += 1
