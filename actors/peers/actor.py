@@ -291,35 +291,40 @@ class PeersActor(NodeActor):
         """Always answer, at once (WIRE: nodes in the field, 2)."""
         if self._table.peer_of(hello.conn) is not None:
             self._respond(hello, ACCEPTED)  # said before: the first one counts
-        elif self._accept(hello.conn, hello.payload):
-            self._respond(hello, ACCEPTED)
+        elif (admitted := self._admit(hello.conn, hello.payload)) is not None:
+            peer, listed = admitted
+            # The answer goes first: gossip of ours that overtakes it is dropped (the same place, 7).
+            self._respond(hello, ACCEPTED, peer)
+            self._link(hello.conn, peer, listed=listed)
             self._messaging.tell(OpenGate(hello.conn))
         else:
             self._respond(hello, REJECTED)
             self._tell_after(self._settings.reject_linger_s, _Linger(hello.conn))
 
-    def _accept(self, conn: ConnId, payload: bytes) -> bool:
-        """Link the connection to the peer that its hello names; False: it is rejected."""
+    def _admit(self, conn: ConnId, payload: bytes) -> tuple[PeerId, bool] | None:
+        """Which peer the hello makes of the connection, and whether others are told of it; None: it
+        is rejected.
+        """
         connected = self._open[conn]
         claimed = parse_address(payload.decode("ascii", "replace"))
         if claimed == self._own:
             self._dialer.note_own_hello()
         if claimed is None or claimed == self._own or connected.initiated:
             log.debug("connection %d: hello without use", conn)
-            return False
+            return None
         peer = self._table.identify(claimed, connected.remote)
         if not self._table.has_room(peer, 2 * self._settings.max_peers):
-            return False
+            return None
         listed = peer == claimed
         if listed:
             self._book.add((claimed,))
-        self._link(conn, peer, listed=listed)
-        return True
+        return peer, listed
 
-    def _respond(self, request: Inbound, prefix: bytes) -> None:
-        """Answer with our peer list behind ``prefix``."""
-        asker = self._table.peer_of(request.conn)
-        listed = write_peer_list(self._table.addresses_for(asker.id if asker else None))
+    def _respond(self, request: Inbound, prefix: bytes, asker: PeerId | None = None) -> None:
+        """Answer with our peer list behind ``prefix``; nobody is told of itself."""
+        if asker is None and (peer := self._table.peer_of(request.conn)) is not None:
+            asker = peer.id
+        listed = write_peer_list(self._table.addresses_for(asker))
         self._messaging.tell(Respond(request.conn, request.message_id, prefix + listed))
 
     # -- dialing --------------------------------------------------------------------------------

@@ -48,12 +48,12 @@ def info_of(stage: PeersStage, peer: str) -> tuple[tuple[int, ...], bool]:
 # -- accepting ----------------------------------------------------------------------------------
 
 
-def test_a_hello_is_told_to_the_rooms_then_answered_then_the_gate_opens() -> None:
+def test_a_hello_is_answered_then_told_to_the_rooms_then_the_gate_opens() -> None:
     stage = PeersStage()
     conn = stage.accepted("10.0.0.2:50000")
     assert stage.hello(conn, BOB) == [
-        linked := PeerLinked(BOB, conn, initiated=False, first=True),
         Respond(conn, 5, b"\x01"),
+        linked := PeerLinked(BOB, conn, initiated=False, first=True),
         OpenGate(conn),
     ]
     assert stage.events.take() == [Happened(linked)]
@@ -73,8 +73,8 @@ def test_the_same_hello_on_two_connections_is_one_peer_with_two_links() -> None:
     first = stage.greeted(BOB)
     second = stage.accepted("10.0.0.2:50001")
     assert stage.hello(second, BOB) == [
-        PeerLinked(BOB, second, initiated=False, first=False),
         Respond(second, 5, b"\x01"),
+        PeerLinked(BOB, second, initiated=False, first=False),
         OpenGate(second),
     ]
     assert stage.table()[BOB].conns == (first, second)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import stat
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,13 +15,14 @@ def entropy(count: int) -> bytes:
 
 
 def test_a_key_is_made_at_first_start_and_found_again(tmp_path: Path) -> None:
-    data_dir = DataDir(tmp_path / "deep" / "node")
-    made = data_dir.wallet_key(ED25519, entropy)
-    assert data_dir.wallet_key(ED25519, lambda _count: b"").public == made.public
+    with closing(DataDir(tmp_path / "deep" / "node")) as data_dir:
+        made = data_dir.wallet_key(ED25519, entropy)
+        assert data_dir.wallet_key(ED25519, lambda _count: b"").public == made.public
 
 
 def test_the_key_file_is_one_private_line_of_lower_case_hex(tmp_path: Path) -> None:
-    key = DataDir(tmp_path).wallet_key(P192_SHA1, entropy)
+    with closing(DataDir(tmp_path)) as data_dir:
+        key = data_dir.wallet_key(P192_SHA1, entropy)
     path = tmp_path / "wallet.key"
     assert path.read_text() == key.secret.hex() + "\n"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -29,8 +31,8 @@ def test_the_key_file_is_one_private_line_of_lower_case_hex(tmp_path: Path) -> N
 @pytest.mark.parametrize("text", ["", "zz", "ABCD" * 16, "00" * 31, "é"])
 def test_a_file_that_is_no_key_is_refused_and_kept(tmp_path: Path, text: str) -> None:
     (tmp_path / "wallet.key").write_text(text, encoding="utf-8")
-    with pytest.raises(DataDirError, match=r"wallet\.key"):
-        DataDir(tmp_path).wallet_key(ED25519, entropy)
+    with closing(DataDir(tmp_path)) as data_dir, pytest.raises(DataDirError, match="wallet"):
+        data_dir.wallet_key(ED25519, entropy)
     assert (tmp_path / "wallet.key").read_text(encoding="utf-8") == text
 
 
