@@ -32,6 +32,10 @@ from actors.tcp.messages import (
     TcpInput,
 )
 
+EXTENSIONS = (b"chain:", b"mempool:")
+KIND_OFFSET = 5
+"""Behind a message's type and id."""
+
 
 @dataclass(slots=True)
 class _End:
@@ -57,6 +61,8 @@ class SimNetwork:
     break_share: float = 0.0
     hosts: dict[str, SimTcpActor] = field(default_factory=dict)
     sides: dict[str, int] = field(default_factory=dict)
+    legacy: set[str] = field(default_factory=set)
+    """Hosts that neither send nor hear our extensions (WIRE: extensions), like nodes in the field."""
 
     def delay_s(self) -> float:
         return self.random.uniform(self.min_delay_s, self.max_delay_s)
@@ -144,6 +150,10 @@ class SimTcpActor(NodeActor):
             self._break(end)
             return
         other = end.other
+        if self._network.legacy & {self.name, other.host.name}:
+            payloads = tuple(p for p in payloads if not p[KIND_OFFSET:].startswith(EXTENSIONS))
+            if not payloads:
+                return
         now_s = self._network.clock.now_s()
         end.clear_s = max(end.clear_s, now_s + self._network.delay_s())
 
