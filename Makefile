@@ -6,6 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 DEV := $(VENV)/.dev
+PROTO_VENV := .venv-protos
+GENERATOR := $(PROTO_VENV)/.installed
 
 help:  ## show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,8 +24,17 @@ $(DEV): $(INSTALLED)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --group dev
 	@touch $@
 
-protos:  ## generate the Python stubs from protos/ (lowest supported generator)
-	@echo placeholder
+protos: $(GENERATOR)  ## generate the Python stubs from protos/ (lowest supported generator)
+	@cd protos && PATH="$(abspath $(PROTO_VENV)/bin):$$PATH" python -m grpc_tools.protoc -I. \
+		--python_out=. --mypy_out=quiet:. troupe/admin/v1/*.proto
+	@cd protos && PATH="$(abspath $(PROTO_VENV)/bin):$$PATH" python -m grpc_tools.protoc -I. \
+		--grpc_python_out=. --mypy_grpc_out=quiet:. troupe/admin/v1/*_service.proto
+
+$(GENERATOR): pyproject.toml
+	@test -x $(PROTO_VENV)/bin/python || $(PYTHON) -m venv $(PROTO_VENV)
+	@$(PROTO_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	@$(PROTO_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --group protos
+	@touch $@
 
 lint: $(DEV)  ## ruff: rules and format
 	@$(BIN)/ruff check .
@@ -44,5 +55,5 @@ devnet: $(INSTALLED)  ## the same, by its own name
 	@$(BIN)/troupe devnet --nodes 3
 
 clean:  ## remove what the other targets made
-	@rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	@rm -rf $(VENV) $(PROTO_VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

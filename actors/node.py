@@ -101,7 +101,6 @@ class Machine:
 
     Attributes:
         random: Source of ids, jitter and choices; each actor gets a generator of its own from it.
-        epoch: Names this run of the node in its event log.
         pool_view: What the mempool sees of the store; an incarnation hands it on to the next.
         template_view: The same for the miner.
         build_tcp: The tcp room, given the address that it tells events and its own.
@@ -111,7 +110,6 @@ class Machine:
     runner: Runner
     clock: Clock
     random: random.Random
-    epoch: str
     store: Store
     pool_view: Reader
     template_view: Reader
@@ -134,12 +132,17 @@ def assemble(settings: Settings, machine: Machine) -> tuple[Supervisor, Addresse
     at: dict[str, Address[Any]] = {name: Address(supervisor.mailbox(name)) for name in START_ORDER}
     for build in (_enlist_links, _enlist_spreading, _enlist_state):
         build(settings, machine, supervisor, at)
-    supervisor.enlist("events", lambda: EventsActor(machine.epoch, machine.clock))
+    supervisor.enlist("events", lambda: EventsActor(_fresh_epoch(machine), machine.clock))
     return supervisor, Addresses(supervisor=supervisor.address, **at)
 
 
 def _generator(machine: Machine) -> random.Random:
     return random.Random(machine.random.getrandbits(128))  # noqa: S311 - ids and jitter
+
+
+def _fresh_epoch(machine: Machine) -> str:
+    """Names one life of the event log: the next one counts from 1 again."""
+    return f"{machine.random.getrandbits(64):016x}"
 
 
 def _enlist_links(
@@ -347,7 +350,6 @@ class Node:
             runner=ThreadRunner(self.clock),
             clock=self.clock,
             random=random.SystemRandom(),
-            epoch=os.urandom(8).hex(),
             store=self._store,
             pool_view=self._resources.enter_context(closing(self._store.reader())),
             template_view=self._resources.enter_context(closing(self._store.reader())),

@@ -13,6 +13,7 @@ def launch(node: Node, *, shutdown: Callable[[], None]) -> AdminServer:
     """The admin server of a started node, on the address of its settings; not yet serving.
 
     Args:
+        node: Its actors play.
         shutdown: As of :class:`~admin.house.House`.
 
     Raises:

@@ -1,0 +1,1 @@
+"""Generated from the admin contract beside it; import :mod:`troupe.admin.v1`."""

@@ -82,8 +82,8 @@ class RoomDouble(NodeActor):
 
 
 class _Bearer(
-    grpc.UnaryUnaryClientInterceptor,  # type: ignore[misc]
-    grpc.UnaryStreamClientInterceptor,  # type: ignore[misc]
+    grpc.UnaryUnaryClientInterceptor,  # type: ignore[type-arg]
+    grpc.UnaryStreamClientInterceptor,  # type: ignore[type-arg]
 ):
     """Adds a token to every call."""
 
@@ -93,7 +93,8 @@ class _Bearer(
     def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:
         return continuation(details._replace(metadata=self._metadata), request)
 
-    intercept_unary_stream = intercept_unary_unary
+    def intercept_unary_stream(self, continuation: Any, details: Any, request: Any) -> Any:
+        return continuation(details._replace(metadata=self._metadata), request)
 
 
 class AdminStage:
@@ -201,7 +202,9 @@ def chain_info(
 
 
 def miner_info(*, mining: bool = False) -> miner.MinerInfo:
-    return miner.MinerInfo(mining, 2, b"\x01" * 32, 1_500.5, 99, 4, 1, 7 if mining else None, "test")
+    return miner.MinerInfo(
+        mining, 2, b"\x01" * 32, 1_500.5, 99, 4, 1, 7 if mining else None, "test"
+    )
 
 
 @contextmanager

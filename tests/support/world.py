@@ -67,7 +67,6 @@ class SimNode:
             runner=world.pump,
             clock=world.clock,
             random=rng,
-            epoch=str(self.lives),
             store=self.store,
             pool_view=self.store.reader(),
             template_view=self.store.reader(),

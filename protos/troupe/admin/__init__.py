@@ -1,0 +1,1 @@
+"""The admin contract of Troupe, by version."""

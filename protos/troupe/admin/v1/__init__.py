@@ -1,0 +1,1 @@
+"""Version 1 of the admin contract: messages and stubs generated from the .proto files here."""

@@ -288,7 +288,9 @@ class TransactionRemoved(google.protobuf.message.Message):
     tx_id: builtins.str
     """Id of the transaction."""
     reason: builtins.str
-    """A word that says why, such as "expired" or "evicted"."""
+    """Why: "expired", "nonce-used" (the chain moved past its nonce), "pool-full" (a sender with a larger
+    balance needed the place) or "sender-full" (a lower nonce of its own sender needed it).
+    """
     def __init__(
         self,
         *,

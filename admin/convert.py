@@ -1,0 +1,217 @@
+"""Between the house's values and the messages of the API: pure, field by field.
+
+Inside the house hashes and addresses are bytes; on this surface they are lower-case hex (ADMIN_API).
+"""
+# ruff: noqa: D103 - each function converts the value that it names
+
+from __future__ import annotations
+
+import re
+
+from google.protobuf import timestamp_pb2
+from troupe.admin.v1 import (
+    actor_service_pb2,
+    chain_service_pb2,
+    event_pb2,
+    ledger_pb2,
+    mempool_service_pb2,
+    miner_service_pb2,
+    peer_service_pb2,
+)
+
+from actors.chain.messages import AccountView, BlockOutcome, SyncState
+from actors.ledger.network import Network
+from actors.ledger.types import HASH_BYTES, Block, BlockRef, Transaction
+from actors.mempool.messages import PooledTransaction
+from actors.miner.messages import MinerInfo
+from actors.peers.messages import PeerInfo, PeerKind
+from actors.runtime.supervisor import ActorReport, ActorState
+from admin.errors import field_invalid
+
+MAX_ADDRESS_DIGITS = 1_024
+"""Far above any key; an address is a search key, not a place to store things."""
+_HEX = re.compile(r"(?:[0-9a-f]{2})*")
+_MICROS = 1_000_000
+
+SYNC_STATES = {
+    SyncState.IDLE: chain_service_pb2.SYNC_STATE_IDLE,
+    SyncState.DOWNLOADING: chain_service_pb2.SYNC_STATE_DOWNLOADING,
+    SyncState.WALKING_BACK: chain_service_pb2.SYNC_STATE_WALKING_BACK,
+}
+BLOCK_OUTCOMES = {
+    BlockOutcome.CONNECTED: chain_service_pb2.BLOCK_OUTCOME_CONNECTED,
+    BlockOutcome.SIDE_BRANCH: chain_service_pb2.BLOCK_OUTCOME_SIDE_BRANCH,
+    BlockOutcome.ORPHAN: chain_service_pb2.BLOCK_OUTCOME_ORPHAN,
+    BlockOutcome.VALID: chain_service_pb2.BLOCK_OUTCOME_VALID,
+}
+ACTOR_STATES = {
+    ActorState.STARTING: actor_service_pb2.ACTOR_STATE_STARTING,
+    ActorState.RUNNING: actor_service_pb2.ACTOR_STATE_RUNNING,
+    ActorState.RESTARTING: actor_service_pb2.ACTOR_STATE_RESTARTING,
+    ActorState.STOPPED: actor_service_pb2.ACTOR_STATE_STOPPED,
+}
+PEER_KINDS = {
+    PeerKind.UNKNOWN: peer_service_pb2.PEER_KIND_UNSPECIFIED,
+    PeerKind.TROUPE: peer_service_pb2.PEER_KIND_TROUPE,
+    PeerKind.LEGACY: peer_service_pb2.PEER_KIND_LEGACY,
+}
+
+
+# -- out ------------------------------------------------------------------------------------------
+
+
+def timestamp(unix_s: float) -> timestamp_pb2.Timestamp:
+    """A point in time from seconds since 1970-01-01 UTC."""
+    seconds, micros = divmod(round(unix_s * _MICROS), _MICROS)  # as fine as a float of today
+    return timestamp_pb2.Timestamp(seconds=seconds, nanos=1_000 * micros)
+
+
+def block_ref(ref: BlockRef) -> ledger_pb2.BlockRef:
+    return ledger_pb2.BlockRef(number=ref.number, hash=ref.hash.hex())
+
+
+def transaction(tx: Transaction) -> ledger_pb2.Transaction:
+    return ledger_pb2.Transaction(
+        id=tx.id.hex(),
+        sender=tx.sender.hex(),
+        recipient=tx.recipient.hex(),
+        nonce=tx.nonce,
+        amount=tx.amount,
+        signature=tx.signature.hex(),
+        raw=tx.raw,
+    )
+
+
+def block_summary(block: Block) -> ledger_pb2.BlockSummary:
+    return ledger_pb2.BlockSummary(
+        number=block.number,
+        hash=block.hash.hex(),
+        parent_hash=block.parent_hash.hex(),
+        coinbase=block.coinbase.hex(),
+        transaction_count=len(block.transactions),
+        size_bytes=len(block.raw),
+    )
+
+
+def whole_block(block: Block) -> ledger_pb2.Block:
+    return ledger_pb2.Block(
+        number=block.number,
+        hash=block.hash.hex(),
+        parent_hash=block.parent_hash.hex(),
+        nonce=block.nonce,
+        coinbase=block.coinbase.hex(),
+        transactions=[transaction(tx) for tx in block.transactions],
+        raw=block.raw,
+    )
+
+
+def account(view: AccountView) -> ledger_pb2.Account:
+    return ledger_pb2.Account(
+        address=view.address.hex(),
+        balance=view.account.balance,
+        nonce=view.account.nonce,
+        at=block_ref(view.at),
+    )
+
+
+def network(definition: Network) -> ledger_pb2.Network:
+    return ledger_pb2.Network(
+        name=definition.name,
+        key_scheme=definition.key_scheme,
+        difficulty=definition.difficulty,
+        block_reward=definition.block_reward,
+        max_transactions_per_block=definition.max_transactions_per_block,
+        genesis_coinbase=definition.genesis_coinbase.hex(),
+        allow_generate=definition.allow_generate,
+    )
+
+
+def transaction_state(pending: bool) -> mempool_service_pb2.TransactionState.ValueType:
+    """Where a pooled transaction stands."""
+    if pending:
+        return mempool_service_pb2.TRANSACTION_STATE_PENDING
+    return mempool_service_pb2.TRANSACTION_STATE_QUEUED
+
+
+def pooled_transaction(pooled: PooledTransaction) -> mempool_service_pb2.PooledTransaction:
+    return mempool_service_pb2.PooledTransaction(
+        transaction=transaction(pooled.transaction),
+        state=transaction_state(pooled.pending),
+        add_time=timestamp(pooled.added_s),
+    )
+
+
+def peer(info: PeerInfo, now_unix_s: float) -> peer_service_pb2.Peer:
+    """A peer as of now."""
+    return peer_service_pb2.Peer(
+        address=info.peer,
+        remote_address=info.remote,
+        initiated=info.initiated,
+        kind=PEER_KINDS[info.kind],
+        agent=info.agent or "",
+        height=info.height,
+        connect_time=timestamp(now_unix_s - info.connected_s),
+        connection_ids=info.conns,
+    )
+
+
+def actor(report: ActorReport) -> actor_service_pb2.Actor:
+    box = report.mailbox
+    return actor_service_pb2.Actor(
+        name=report.name,
+        state=ACTOR_STATES[report.state],
+        mailbox_depth=box.depth,
+        mailbox_age_s=box.age_s,
+        handled_count=box.handled,
+        failed_count=box.failed,
+        dropped_count=box.dropped,
+        restart_count=report.restarts,
+        handling_p50_s=box.handling_p50_s,
+        handling_p99_s=box.handling_p99_s,
+        last_error=report.last_error or "",
+    )
+
+
+def miner(info: MinerInfo) -> miner_service_pb2.Miner:
+    return miner_service_pb2.Miner(
+        mining=info.mining,
+        threads=info.threads,
+        coinbase=info.coinbase.hex(),
+        hashes_per_s=info.hash_rate,
+        hash_count=info.hashes,
+        found_block_count=info.blocks_found,
+        stale_block_count=info.blocks_stale,
+        template_number=info.template_height,
+        engine=info.engine,
+    )
+
+
+def position(epoch: str, sequence: int) -> event_pb2.EventPosition:
+    return event_pb2.EventPosition(epoch=epoch, sequence=sequence)
+
+
+# -- in -------------------------------------------------------------------------------------------
+
+
+def hash_bytes(field: str, digits: str) -> bytes:
+    """A hash or transaction id from its hex digits.
+
+    Raises:
+        Refusal: FIELD_INVALID.
+    """
+    if len(digits) != 2 * HASH_BYTES or not _HEX.fullmatch(digits):
+        raise field_invalid(field, f"must be {2 * HASH_BYTES} lower-case hex digits")
+    return bytes.fromhex(digits)
+
+
+def address_bytes(field: str, digits: str) -> bytes:
+    """An address from its hex digits; whether anybody has its key is not asked here.
+
+    Raises:
+        Refusal: FIELD_INVALID.
+    """
+    if not digits or len(digits) > MAX_ADDRESS_DIGITS or not _HEX.fullmatch(digits):
+        raise field_invalid(
+            field, f"must be lower-case hex of even length, 2 to {MAX_ADDRESS_DIGITS} digits"
+        )
+    return bytes.fromhex(digits)

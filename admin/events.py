@@ -1,0 +1,105 @@
+"""The rooms' events as the API shows them: one event of the house is at most one of the API.
+
+So a number means the same on both sides, and a filter or an unpublished happening leaves a gap, never a
+renumbering. A move of the tip stays one event, however many blocks it carries.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from troupe.admin.v1 import event_pb2, ledger_pb2
+
+from actors.chain.messages import TipChanged
+from actors.ledger.types import Block
+from actors.mempool.messages import TransactionAdded, TransactionRemoved
+from actors.miner.messages import MinerChanged
+from actors.peers.messages import PeerLinked, PeerUnlinked
+from actors.runtime.events import Event
+from admin import convert
+
+MAX_BLOCKS_PER_EVENT = 1_000
+"""Summaries of so many blocks take some 300 KB, well below the 4 MiB of a message."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeStopping:
+    """The node begins to stop; told by the admin server, so that streams end with it. Event."""
+
+
+def convert_event(event: Event) -> event_pb2.Event | None:
+    """The event as the API shows it; None for a happening that is not published."""
+    converted = _convert_body(event.body)
+    if converted is None:
+        return None
+    converted.sequence = event.sequence
+    converted.epoch = event.epoch
+    converted.time.CopyFrom(convert.timestamp(event.at_s))
+    return converted
+
+
+def watch_started(position: event_pb2.EventPosition, now_unix_s: float) -> event_pb2.Event:
+    """The first message of a stream."""
+    return event_pb2.Event(
+        sequence=position.sequence,
+        epoch=position.epoch,
+        time=convert.timestamp(now_unix_s),
+        type=event_pb2.EVENT_TYPE_WATCH_STARTED,
+        watch_started=event_pb2.WatchStarted(),
+    )
+
+
+def _convert_body(body: object) -> event_pb2.Event | None:
+    match body:
+        case TipChanged():
+            return event_pb2.Event(
+                type=event_pb2.EVENT_TYPE_TIP_CHANGED, tip_changed=_tip_changed(body)
+            )
+        case TransactionAdded(tx, pending):
+            added = event_pb2.TransactionAdded(transaction=convert.transaction(tx), pending=pending)
+            return event_pb2.Event(
+                type=event_pb2.EVENT_TYPE_TRANSACTION_ADDED, transaction_added=added
+            )
+        case TransactionRemoved(tx_id, reason):
+            removed = event_pb2.TransactionRemoved(tx_id=tx_id.hex(), reason=reason)
+            return event_pb2.Event(
+                type=event_pb2.EVENT_TYPE_TRANSACTION_REMOVED, transaction_removed=removed
+            )
+        case PeerLinked(peer, _conn, initiated, first=True):
+            return event_pb2.Event(
+                type=event_pb2.EVENT_TYPE_PEER_CONNECTED,
+                peer_connected=event_pb2.PeerConnected(address=peer, initiated=initiated),
+            )
+        case PeerUnlinked(peer, _conn, outbound=None):
+            return event_pb2.Event(
+                type=event_pb2.EVENT_TYPE_PEER_DISCONNECTED,
+                peer_disconnected=event_pb2.PeerDisconnected(address=peer),
+            )
+        case MinerChanged(mining=True):
+            return event_pb2.Event(
+                type=event_pb2.EVENT_TYPE_MINING_STARTED, mining_started=event_pb2.MiningStarted()
+            )
+        case MinerChanged(mining=False):
+            return event_pb2.Event(
+                type=event_pb2.EVENT_TYPE_MINING_STOPPED, mining_stopped=event_pb2.MiningStopped()
+            )
+        case NodeStopping():
+            return event_pb2.Event(
+                type=event_pb2.EVENT_TYPE_NODE_STOPPING, node_stopping=event_pb2.NodeStopping()
+            )
+        case _:
+            return None  # a peer's further connections, and what later rooms may tell
+
+
+def _tip_changed(change: TipChanged) -> event_pb2.TipChanged:
+    return event_pb2.TipChanged(
+        tip=convert.block_ref(change.tip),
+        connected=_summaries(change.connected[-MAX_BLOCKS_PER_EVENT:]),
+        disconnected=_summaries(change.disconnected[:MAX_BLOCKS_PER_EVENT]),
+        connected_count=len(change.connected),
+        disconnected_count=len(change.disconnected),
+    )
+
+
+def _summaries(blocks: tuple[Block, ...]) -> list[ledger_pb2.BlockSummary]:
+    return [convert.block_summary(block) for block in blocks]

@@ -1,0 +1,47 @@
+"""What the admin plane is given of the node: addresses, facts, and two capabilities."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from actors.chain.messages import ChainCommand
+from actors.ledger.keys import PrivateKey
+from actors.ledger.network import Network
+from actors.mempool.messages import MempoolCommand
+from actors.miner.messages import MinerCommand
+from actors.peers.messages import PeersCommand
+from actors.runtime.address import Address
+from actors.runtime.clock import Clock
+from actors.runtime.events import EventsInput
+from actors.runtime.supervisor import SupervisorInput
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """The node as the admin server sees it.
+
+    Attributes:
+        started_s: ``clock.now_s()`` when the node started.
+        listen_address: Where peers are accepted, ``host:port``, with the bound port.
+        advertise_address: What peers are told, ``host:port``.
+        wallet: Signs transfers; the server shows its public half alone.
+        shutdown: Begins to stop the node and returns at once; may be called again. From any thread.
+    """
+
+    supervisor: Address[SupervisorInput]
+    peers: Address[PeersCommand]
+    chain: Address[ChainCommand]
+    mempool: Address[MempoolCommand]
+    miner: Address[MinerCommand]
+    events: Address[EventsInput]
+    clock: Clock
+    version: str
+    network: Network
+    started_s: float
+    listen_address: str
+    advertise_address: str
+    data_dir: Path
+    wallet: PrivateKey
+    shutdown: Callable[[], None]

@@ -1,0 +1,223 @@
+"""The admin server: one thread with an event loop that serves every call and stream.
+
+Lives here: its life (bind, serve, stop) and its limits. Must not live here: what a call does (``services``)
+or who may make it (``auth``, ``guard``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import threading
+from collections.abc import Mapping
+from concurrent.futures import Future
+from typing import Any, Final
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+from troupe.admin.v1 import (
+    actor_service_pb2_grpc,
+    chain_service_pb2_grpc,
+    event_service_pb2_grpc,
+    mempool_service_pb2_grpc,
+    miner_service_pb2_grpc,
+    node_service_pb2_grpc,
+    peer_service_pb2_grpc,
+    wallet_service_pb2_grpc,
+)
+
+from actors.runtime.supervisor import ActorReport
+from admin.asks import ASK_TIMEOUT_S, Asker
+from admin.auth import load_tokens, write_private
+from admin.bind import AdminBindError, loopback
+from admin.guard import Guard
+from admin.health import Health
+from admin.house import House
+from admin.services.actor import ActorService
+from admin.services.chain import ChainService
+from admin.services.event import EventService
+from admin.services.mempool import MempoolService
+from admin.services.miner import MinerService
+from admin.services.node import NodeService
+from admin.services.peer import PeerService
+from admin.services.wallet import WalletService
+from admin.streams import EventHub
+
+log = logging.getLogger(__name__)
+
+ADDRESS_FILE = "admin.address"
+MAX_MESSAGE_BYTES = 4 * 1024 * 1024
+"""gRPC's own default, stated: four of the largest frames (WIRE: limits)."""
+MAX_CALLS = 1_024
+"""At the same time, streams included: bounds what waits for the actors."""
+MAX_STREAMS_PER_CONNECTION = 512
+"""HTTP/2 streams, calls included: above the 128 event streams and a client's calls beside them."""
+KEEPALIVE_MS = 30_000
+"""A client that is gone without a goodbye is noticed within this and the timeout."""
+KEEPALIVE_TIMEOUT_MS = 10_000
+CLIENT_PING_MS = 10_000
+"""Clients may ping so often, also between calls."""
+START_TIMEOUT_S = 10.0
+FINAL_EVENT_S = 1.0
+"""How long streams may take to end by themselves; a stalled one is cut off."""
+DEFAULT_GRACE_S = 5.0
+"""How long calls may take to finish: an actor answers in less, or not at all."""
+
+_OPTIONS: Final = (
+    ("grpc.so_reuseport", 0),  # a second server on the port fails, and does not share it
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_concurrent_streams", MAX_STREAMS_PER_CONNECTION),
+    ("grpc.keepalive_time_ms", KEEPALIVE_MS),
+    ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_MS),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.min_ping_interval_without_data_ms", CLIENT_PING_MS),
+)
+_PACKAGE = "troupe.admin.v1."
+_ENDING_THEMSELVES = frozenset(
+    {f"/{_PACKAGE}EventService/WatchEvents", "/grpc.health.v1.Health/Watch"}
+)
+
+
+def _needs(house: House) -> Mapping[str, str | None]:
+    """Each service, and the actor without which it cannot serve."""
+    actors: Mapping[str, str | None] = {
+        "NodeService": None,
+        "ActorService": house.supervisor.name,
+        "PeerService": house.peers.name,
+        "ChainService": house.chain.name,
+        "MempoolService": house.mempool.name,
+        "MinerService": house.miner.name,
+        "WalletService": house.mempool.name,
+        "EventService": house.events.name,
+    }
+    return {_PACKAGE + service: actor for service, actor in actors.items()}
+
+
+class AdminServer:
+    """Serves ``troupe.admin.v1`` of one node, on the loopback interface."""
+
+    def __init__(
+        self, house: House, *, listen: str = "127.0.0.1:0", ask_timeout_s: float = ASK_TIMEOUT_S
+    ) -> None:
+        """Args:
+            listen: ``host:port``; port 0 lets the system choose.
+            ask_timeout_s: How long an actor may take to answer.
+
+        Raises:
+            AdminBindError: ``listen`` is no address, or not on the loopback interface.
+        """
+        self._house, self._listen = house, loopback(listen)
+        self._bound: Future[str] = Future()
+        self._thread = threading.Thread(target=self._run, name="troupe-admin", daemon=True)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop_asked: asyncio.Event | None = None
+        self._grace_s, self._ask_timeout_s = DEFAULT_GRACE_S, ask_timeout_s
+
+    def start(self) -> str:
+        """Serve. Returns the bound ``host:port``, which the data directory's ``admin.address`` then holds.
+
+        Raises:
+            AdminBindError: the port is in use.
+            OSError: a token or the address cannot be written.
+        """
+        self._thread.start()
+        return self._bound.result(START_TIMEOUT_S)
+
+    def stop(self, grace_s: float = DEFAULT_GRACE_S) -> None:
+        """Stop in order, while the actors still play: health says so, streams end with a final event, calls
+        finish within the grace. Returns when the thread is gone. From any other thread; again is harmless.
+        """
+        loop, stop_asked = self._loop, self._stop_asked
+        if loop is not None and stop_asked is not None:
+            self._grace_s = grace_s
+            with contextlib.suppress(RuntimeError):  # the loop has closed: it is stopped
+                loop.call_soon_threadsafe(stop_asked.set)
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    # -- on the server's thread ---------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except Exception as error:
+            if self._bound.done():
+                log.critical("the admin server fell", exc_info=error)
+            else:
+                self._bound.set_exception(error)
+
+    async def _serve(self) -> None:
+        self._loop, self._stop_asked = asyncio.get_running_loop(), asyncio.Event()
+        house = self._house
+        asker = Asker(house.supervisor, timeout_s=self._ask_timeout_s)
+        hub = EventHub(house.events, self._loop)
+        health = Health(
+            asker, house.supervisor, _needs(house), _restart_noter(hub, house.events.name)
+        )
+        guard = Guard(load_tokens(house.data_dir))
+        server = grpc.aio.server(
+            interceptors=(guard,), options=_OPTIONS, maximum_concurrent_rpcs=MAX_CALLS
+        )
+        _add_services(server, house, asker, hub, health)
+        address = _bind(server, self._listen)
+        await server.start()
+        await health.refresh()
+        address_file = house.data_dir / ADDRESS_FILE
+        write_private(address_file, address + "\n")
+        refreshing = asyncio.create_task(health.run())
+        log.info("the admin API is served on %s", address)
+        self._bound.set_result(address)
+        try:
+            await self._stop_asked.wait()
+            guard.close()
+            await health.stop()
+            await hub.stop(FINAL_EVENT_S)
+            await guard.end_streams(last=_ENDING_THEMSELVES, patience_s=FINAL_EVENT_S)
+        finally:
+            refreshing.cancel()
+            address_file.unlink(missing_ok=True)
+            await server.stop(self._grace_s)
+        log.info("the admin API is closed")
+
+
+def _restart_noter(hub: EventHub, events: str) -> Any:
+    def note(reports: Mapping[str, ActorReport]) -> None:
+        if events in reports:
+            hub.note_restarts(reports[events].restarts)
+
+    return note
+
+
+def _add_services(
+    server: grpc.aio.Server, house: House, asker: Asker, hub: EventHub, health: Health
+) -> None:
+    node_service_pb2_grpc.add_NodeServiceServicer_to_server(NodeService(house, asker), server)
+    actor_service_pb2_grpc.add_ActorServiceServicer_to_server(ActorService(house, asker), server)
+    peer_service_pb2_grpc.add_PeerServiceServicer_to_server(PeerService(house, asker), server)
+    chain_service_pb2_grpc.add_ChainServiceServicer_to_server(ChainService(house, asker), server)
+    mempool_service_pb2_grpc.add_MempoolServiceServicer_to_server(
+        MempoolService(house, asker), server
+    )
+    miner_service_pb2_grpc.add_MinerServiceServicer_to_server(MinerService(house, asker), server)
+    wallet_service_pb2_grpc.add_WalletServiceServicer_to_server(WalletService(house, asker), server)
+    event_service_pb2_grpc.add_EventServiceServicer_to_server(
+        EventService(house, asker, hub), server
+    )
+    health_pb2_grpc.add_HealthServicer_to_server(health, server)
+    health_name: str = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
+    names = (*_needs(house), health_name, reflection.SERVICE_NAME)
+    reflection.enable_server_reflection(names, server)
+
+
+def _bind(server: grpc.aio.Server, listen: str) -> str:
+    """Bind, and return ``host:port`` with the port that the system gave."""
+    try:
+        port = server.add_insecure_port(listen)
+    except RuntimeError:
+        port = 0
+    if port == 0:
+        message = f"the admin address {listen} is in use: is another node running on it?"
+        raise AdminBindError(message)
+    return f"{listen.rpartition(':')[0]}:{port}"

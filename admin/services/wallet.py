@@ -1,0 +1,113 @@
+"""WalletService: the node's own key."""
+# ruff: noqa: N802 - the methods' names are the contract's
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from troupe.admin.v1 import (
+    errors_pb2,
+    mempool_service_pb2,
+    wallet_service_pb2,
+    wallet_service_pb2_grpc,
+)
+
+from actors.chain.messages import GetTransaction
+from actors.ledger.codec import make_transaction, signing_bytes
+from actors.ledger.types import MAX_INTEGER, Transaction
+from actors.ledger.violation import Rule
+from actors.mempool.messages import Admission, GetPooled, NextNonce, Submission, SubmitTransaction
+from admin import convert
+from admin.asks import Asker
+from admin.errors import Refusal, require
+from admin.house import House
+from admin.retries import Retries
+from admin.verdicts import submission_refusal
+
+State = mempool_service_pb2.TransactionState
+
+
+class WalletService(wallet_service_pb2_grpc.WalletServiceServicer):
+    """Shows the node's address and pays from it.
+
+    Transfers are made one at a time, so that no two take the same nonce. What is kept for a request id is
+    the *signed transaction*, from before it is submitted: a retry can only submit the same one, which the
+    ledger includes once at most.
+    """
+
+    def __init__(self, house: House, asker: Asker) -> None:
+        self._house, self._asker = house, asker
+        self._signed: Retries[Transaction] = Retries()
+        self._paying = asyncio.Lock()
+
+    async def GetAddress(
+        self, _request: wallet_service_pb2.GetAddressRequest, _context: Any
+    ) -> wallet_service_pb2.GetAddressResponse:
+        return wallet_service_pb2.GetAddressResponse(
+            address=self._house.wallet.public.hex(), key_scheme=self._house.network.key_scheme
+        )
+
+    async def Transfer(
+        self, request: wallet_service_pb2.TransferRequest, _context: Any
+    ) -> wallet_service_pb2.TransferResponse:
+        recipient = convert.address_bytes("recipient", request.recipient)
+        is_key = self._house.network.scheme.is_standard_address(recipient)
+        require(is_key, "recipient", "must be a public key of the network's scheme")
+        require(request.amount <= MAX_INTEGER, "amount", f"must be at most {MAX_INTEGER}")
+        async with self._paying:
+            signed = self._signed.recall(request.request_id, request)
+            if signed is None:
+                signed = await self._sign(recipient, request.amount)
+                self._signed.remember(request.request_id, request, signed)
+                state = await self._submit_first(signed, request.request_id)
+            else:
+                state = await self._submit_again(signed)
+        return wallet_service_pb2.TransferResponse(
+            transaction=convert.transaction(signed), state=state
+        )
+
+    async def _sign(self, recipient: bytes, amount: int) -> Transaction:
+        key = self._house.wallet
+        nonce = await self._asker.ask(self._house.mempool, NextNonce(key.public))
+        signature = key.sign(signing_bytes(key.public, recipient, nonce, amount))
+        return make_transaction(key.public, recipient, nonce, amount, signature)
+
+    async def _submit_first(self, signed: Transaction, request_id: str) -> State.ValueType:
+        try:
+            submission = await self._submit(signed)
+            if refusal := submission_refusal(submission):
+                raise refusal
+        except Refusal as refusal:
+            if refusal.reason not in _OUTCOME_UNKNOWN:
+                self._signed.forget(request_id)  # it is surely not paid: a retry may sign afresh
+            raise
+        return convert.transaction_state(submission.admission is Admission.PENDING)
+
+    async def _submit_again(self, signed: Transaction) -> State.ValueType:
+        """Where a transaction stands that may be in the pool, or in a block, since an earlier call."""
+        submission = await self._submit(signed)
+        if submission.admission is Admission.KNOWN:
+            pooled = await self._asker.ask(self._house.mempool, GetPooled(signed.id))
+            if pooled is not None:
+                return convert.transaction_state(pooled.pending)
+        if submission.admission is Admission.KNOWN or _nonce_is_used(submission):
+            included = await self._asker.ask(self._house.chain, GetTransaction(signed.id))
+            if included is not None:
+                return mempool_service_pb2.TRANSACTION_STATE_INCLUDED
+        if refusal := submission_refusal(submission):
+            raise refusal
+        return convert.transaction_state(submission.admission is Admission.PENDING)
+
+    async def _submit(self, signed: Transaction) -> Submission:
+        return await self._asker.ask(self._house.mempool, SubmitTransaction(signed.raw))
+
+
+_OUTCOME_UNKNOWN = frozenset(
+    {errors_pb2.ERROR_REASON_ACTOR_TIMEOUT, errors_pb2.ERROR_REASON_ACTOR_DOWN}
+)
+"""After these the pool may hold the transaction, and may have announced it."""
+
+
+def _nonce_is_used(submission: Submission) -> bool:
+    return submission.violation is not None and submission.violation.rule is Rule.NONCE_USED

@@ -1,0 +1,197 @@
+"""What every call passes: tokens, permissions, and errors on the way out."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf.descriptor_pool import DescriptorPool
+from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
+    ProtoReflectionDescriptorDatabase,
+)
+from troupe.admin.v1 import (
+    chain_service_pb2,
+    chain_service_pb2_grpc,
+    mempool_service_pb2,
+    mempool_service_pb2_grpc,
+    wallet_service_pb2,
+    wallet_service_pb2_grpc,
+)
+
+from actors.chain.messages import GetBlock, GetChain
+from actors.mempool.messages import GetPool
+from actors.runtime.supervisor import MAX_RESTARTS
+from admin.auth import OPEN_METHODS, PERMISSIONS, READONLY_TOKEN_FILE
+from tests.support.admin_stage import (
+    DEFER,
+    AdminStage,
+    chain_info,
+    refusal_of,
+    refused,
+    staged,
+)
+
+CHAIN = chain_service_pb2.GetChainRequest()
+POOL = mempool_service_pb2.GetMempoolRequest()
+SHORT_S = 0.05
+
+
+def served_methods(stage: AdminStage) -> Iterator[str]:
+    """Every method that reflection tells of."""
+    database: Any = ProtoReflectionDescriptorDatabase(stage.channel(""))
+    pool = DescriptorPool(database)
+    for service in database.get_services():
+        for method in pool.FindServiceByName(service).methods:
+            yield f"/{service}/{method.name}"
+
+
+def call_bare(channel: Any, method: str, request: bytes = b"") -> Any:
+    """Call by name with bytes, as a client that knows nothing."""
+    return channel.unary_unary(method)(request, timeout=10)
+
+
+def test_every_served_method_is_in_the_table_and_every_entry_is_served(stage: AdminStage) -> None:
+    assert set(served_methods(stage)) - OPEN_METHODS == set(PERMISSIONS)
+
+
+def test_no_method_answers_without_a_token(stage: AdminStage) -> None:
+    channel = stage.channel("")
+    for method in PERMISSIONS:
+        seen = refusal_of(lambda method=method: call_bare(channel, method))  # type: ignore[misc]
+        assert (seen.code, seen.reason) == (grpc.StatusCode.UNAUTHENTICATED, "TOKEN_MISSING")
+
+
+def test_no_method_answers_to_a_wrong_token(stage: AdminStage) -> None:
+    channel = stage.channel("wrong")
+    for method in PERMISSIONS:
+        seen = refusal_of(lambda method=method: call_bare(channel, method))  # type: ignore[misc]
+        assert (seen.code, seen.reason) == (grpc.StatusCode.UNAUTHENTICATED, "TOKEN_INVALID")
+
+
+def test_a_reader_is_refused_each_method_that_writes(stage: AdminStage) -> None:
+    channel = stage.channel(stage.token(READONLY_TOKEN_FILE))
+    for method, permission in PERMISSIONS.items():
+        if permission.endswith(":write"):
+            seen = refusal_of(lambda method=method: call_bare(channel, method))  # type: ignore[misc]
+            assert (seen.code, seen.reason) == (
+                grpc.StatusCode.PERMISSION_DENIED,
+                "PERMISSION_MISSING",
+            )
+            assert seen.metadata == {"permission": permission}
+
+
+def test_a_reader_may_read(stage: AdminStage) -> None:
+    stub = stage.stub(chain_service_pb2_grpc.ChainServiceStub, readonly=True)
+    assert stub.GetChain(CHAIN).chain.supply == 50_000
+
+
+@pytest.mark.parametrize("token", ["", None])
+def test_an_unknown_method_is_unimplemented_to_anyone(stage: AdminStage, token: str | None) -> None:
+    with pytest.raises(grpc.RpcError) as caught:
+        call_bare(stage.channel(token), "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo")
+    error: Any = caught.value
+    assert error.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+def test_a_bug_is_internal_with_an_id_that_the_log_knows(
+    stage: AdminStage, caplog: pytest.LogCaptureFixture
+) -> None:
+    stage.chain.answer(GetChain, "a secret that is no ChainInfo")
+    stub = stage.stub(chain_service_pb2_grpc.ChainServiceStub)
+    with caplog.at_level(logging.ERROR, logger="admin.guard"):
+        seen = refusal_of(lambda: stub.GetChain(CHAIN))
+    assert (seen.code, seen.reason) == (grpc.StatusCode.INTERNAL, "INTERNAL")
+    assert seen.metadata["error_id"] in caplog.text
+    assert "AttributeError" in caplog.text
+    assert "secret" not in seen.message
+    assert "Error" not in seen.message
+
+
+def test_bytes_that_are_no_request_are_an_invalid_argument(stage: AdminStage) -> None:
+    method = "/troupe.admin.v1.ChainService/GetBlock"
+    seen = refusal_of(lambda: call_bare(stage.channel(), method, b"\xff\xff\xff"))
+    assert (seen.code, seen.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "FIELD_INVALID")
+
+
+def test_a_message_that_is_too_large_is_refused(stage: AdminStage) -> None:
+    stub = stage.stub(mempool_service_pb2_grpc.MempoolServiceStub)
+    huge = mempool_service_pb2.SubmitTransactionRequest(raw=bytes(5 * 1024 * 1024))
+    with pytest.raises(grpc.RpcError) as caught:
+        stub.SubmitTransaction(huge)
+    error: Any = caught.value
+    assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert stub.GetMempool(POOL).mempool.pending_count == 3
+
+
+def test_bytes_that_are_no_grpc_leave_the_server_serving(stage: AdminStage) -> None:
+    host, port = stage.address.split(":")
+    for noise in (b"\x00" * 4_096, b"GET / HTTP/1.1\r\n\r\n", bytes(range(256)) * 64):
+        with socket.create_connection((host, int(port)), timeout=10) as connection:
+            connection.sendall(noise)
+    stub = stage.stub(chain_service_pb2_grpc.ChainServiceStub)
+    assert stub.GetChain(CHAIN).chain.supply == 50_000
+
+
+def test_an_actor_that_falls_is_down_and_then_back(stage: AdminStage) -> None:
+    def fall(_message: Any) -> Any:
+        stage.chain.answer(GetChain, chain_info(stage.tip))
+        raise RuntimeError
+
+    stage.chain.compute(GetChain, fall)
+    stub = stage.stub(chain_service_pb2_grpc.ChainServiceStub)
+    seen = refusal_of(lambda: stub.GetChain(CHAIN))
+    assert (seen.code, seen.reason) == (grpc.StatusCode.UNAVAILABLE, "ACTOR_DOWN")
+    assert (seen.metadata, seen.retry_s) == ({"actor": "chain"}, 1.0)
+    assert stub.GetChain(CHAIN).chain.supply == 50_000
+
+
+def test_an_actor_that_rests_after_many_falls_is_down(tmp_path: Path) -> None:
+    def fall(_message: Any) -> Any:
+        raise RuntimeError
+
+    with staged(tmp_path, ask_timeout_s=SHORT_S) as stage:
+        stage.chain.compute(GetChain, fall)
+        stub = stage.stub(chain_service_pb2_grpc.ChainServiceStub)
+        reasons = [refusal_of(lambda: stub.GetChain(CHAIN)).reason for _ in range(MAX_RESTARTS + 2)]
+        assert set(reasons) == {"ACTOR_DOWN"}
+
+
+def test_a_question_not_reached_in_time_is_withdrawn(tmp_path: Path) -> None:
+    with staged(tmp_path, ask_timeout_s=SHORT_S) as stage:
+        released = threading.Event()
+        begun = threading.Event()
+
+        def dawdle(_message: Any) -> Any:
+            begun.set()
+            released.wait(10)
+
+        stage.chain.compute(GetBlock, dawdle)
+        stub = stage.stub(chain_service_pb2_grpc.ChainServiceStub)
+        held = stub.GetBlock.future(chain_service_pb2.GetBlockRequest(number=1))
+        assert begun.wait(10)
+        seen = refusal_of(lambda: stub.GetChain(CHAIN))
+        assert (seen.code, seen.reason, seen.retry_s) == (
+            grpc.StatusCode.UNAVAILABLE,
+            "ACTOR_BUSY",
+            1.0,
+        )
+        error: Any = held.exception()
+        assert refused(error).reason == "ACTOR_TIMEOUT"
+        assert refused(error).code is grpc.StatusCode.DEADLINE_EXCEEDED
+        released.set()
+        assert stub.GetChain(CHAIN).chain.supply == 50_000
+        assert len(stage.chain.of(GetChain)) == 1
+
+
+def test_a_room_that_is_silent_does_not_hold_up_the_others(stage: AdminStage) -> None:
+    stage.mempool.compute(GetPool, lambda _asked: DEFER)
+    waiting: Any = stage.stub(mempool_service_pb2_grpc.MempoolServiceStub).GetMempool.future(POOL)
+    wallet = stage.stub(wallet_service_pb2_grpc.WalletServiceStub)
+    assert wallet.GetAddress(wallet_service_pb2.GetAddressRequest()).address
+    waiting.cancel()

@@ -1,0 +1,128 @@
+"""MinerService over the wire."""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import Any
+
+import grpc
+import pytest
+from troupe.admin.v1 import miner_service_pb2 as pb
+from troupe.admin.v1 import miner_service_pb2_grpc
+
+from actors.ledger.types import BlockRef
+from actors.miner.messages import (
+    GenerateBlock,
+    GetMiner,
+    MinerRefusal,
+    StartMining,
+    StopMining,
+)
+from tests.support.admin_stage import DEFER, WAIT_S, AdminStage, miner_info, refusal_of
+
+Stub = miner_service_pb2_grpc.MinerServiceStub
+COINBASE = "ab" * 32
+
+
+@pytest.fixture
+def stub(stage: AdminStage) -> Stub:
+    return stage.stub(Stub)
+
+
+def test_get_miner_shows_what_it_does(stage: AdminStage, stub: Stub) -> None:
+    stage.miner.answer(GetMiner, miner_info(mining=True))
+    shown = stub.GetMiner(pb.GetMinerRequest()).miner
+    assert (shown.mining, shown.threads, shown.hashes_per_s, shown.hash_count) == (
+        True,
+        2,
+        1_500.5,
+        99,
+    )
+    assert (shown.found_block_count, shown.stale_block_count, shown.template_number) == (4, 1, 7)
+    assert (shown.coinbase, shown.engine) == ("01" * 32, "test")
+
+
+@pytest.mark.parametrize(
+    ("request_", "told"),
+    [
+        (pb.StartMiningRequest(), StartMining(None, None)),
+        (
+            pb.StartMiningRequest(threads=2, coinbase=COINBASE),
+            StartMining(2, bytes.fromhex(COINBASE)),
+        ),
+    ],
+)
+def test_start_mining_tells_the_miner_and_shows_it(
+    stage: AdminStage, stub: Stub, request_: pb.StartMiningRequest, told: StartMining
+) -> None:
+    stage.miner.answer(StartMining, None)
+    stage.miner.answer(GetMiner, miner_info(mining=True))
+    assert stub.StartMining(request_).miner.mining
+    assert stage.miner.of(StartMining) == [told]
+
+
+def test_stop_mining_tells_the_miner_and_shows_it(stage: AdminStage, stub: Stub) -> None:
+    stage.miner.answer(StopMining, None)
+    assert not stub.StopMining(pb.StopMiningRequest()).miner.mining
+
+
+@pytest.mark.parametrize(
+    ("refusal", "code", "reason"),
+    [
+        (MinerRefusal.NO_COINBASE, grpc.StatusCode.FAILED_PRECONDITION, "NO_COINBASE"),
+        (MinerRefusal.BAD_COINBASE, grpc.StatusCode.INVALID_ARGUMENT, "FIELD_INVALID"),
+        (MinerRefusal.BAD_THREADS, grpc.StatusCode.INVALID_ARGUMENT, "FIELD_INVALID"),
+        (MinerRefusal.BUSY, grpc.StatusCode.ABORTED, "MINER_BUSY"),
+    ],
+)
+def test_a_miner_that_does_not_start_says_why(
+    stage: AdminStage, stub: Stub, refusal: MinerRefusal, code: object, reason: str
+) -> None:
+    stage.miner.answer(StartMining, refusal)
+    refused = refusal_of(lambda: stub.StartMining(pb.StartMiningRequest()))
+    assert (refused.code, refused.reason) == (code, reason)
+
+
+def test_generate_blocks_sends_each_block(stage: AdminStage, stub: Stub) -> None:
+    numbers = count(1)
+    stage.miner.compute(GenerateBlock, lambda _asked: BlockRef(next(numbers), bytes(32)))
+    made = list(stub.GenerateBlocks(pb.GenerateBlocksRequest(count=3, coinbase=COINBASE)))
+    assert [(one.block.number, one.done_count) for one in made] == [(1, 1), (2, 2), (3, 3)]
+    assert stage.miner.of(GenerateBlock) == [GenerateBlock(bytes.fromhex(COINBASE))] * 3
+
+
+@pytest.mark.parametrize(
+    ("refusal", "code", "reason"),
+    [
+        (
+            MinerRefusal.GENERATE_NOT_ALLOWED,
+            grpc.StatusCode.FAILED_PRECONDITION,
+            "GENERATE_NOT_ALLOWED",
+        ),
+        (MinerRefusal.BLOCK_REJECTED, grpc.StatusCode.FAILED_PRECONDITION, "BLOCK_REJECTED"),
+        (MinerRefusal.STOPPED, grpc.StatusCode.ABORTED, "MINING_STOPPED"),
+    ],
+)
+def test_a_block_that_is_not_generated_ends_the_stream_with_the_reason(
+    stage: AdminStage, stub: Stub, refusal: MinerRefusal, code: object, reason: str
+) -> None:
+    stage.miner.answer(GenerateBlock, refusal)
+    refused = refusal_of(lambda: stub.GenerateBlocks(pb.GenerateBlocksRequest(count=3)))
+    assert (refused.code, refused.reason) == (code, reason)
+
+
+@pytest.mark.parametrize("blocks", [0, 10_001])
+def test_the_number_of_blocks_is_bounded(stub: Stub, blocks: int) -> None:
+    refused = refusal_of(lambda: stub.GenerateBlocks(pb.GenerateBlocksRequest(count=blocks)))
+    assert refused.fields == ("count",)
+
+
+def test_ending_the_stream_ends_the_run(stage: AdminStage, stub: Stub) -> None:
+    stage.miner.compute(GenerateBlock, lambda _asked: DEFER)
+    call: Any = stub.GenerateBlocks(pb.GenerateBlocksRequest(count=3))
+    first = stage.miner.deferred.get(timeout=WAIT_S)
+    call.cancel()
+    first.set_result(BlockRef(1, bytes(32)))
+    stage.miner.answer(StopMining, None)
+    stub.StopMining(pb.StopMiningRequest())
+    assert len(stage.miner.of(GenerateBlock)) == 1

@@ -1,0 +1,150 @@
+"""The admin server's life: bind, files, health, stop."""
+
+from __future__ import annotations
+
+import gc
+import threading
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from troupe.admin.v1 import (
+    chain_service_pb2,
+    chain_service_pb2_grpc,
+    miner_service_pb2,
+    miner_service_pb2_grpc,
+)
+
+from actors.chain.messages import GetChain
+from actors.miner.messages import GenerateBlock
+from actors.runtime.supervisor import MAX_RESTARTS
+from admin.auth import ADMIN_TOKEN_FILE
+from admin.bind import AdminBindError
+from admin.server import ADDRESS_FILE, AdminServer
+from tests.support.admin_stage import DEFER, WAIT_S, AdminStage, refusal_of, refused, staged
+
+health: Any = health_pb2
+health_grpc: Any = health_pb2_grpc
+SERVING = health.HealthCheckResponse.SERVING
+NOT_SERVING = health.HealthCheckResponse.NOT_SERVING
+SERVICES = ("Node", "Actor", "Peer", "Chain", "Mempool", "Miner", "Wallet", "Event")
+
+
+def admin_threads() -> list[str]:
+    """Ours, and gRPC's poller, which ends when the last server is collected."""
+    gc.collect()
+    threads = [thread for thread in threading.enumerate() if "poll" in thread.name]
+    for thread in threads:
+        thread.join(WAIT_S)
+    return [
+        thread.name
+        for thread in threading.enumerate()
+        if thread.name == "troupe-admin" or thread in threads
+    ]
+
+
+def health_stub(stage: AdminStage) -> Any:
+    return health_grpc.HealthStub(stage.channel(""))
+
+
+def test_another_interface_is_refused_before_anything_is_started(tmp_path: Path) -> None:
+    house = AdminStage(tmp_path).house
+    with pytest.raises(AdminBindError, match="loopback interface only"):
+        AdminServer(house, listen="0.0.0.0:0")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_second_server_on_the_port_fails_with_a_clear_sentence(
+    stage: AdminStage, tmp_path: Path
+) -> None:
+    (tmp_path / "other").mkdir()
+    other = AdminStage(tmp_path / "other", listen=stage.address)
+    with pytest.raises(AdminBindError, match=f"{stage.address} is in use"):
+        other.server.start()
+    other.server.stop()
+    other.clock.stop()
+    assert not (tmp_path / "other" / ADDRESS_FILE).exists()
+
+
+def test_the_address_is_in_the_data_directory_while_it_serves(tmp_path: Path) -> None:
+    with staged(tmp_path) as stage:
+        assert (tmp_path / ADDRESS_FILE).read_text() == stage.address + "\n"
+        assert stage.address.startswith("127.0.0.1:")
+    assert not (tmp_path / ADDRESS_FILE).exists()
+    assert (tmp_path / ADMIN_TOKEN_FILE).exists()
+
+
+def test_a_stopped_server_leaves_no_thread_and_the_port_free(tmp_path: Path) -> None:
+    with staged(tmp_path) as stage:
+        address = stage.address
+    assert not admin_threads()
+    with staged(tmp_path, listen=address) as stage:
+        assert stage.address == address
+        stage.server.stop()
+        stage.server.stop()
+
+
+def test_two_servers_live_in_one_process(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    with staged(tmp_path / "a") as one, staged(tmp_path / "b") as two:
+        for stage in (one, two):
+            stub = stage.stub(chain_service_pb2_grpc.ChainServiceStub)
+            assert stub.GetChain(chain_service_pb2.GetChainRequest()).chain.supply == 50_000
+        refusal = refusal_of(
+            lambda: chain_service_pb2_grpc.ChainServiceStub(two.channel(one.token())).GetChain(
+                chain_service_pb2.GetChainRequest()
+            )
+        )
+        assert refusal.reason == "TOKEN_INVALID"
+
+
+def test_health_needs_no_token_and_names_every_service(stage: AdminStage) -> None:
+    stub = health_stub(stage)
+    names = ["", *(f"troupe.admin.v1.{service}Service" for service in SERVICES)]
+    for name in names:
+        assert stub.Check(health.HealthCheckRequest(service=name)).status == SERVING
+    if hasattr(stub, "List"):  # not in every supported grpcio-health-checking
+        assert sorted(stub.List(health.HealthListRequest()).statuses) == sorted(names)
+
+
+def test_health_does_not_know_a_service_that_is_not_served(stage: AdminStage) -> None:
+    refusal = refusal_of(lambda: health_stub(stage).Check(health.HealthCheckRequest(service="x")))
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.NOT_FOUND, "SERVICE_NOT_FOUND")
+
+
+def test_a_service_whose_actor_stays_down_is_not_ready(stage: AdminStage) -> None:
+    def fall(_message: Any) -> Any:
+        raise RuntimeError
+
+    request = health.HealthCheckRequest(service="troupe.admin.v1.ChainService")
+    watch = health_stub(stage).Watch(request, timeout=WAIT_S)
+    assert next(watch).status == SERVING
+    stage.chain.compute(GetChain, fall)
+    stub = stage.stub(chain_service_pb2_grpc.ChainServiceStub)
+    for _ in range(MAX_RESTARTS + 1):
+        refusal_of(lambda: stub.GetChain(chain_service_pb2.GetChainRequest()))
+    assert next(watch).status == NOT_SERVING
+    peers = health.HealthCheckRequest(service="troupe.admin.v1.PeerService")
+    assert health_stub(stage).Check(peers).status == SERVING
+
+
+def test_a_stop_is_seen_by_health_and_ends_what_runs_within_the_grace(stage: AdminStage) -> None:
+    watch = health_stub(stage).Watch(health.HealthCheckRequest(), timeout=WAIT_S)
+    assert next(watch).status == SERVING
+    stage.miner.compute(GenerateBlock, lambda _asked: DEFER)
+    stub: Any = stage.stub(miner_service_pb2_grpc.MinerServiceStub)
+    run = stub.GenerateBlocks(miner_service_pb2.GenerateBlocksRequest(count=1), timeout=WAIT_S)
+    stage.miner.deferred.get(timeout=WAIT_S)
+    stopping = threading.Thread(target=stage.server.stop, args=(60.0,))
+    stopping.start()
+    assert next(watch).status == NOT_SERVING
+    for call in (watch, run):
+        with pytest.raises(grpc.RpcError) as caught:
+            next(call)
+        refusal = refused(caught.value)
+        assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "STOPPING")
+    stopping.join(WAIT_S)
+    assert not stopping.is_alive()
