@@ -49,6 +49,9 @@ test: $(DEV)  ## the tests, in under 5 minutes
 test-all: $(DEV)  ## the tests with more simulation seeds
 	@TROUPE_SEEDS=2000 $(BIN)/pytest -q
 
+bench: $(DEV)  ## how fast it is on this machine
+	@PYTHONPATH=.:protos $(BIN)/python -m tests.bench
+
 run: devnet  ## the main job: a three-node network on this machine, mining, with a live table
 
 devnet: $(INSTALLED)  ## the same, by its own name
