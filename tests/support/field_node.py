@@ -11,7 +11,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from itertools import count
 from types import TracebackType
@@ -48,7 +48,7 @@ class Heard(NamedTuple):
 
 @dataclass(eq=False)
 class Link:
-    """One connection; ``peer`` is None until a hello on it was accepted."""
+    """One connection; ``peer`` is None until a hello is accepted, ``answered`` until ours is."""
 
     number: int
     sock: socket.socket
@@ -56,7 +56,6 @@ class Link:
     hello_until_s: float
     peer: str | None = None
     answered: bool | None = None
-    """The verdict on our hello; None: it has not come."""
     closed: bool = False
     ids: Iterator[int] = field(default_factory=lambda: count(1))
     asked: dict[int, str] = field(default_factory=dict)
@@ -105,7 +104,7 @@ class FieldNode:
         name: str = "field",
         *,
         advertise: str | None = None,
-        listed: Iterable[str] | None = None,
+        listed: Collection[str] | None = None,
         accepting: bool = True,
         fetching: bool = True,
     ) -> None:
@@ -126,16 +125,15 @@ class FieldNode:
         self.peers: dict[str, list[Link]] = {}
         self.links: list[Link] = []
         self.pool: dict[str, FieldTransaction] = {}
-        self._listed = None if listed is None else tuple(listed)
-        self._accepting, self._fetching = accepting, fetching
+        self._listed, self._accepting, self._fetching = listed, accepting, fetching
         self._seen: set[bytes] = set()
         self._routes: dict[bytes, str] = {}
         self._pending: dict[bytes, FieldBlock] = {}
-        self._target: bytes = b""
+        self._target = b""
         self._search: tuple[bytes, bytes] | None = None
+        """Its id and the block that it is for."""
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self.listen_address = f"127.0.0.1:{self._listener.getsockname()[1]}"
-        self.address = advertise or self.listen_address
+        self.address = advertise or f"127.0.0.1:{self._listener.getsockname()[1]}"
         self._threads = [threading.Thread(target=self._accept, name=f"{name} accepts")]
         self._threads[0].start()
 
@@ -159,19 +157,20 @@ class FieldNode:
         for link in self.links:
             link.sock.close()
         self._listener.close()
+        assert error is not None or not self.wedged, "a hello of it was not answered"
 
     # -- what a test does and waits for -------------------------------------------------------------
 
-    def await_that(self, holds: Callable[[], object], timeout_s: float = WAIT_S) -> None:
+    def await_that(self, holds: Callable[[], object]) -> None:
         """Wait until it holds, looking again whenever something happened here."""
         with self.changed:
-            assert self.changed.wait_for(holds, timeout_s), "it never came to hold"
+            assert self.changed.wait_for(holds, WAIT_S), "it never came to hold"
 
     def await_tip(self, tip_hash: str) -> None:
         self.await_that(lambda: self.chain.tip.hash.hex() == tip_hash)
 
-    def await_peer(self, address: str, links: int = 1) -> None:
-        self.await_that(lambda: len(self.peers.get(address, ())) >= links)
+    def await_peer(self, address: str) -> None:
+        self.await_that(lambda: address in self.peers)
 
     def dial(self, address: str) -> list[Link]:
         """Dial a bootstrap address: twice, with the same hello on both connections (1)."""
@@ -194,15 +193,14 @@ class FieldNode:
             had = len(link.answers)
             link.request(kind, payload)
             self.await_that(lambda: len(link.answers) > had)
-            return link.answers[-1]
+        return link.answers[-1]
 
-    def gossip(self, kind: str, news: bytes) -> bytes:
-        """Send news of our own to every peer; its id."""
+    def gossip(self, kind: str, news: bytes) -> None:
+        """Send news of our own to every peer."""
         with self.changed:
             gossip_id = os.urandom(ID_BYTES)
             self._seen.add(gossip_id)
             self._flood(kind, gossip_id + news)
-            return gossip_id
 
     def ask(self, block_hash: bytes) -> bytes:
         """Search for a block; whatever comes back is only heard. The search id."""
@@ -379,8 +377,7 @@ class FieldNode:
         while wanted in self._pending:
             wanted = self._pending[wanted].parent
         if wanted != self._target and self._fetching:
-            search_id = self.ask(wanted)
-            self._search = (search_id, wanted)
+            self._search = self.ask(wanted), wanted
 
     def _must_ask(self, peer: str, search_id: bytes, block_hash: bytes) -> bool:
         """Answer a search; True where others must be asked."""

@@ -1,0 +1,5 @@
+"""``python -m admin.cli`` is ``troupe``."""
+
+from admin.cli.main import main
+
+main()

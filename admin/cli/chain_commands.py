@@ -1,0 +1,150 @@
+"""``chain``, ``block``, ``account`` and ``tx``: what is on the chain, or on its way there."""
+
+from __future__ import annotations
+
+import click
+from troupe.admin.v1.chain_service_pb2 import (
+    GetAccountRequest,
+    GetBlockRequest,
+    GetChainRequest,
+    GetTransactionRequest,
+    ListBlocksRequest,
+)
+from troupe.admin.v1.mempool_service_pb2 import ListTransactionsRequest
+from troupe.admin.v1.wallet_service_pb2 import GetAddressRequest
+
+from admin.cli import views
+from admin.cli.client import Client, pages
+from admin.cli.exits import CliError, ExitCode
+from admin.cli.help import examples
+from admin.cli.output import Data, as_data
+from admin.cli.params import HASH_DIGITS, MAX_AMOUNT, BlockName, Hex
+from admin.cli.session import Session, with_session
+
+RECENT_BLOCKS = 10
+"""They fit on the smallest screen together with the facts above them."""
+
+
+@click.command(
+    epilog=examples(
+        "troupe chain",
+        "troupe chain -n 3 --from 1000",
+        "troupe chain -o json | jq -r '.blocks[].hash'",
+    )
+)
+@click.option(
+    "-n",
+    "--blocks",
+    type=click.IntRange(min=0),
+    default=RECENT_BLOCKS,
+    show_default=True,
+    help="How many of the newest blocks to list.",
+)
+@click.option(
+    "--from", "start", type=click.IntRange(0, MAX_AMOUNT), help="List from this number down."
+)
+@with_session
+def chain(session: Session, blocks: int, start: int | None) -> None:
+    """Show the chain and its newest blocks."""
+    client = session.client
+
+    def fetch(size: int, token: str) -> tuple[list[object], str]:
+        request = ListBlocksRequest(page_size=size, page_token=token, start_number=start)
+        answer = client.call(client.chain.ListBlocks, request)
+        return list(answer.blocks), answer.next_page_token
+
+    data = as_data(client.call(client.chain.GetChain, GetChainRequest()).chain)
+    data["blocks"] = [as_data(each) for each in pages(fetch, blocks)]
+    shown = (views.blocks(data["blocks"]),) if blocks else ()
+    session.output.one(data, views.chain(data), *shown)
+
+
+@click.command(
+    epilog=examples(
+        "troupe block 12", "troupe block tip", "troupe block tip -o json | jq -r .block.raw"
+    )
+)
+@click.argument("which", type=BlockName(), metavar="HASH|NUMBER|tip")
+@with_session
+def block(session: Session, which: str | int) -> None:
+    """Show a block.
+
+    A hash finds it on any branch, a number on the canonical chain.
+    """
+    client = session.client
+    if which == "tip":
+        which = client.call(client.chain.GetChain, GetChainRequest()).chain.tip.hash
+    request = GetBlockRequest()
+    if isinstance(which, int):
+        request.number = which
+    else:
+        request.hash = which
+    data = as_data(client.call(client.chain.GetBlock, request))
+    session.output.one(data, *views.block(data))
+
+
+@click.command(
+    epilog=examples(
+        "troupe account", "troupe account --at 100", "troupe account -o json | jq .balance"
+    )
+)
+@click.argument("address", type=Hex(), required=False)
+@click.option(
+    "--at",
+    type=click.IntRange(0, MAX_AMOUNT),
+    metavar="NUMBER",
+    help="As of this block. [default: the tip]",
+)
+@with_session
+def account(session: Session, address: str | None, at: int | None) -> None:
+    """Show the balance and nonce of an address.
+
+    Without one, of the node's own.
+    """
+    client = session.client
+    if address is None:
+        address = client.call(client.wallet.GetAddress, GetAddressRequest()).address
+    request = GetAccountRequest(address=address, at_number=at)
+    data = as_data(client.call(client.chain.GetAccount, request).account)
+    session.output.one(data, views.account(data))
+
+
+@click.command(
+    epilog=examples("troupe tx 4c0f...", "troupe tx 4c0f... -o json | jq .confirmations")
+)
+@click.argument("id", type=Hex(digits=HASH_DIGITS), metavar="ID")
+@with_session
+def tx(session: Session, id: str) -> None:  # noqa: A002 - the parameter's name in the contract
+    """Show a transaction, on the chain or in the mempool."""
+    data = _included(session.client, id)
+    session.output.one(data, views.transaction(data))
+
+
+def _included(client: Client, tx_id: str) -> Data:
+    """The transaction with its block, or without one when it still waits.
+
+    Raises:
+        CliError: there is none in the chain nor in the mempool.
+    """
+    try:
+        answer = client.call(client.chain.GetTransaction, GetTransactionRequest(id=tx_id))
+    except CliError as error:
+        if error.reason != "TX_NOT_FOUND":
+            raise
+        waiting = _pooled(client, tx_id)
+        if waiting is None:
+            message = f"neither the chain nor the mempool has transaction {tx_id}"
+            raise CliError(message, ExitCode.NOT_FOUND, reason=error.reason) from error
+        return {**waiting, "block": None, "index": None, "confirmations": 0}
+    return {**as_data(answer), "state": "included", "add_time": None}
+
+
+def _pooled(client: Client, tx_id: str) -> Data | None:
+    def fetch(size: int, token: str) -> tuple[list[object], str]:
+        request = ListTransactionsRequest(page_size=size, page_token=token)
+        answer = client.call(client.mempool.ListTransactions, request)
+        found = [each for each in answer.transactions if each.transaction.id == tx_id]
+        return list(found), "" if found else answer.next_page_token
+
+    found = pages(fetch, 1)
+    return as_data(found[0]) if found else None

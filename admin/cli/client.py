@@ -1,0 +1,277 @@
+"""Calls to a node: where it is, the token, a deadline for each call, and failures as one sentence.
+
+Must not live here: what is asked, and how answers are shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final, Self, TypeVar
+
+import grpc
+from google.rpc import error_details_pb2  # type: ignore[import-untyped]
+from grpc_status import rpc_status
+from troupe.admin.v1.actor_service_pb2_grpc import ActorServiceStub
+from troupe.admin.v1.chain_service_pb2_grpc import ChainServiceStub
+from troupe.admin.v1.event_service_pb2_grpc import EventServiceStub
+from troupe.admin.v1.mempool_service_pb2_grpc import MempoolServiceStub
+from troupe.admin.v1.miner_service_pb2_grpc import MinerServiceStub
+from troupe.admin.v1.node_service_pb2_grpc import NodeServiceStub
+from troupe.admin.v1.peer_service_pb2_grpc import PeerServiceStub
+from troupe.admin.v1.wallet_service_pb2_grpc import WalletServiceStub
+
+from admin.cli.exits import CliError, ExitCode
+from admin.cli.options import Target
+
+DEADLINE_S: Final = 5.0
+"""A node on the same machine answers in milliseconds; a person waits this long without wondering."""
+CONNECT_PEER_DEADLINE_S: Final = 30.0
+"""ConnectPeer decides within 25 s, and says why it failed if it did."""
+PAGE_SIZE: Final = 1_000
+"""The most that a listing gives in one page (ADMIN_API)."""
+
+ADDRESS_FILE: Final = "admin.address"
+TOKEN_FILE: Final = "admin.token"  # noqa: S105 - a file's name
+
+Request = TypeVar("Request")
+Response = TypeVar("Response")
+Item = TypeVar("Item")
+
+_EXITS: Final[Mapping[grpc.StatusCode, ExitCode]] = MappingProxyType(
+    {
+        grpc.StatusCode.INVALID_ARGUMENT: ExitCode.USAGE,
+        grpc.StatusCode.OUT_OF_RANGE: ExitCode.USAGE,
+        grpc.StatusCode.NOT_FOUND: ExitCode.NOT_FOUND,
+        grpc.StatusCode.ALREADY_EXISTS: ExitCode.REJECTED,
+        grpc.StatusCode.FAILED_PRECONDITION: ExitCode.REJECTED,
+        grpc.StatusCode.UNAUTHENTICATED: ExitCode.UNAUTHORISED,
+        grpc.StatusCode.PERMISSION_DENIED: ExitCode.UNAUTHORISED,
+        grpc.StatusCode.RESOURCE_EXHAUSTED: ExitCode.TRY_AGAIN,
+        grpc.StatusCode.UNAVAILABLE: ExitCode.TRY_AGAIN,
+        grpc.StatusCode.ABORTED: ExitCode.TRY_AGAIN,
+        grpc.StatusCode.DEADLINE_EXCEEDED: ExitCode.TIMED_OUT,
+    }
+)
+_ADVICE: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "GENERATE_NOT_ALLOWED": "start the miner with `troupe miner start` instead",
+        "NO_COINBASE": "name one with --coinbase",
+        "TOKEN_MISSING": "name the token's file with --token-file",
+        "PERMISSION_MISSING": "use admin.token, which may do everything",
+        "MINER_BUSY": "wait for it, or stop it with `troupe miner stop`",
+    }
+)
+_OPTIONS: Final = (
+    # A proxy from the environment is for the world, never for a node on this machine.
+    ("grpc.enable_http_proxy", 0),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What a failed call says, beside its status code.
+
+    Attributes:
+        reason: Name of the ``ErrorReason``; empty when the call did not reach the node's method.
+    """
+
+    code: grpc.StatusCode
+    message: str
+    reason: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+def failure_of(error: grpc.RpcError) -> Failure:
+    """Read a failed call, whether or not it carries the rich status of the contract."""
+    assert isinstance(error, grpc.Call)
+    code, message = error.code(), error.details() or ""
+    try:
+        status = rpc_status.from_call(error)
+    except ValueError:  # code and trailer disagree: a server that is none of ours
+        status = None
+    for detail in status.details if status is not None else ():
+        info = error_details_pb2.ErrorInfo()
+        if detail.Unpack(info):
+            return Failure(code, message, info.reason, dict(info.metadata))
+    return Failure(code, message)
+
+
+class Client:
+    """One node, called over one channel; a context manager.
+
+    Attributes:
+        address: Where the node's admin server is, ``host:port``.
+    """
+
+    def __init__(self, address: str, token: str, *, where: str) -> None:
+        """``where`` is how the user named the node, for the sentence that says it does not run."""
+        self.address = address
+        self._where = where
+        self._metadata = (("authorization", f"Bearer {token}"),)
+        self._channel = grpc.insecure_channel(address, options=_OPTIONS)
+        self.actors = ActorServiceStub(self._channel)
+        self.chain = ChainServiceStub(self._channel)
+        self.events = EventServiceStub(self._channel)
+        self.mempool = MempoolServiceStub(self._channel)
+        self.miner = MinerServiceStub(self._channel)
+        self.node = NodeServiceStub(self._channel)
+        self.peers = PeerServiceStub(self._channel)
+        self.wallet = WalletServiceStub(self._channel)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._channel.close()
+
+    def call(
+        self,
+        method: grpc.UnaryUnaryMultiCallable[Request, Response],
+        request: Request,
+        *,
+        deadline_s: float = DEADLINE_S,
+    ) -> Response:
+        """Call and wait.
+
+        Raises:
+            CliError: the call failed.
+        """
+        try:
+            return method(request, timeout=deadline_s, metadata=self._metadata)
+        except grpc.RpcError as error:
+            raise self.explained(failure_of(error), deadline_s) from error
+
+    def stream(
+        self, method: grpc.UnaryStreamMultiCallable[Request, Response], request: Request
+    ) -> Iterator[Response]:
+        """Call and yield what comes, however long it takes.
+
+        Raises:
+            StreamError: the call failed; it knows the reason.
+        """
+        call = method(request, metadata=self._metadata)
+        try:
+            yield from call
+        except grpc.RpcError as error:
+            failure = failure_of(error)
+            raise StreamError(failure, self.explained(failure, DEADLINE_S)) from error
+        finally:
+            call.cancel()  # type: ignore[no-untyped-call]
+
+    def explained(self, failure: Failure, deadline_s: float) -> CliError:
+        """The failure as a sentence for the user, with the exit code of its kind."""
+        if failure.reason:
+            return CliError(_sentence(failure), _exit(failure.code), reason=_tag(failure))
+        match failure.code:
+            case grpc.StatusCode.UNAVAILABLE:
+                return CliError(f"no node is running {self._where}")
+            case grpc.StatusCode.DEADLINE_EXCEEDED:
+                message = f"the node at {self.address} did not answer within {deadline_s:g} s"
+            case grpc.StatusCode.UNIMPLEMENTED:
+                message = f"the node at {self.address} is of another version: it cannot do this"
+            case _:
+                message = f"the call failed: {failure.message or failure.code.name.lower()}"
+        return CliError(message, _exit(failure.code))
+
+
+class StreamError(CliError):
+    """A stream that ended in failure.
+
+    Attributes:
+        failure: What the node said, for callers that can go on from it.
+    """
+
+    def __init__(self, failure: Failure, explained: CliError) -> None:
+        super().__init__(explained.message, ExitCode(explained.exit_code), reason=explained.reason)
+        self.failure = failure
+
+
+def _exit(code: grpc.StatusCode) -> ExitCode:
+    return _EXITS.get(code, ExitCode.FAILED)
+
+
+def _sentence(failure: Failure) -> str:
+    advice = _ADVICE.get(failure.reason)
+    message = failure.message.rstrip(". ") or failure.reason.lower().replace("_", " ")
+    if failure.reason == "INTERNAL" and "error_id" in failure.metadata:
+        advice = f"its log has more under {failure.metadata['error_id']}"
+    return f"{message}; {advice}" if advice else message
+
+
+def _tag(failure: Failure) -> str:
+    rule = failure.metadata.get("rule")
+    return f"{failure.reason}: {rule}" if rule else failure.reason
+
+
+def open_client(target: Target) -> Client:
+    """The client of the node that the options and the environment name.
+
+    Raises:
+        CliError: there is no node, or no token for it.
+    """
+    directory = target.directory()
+    if target.admin is not None:
+        address, where = target.admin, f"at {target.admin}"
+    else:
+        address, where = _address(directory), f"on {directory}"
+    return Client(address, _token(target, directory), where=where)
+
+
+def _address(directory: Path) -> str:
+    try:
+        address = (directory / ADDRESS_FILE).read_text(encoding="ascii").strip()
+    except FileNotFoundError as error:
+        message = (
+            f"no node is running on {directory}; start one with `troupe run`, or name another's"
+            " directory with --data-dir"
+        )
+        raise CliError(message) from error
+    except (OSError, UnicodeDecodeError) as error:
+        message = f"cannot read {directory / ADDRESS_FILE}: {_why(error)}"
+        raise CliError(message) from error
+    if not address:
+        message = f"no node is running on {directory}"
+        raise CliError(message)
+    return address
+
+
+def _token(target: Target, directory: Path) -> str:
+    path = target.token_file or directory / TOKEN_FILE
+    try:
+        token = path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        advice = "" if target.token_file else "; name the token's file with --token-file"
+        message = f"cannot read the token {path}: {_why(error)}{advice}"
+        raise CliError(message, ExitCode.UNAUTHORISED) from error
+    if not token or not token.isprintable():
+        message = f"{path} holds no token"
+        raise CliError(message, ExitCode.UNAUTHORISED)
+    return token
+
+
+def _why(error: OSError | UnicodeDecodeError) -> str:
+    return error.strerror or str(error) if isinstance(error, OSError) else "it is no text"
+
+
+def pages(fetch: Callable[[int, str], tuple[list[Any], str]], limit: int | None) -> list[Any]:
+    """All entries of a listing, or the first ``limit``.
+
+    Args:
+        fetch: From page size and page token to a page's entries and the token of the next.
+        limit: None: all.
+    """
+    entries: list[Any] = []
+    token = ""
+    while limit is None or len(entries) < limit:
+        size = PAGE_SIZE if limit is None else min(PAGE_SIZE, limit - len(entries))
+        page, token = fetch(size, token)
+        entries += page
+        if not token:
+            break
+    return entries[:limit]

@@ -1,0 +1,104 @@
+"""What every command that calls a node takes, before or after its name; and where a node is found."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import click
+import platformdirs
+
+from admin.cli.params import HostPort
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+DATA_DIR_VARIABLE: Final = "TROUPE_DATA_DIR"
+
+
+class Format(Enum):
+    """How results are written."""
+
+    TABLE = "table"
+    JSON = "json"
+    JSONL = "jsonl"
+
+
+@dataclass(slots=True)
+class Target:
+    """Which node to call, and how to write what it says; filled by the options as they are read.
+
+    An option after the subcommand is read later, and so wins over the same one before it.
+    """
+
+    data_dir: Path | None = None
+    admin: str | None = None
+    token_file: Path | None = None
+    output: Format = Format.TABLE
+
+    def directory(self) -> Path:
+        """The data directory: option, then environment, then the platform's."""
+        if self.data_dir is not None:
+            return self.data_dir
+        from_environment = os.environ.get(DATA_DIR_VARIABLE)
+        return Path(from_environment) if from_environment else default_data_dir()
+
+
+def default_data_dir() -> Path:
+    """The platform's place for a user's data."""
+    return platformdirs.user_data_path("troupe", appauthor=False)
+
+
+def target_of(ctx: click.Context) -> Target:
+    """The one target of a command line."""
+    root = ctx.find_root()
+    if not isinstance(root.obj, Target):
+        root.obj = Target()
+    return root.obj
+
+
+def _keep(ctx: click.Context, param: click.Parameter, value: object) -> None:
+    if value is not None:
+        assert param.name is not None
+        setattr(target_of(ctx), param.name, Format(value) if param.name == "output" else value)
+
+
+def target_options(command: Command) -> Command:
+    """Add ``--data-dir``, ``--admin``, ``--token-file`` and ``--output``."""
+    kept: dict[str, Any] = {"expose_value": False, "callback": _keep}
+    for decorate in (
+        click.option(
+            "-o",
+            "--output",
+            type=click.Choice([each.value for each in Format]),
+            help="How to write results. [default: table]",
+            **kept,
+        ),
+        click.option(
+            "--token-file",
+            type=click.Path(dir_okay=False, path_type=Path),
+            metavar="FILE",
+            help="The token to call with. [default: admin.token of the data directory]",
+            **kept,
+        ),
+        click.option(
+            "--admin",
+            type=HostPort(any_port=False),
+            metavar="HOST:PORT",
+            help="The node to call. [default: admin.address of the data directory]",
+            **kept,
+        ),
+        click.option(
+            "--data-dir",
+            type=click.Path(file_okay=False, path_type=Path),
+            metavar="DIR",
+            help="The data directory of the node to call."
+            f" [env var: {DATA_DIR_VARIABLE}; default: your user data directory]",
+            **kept,
+        ),
+    ):
+        command = decorate(command)
+    return command

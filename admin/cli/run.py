@@ -1,0 +1,81 @@
+"""``run``: one node in this process."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from actors.chain.messages import GetChain
+from actors.node import VERSION, Node, StartError
+from actors.runtime.address import ActorDownError
+from admin.bind import AdminBindError
+from admin.cli.exits import CliError, ExitCode
+from admin.cli.help import examples
+from admin.cli.logs import log_to_stderr
+from admin.cli.options import target_of
+from admin.cli.serving import Started, serve
+from admin.cli.settings import chosen, setting_options
+from admin.cli.signals import Stops, watch_parent
+from admin.launch import launch
+
+ASK_TIMEOUT_S = 10.0
+"""The chain answers at once; a slow disk at the first start is given its time."""
+
+
+@click.command(
+    epilog=examples(
+        "troupe run --network dev --mine",
+        "troupe run --data-dir ~/two --listen 127.0.0.1:0 --admin 127.0.0.1:0 --peer 127.0.0.1:18750",
+        "TROUPE_THREADS=2 troupe run --config troupe.toml",
+    )
+)
+@setting_options()
+@click.option("--die-with-parent", is_flag=True, hidden=True, help="Stop when stdin ends.")
+@click.pass_context
+def run(ctx: click.Context, /, *, die_with_parent: bool, **_: object) -> None:
+    """Run a node until Ctrl-C.
+
+    A setting is taken from its flag, else from its environment variable, else from the file that
+    --config names, else it has its default.
+    """
+    choice = chosen(ctx, target_of(ctx))
+    log_to_stderr(choice.log_level)
+    stops = Stops()
+    if die_with_parent:
+        watch_parent(stops, sys.stdin.fileno(), on_overdue=lambda: os._exit(int(ExitCode.FAILED)))
+    node = Node(choice.settings)
+    with stops.listening(on_second=_leave):
+        try:
+            serve(
+                node,
+                lambda: launch(node, shutdown=lambda: stops.request("ShutdownNode")),
+                lambda admin_address: _describe(node, admin_address),
+                stops,
+            )
+        except (StartError, AdminBindError) as error:
+            raise CliError(str(error)) from error
+        except (ActorDownError, OSError) as error:
+            message = f"the node did not come up: {error}"
+            raise CliError(message) from error
+
+
+def _describe(node: Node, admin_address: str) -> Started:
+    settings = node.settings
+    return Started(
+        version=VERSION,
+        network=settings.network,
+        height=node.addresses.chain.ask(GetChain(), timeout_s=ASK_TIMEOUT_S).tip.number,
+        listen_address=node.listen_address,
+        advertise_address=settings.peers.advertise,
+        admin_address=admin_address,
+        data_dir=settings.data_dir,
+        key_address=node.wallet.public,
+        miner=settings.miner,
+    )
+
+
+def _leave() -> None:
+    """The second Ctrl-C: its user does not want to wait any longer."""
+    os._exit(int(ExitCode.INTERRUPTED))

@@ -1,0 +1,71 @@
+"""How a running command learns that it is to stop: a signal, a call, or the end of its parent."""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+ORPHAN_LIMIT_S: Final = 20.0
+"""A node stops in a few seconds; one that does not must not outlive its parent for ever."""
+
+
+class Stops:
+    """Requests to stop, from any thread and from signal handlers (``SimpleQueue.put`` is reentrant)."""
+
+    def __init__(self) -> None:
+        self._requests: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._signalled = False
+
+    def request(self, why: str) -> None:
+        """Ask to stop; returns at once."""
+        self._requests.put(why)
+
+    def wait(self, timeout_s: float | None = None) -> str | None:
+        """Why to stop; None when nobody asked within the timeout."""
+        try:
+            return self._requests.get(timeout=timeout_s)
+        except queue.Empty:
+            return None
+
+    @contextmanager
+    def listening(self, *, on_second: Callable[[], None]) -> Iterator[None]:
+        """Turn signals into requests; from the second on they call ``on_second`` instead."""
+
+        def handle(number: int, _frame: object) -> None:
+            if self._signalled:
+                on_second()
+            else:
+                self._signalled = True
+                self.request(signal.Signals(number).name)
+
+        before = {number: signal.signal(number, handle) for number in SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def watch_parent(stops: Stops, descriptor: int, *, on_overdue: Callable[[], None]) -> None:
+    """Ask to stop when the other end of the pipe is closed, however its holder ended.
+
+    ``on_overdue`` is called when the process is still there ``ORPHAN_LIMIT_S`` after that.
+    """
+
+    def watch() -> None:
+        try:
+            while os.read(descriptor, 1):
+                pass
+        except OSError:
+            pass  # a broken pipe says the same
+        stops.request("the end of the parent process")
+        threading.Event().wait(ORPHAN_LIMIT_S)
+        on_overdue()
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()
