@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
@@ -113,7 +114,12 @@ def cli() -> None:
 
 
 def main() -> NoReturn:
-    """Run the command line of this process."""
+    """Run the command line of this process.
+
+    gRPC's own log goes to stderr beside the one sentence that we say of an error; it is silent unless
+    asked for. It reads the variable when it is imported, which no module before this point does.
+    """
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     cli.main(prog_name="troupe", complete_var=VARIABLE)
     sys.exit(ExitCode.OK)
 
