@@ -34,6 +34,17 @@ def submission_refusal(submission: Submission) -> Refusal | None:
     return Refusal(reason, message, tx_id=_hex(submission.tx_id))
 
 
+def beyond_balance(amount: int, spendable: int) -> Refusal:
+    """Why a transfer of our own was not signed."""
+    left = max(0, spendable)
+    return Refusal(
+        errors_pb2.ERROR_REASON_TX_REJECTED,
+        f"the amount {amount} exceeds what is left to spend, {left}",
+        rule=Rule.BALANCE.value,
+        spendable=str(left),
+    )
+
+
 def block_refusal(verdict: BlockVerdict) -> Refusal | None:
     """Why a submitted block was not taken; None when it was."""
     if verdict.outcome is BlockOutcome.KNOWN:

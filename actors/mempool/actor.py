@@ -21,11 +21,11 @@ from actors.mempool.messages import (
     Admission,
     Candidates,
     GetCandidates,
+    GetFunds,
     GetPool,
     GetPooled,
     ListPooled,
     MempoolCommand,
-    NextNonce,
     PoolChanged,
     PooledTransaction,
     Submission,
@@ -129,8 +129,8 @@ class MempoolActor(NodeActor):
             case GetPooled(tx_id):
                 entry = self._pool.get(tx_id)
                 return None if entry is None else self._view(entry)
-            case NextNonce(sender):
-                return self._pool.next_nonce(sender)
+            case GetFunds(sender):
+                return self._pool.funds(sender)
             case GetCandidates(limit, reply_to):
                 transactions = self._pool.candidates(limit)
                 reply_to.tell(Candidates(self._pool.revision, transactions))

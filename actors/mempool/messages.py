@@ -102,10 +102,22 @@ class GetPooled(Ask["PooledTransaction | None"]):
 
 
 @dataclass(frozen=True, slots=True)
-class NextNonce(Ask[int]):
-    """The nonce that a new transaction of this sender should carry: the first one from the account's
-    on that no pooled transaction holds. Ask: int.
+class Funds:
+    """What a new transaction of a sender can build on. Value.
+
+    Attributes:
+        next_nonce: The first one from the account's on that no pooled transaction holds.
+        spendable: The account's balance less what its pooled transactions spend; below 0 when they
+            are not all covered.
     """
+
+    next_nonce: int
+    spendable: int
+
+
+@dataclass(frozen=True, slots=True)
+class GetFunds(Ask[Funds]):
+    """Ask: Funds."""
 
     sender: bytes
 
@@ -154,4 +166,4 @@ class TransactionRemoved:
     reason: RemovalReason
 
 
-MempoolCommand = SubmitTransaction | GetPool | ListPooled | GetPooled | NextNonce | GetCandidates
+MempoolCommand = SubmitTransaction | GetPool | ListPooled | GetPooled | GetFunds | GetCandidates

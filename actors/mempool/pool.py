@@ -21,6 +21,7 @@ from actors.ledger.types import AccountLookup, Block, Transaction
 from actors.ledger.violation import Rule, Violation
 from actors.mempool.messages import (
     Admission,
+    Funds,
     PoolInfo,
     RemovalReason,
     Submission,
@@ -89,10 +90,13 @@ class Pool:
         start = 0 if after is None else bisect_right(ids, after)
         return tuple(self._entries[tx_id] for tx_id in ids[start : start + max(0, limit)])
 
-    def next_nonce(self, address: bytes) -> int:
-        """The nonce for a new transaction of this sender."""
+    def funds(self, address: bytes) -> Funds:
+        """What a new transaction of this sender can build on."""
         sender = self._senders.get(address)
-        return self._accounts(address).nonce if sender is None else sender.first_free_nonce()
+        if sender is None:
+            account = self._accounts(address)
+            return Funds(account.nonce, account.balance)
+        return Funds(sender.first_free_nonce(), sender.account.balance - sender.spent())
 
     def candidates(self, limit: int) -> tuple[Transaction, ...]:
         """Pending transactions, longest pending first: valid in this order on the current tip."""

@@ -63,6 +63,10 @@ class Sender:
         """All entries in nonce order."""
         return tuple(self._by_nonce[nonce] for nonce in self._nonces)
 
+    def spent(self) -> int:
+        """What all entries together take from the balance."""
+        return sum(entry.transaction.amount for entry in self._by_nonce.values())
+
     def holds(self, nonce: int) -> bool:
         return nonce in self._by_nonce
 

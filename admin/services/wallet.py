@@ -17,13 +17,13 @@ from actors.chain.messages import GetTransaction
 from actors.ledger.codec import make_transaction, signing_bytes
 from actors.ledger.types import MAX_INTEGER, Transaction
 from actors.ledger.violation import Rule
-from actors.mempool.messages import Admission, GetPooled, NextNonce, Submission, SubmitTransaction
+from actors.mempool.messages import Admission, GetFunds, GetPooled, Submission, SubmitTransaction
 from admin import convert
 from admin.asks import Asker
 from admin.errors import Refusal, require
 from admin.house import House
 from admin.retries import Retries
-from admin.verdicts import submission_refusal
+from admin.verdicts import beyond_balance, submission_refusal
 
 State = mempool_service_pb2.TransactionState
 
@@ -69,7 +69,10 @@ class WalletService(wallet_service_pb2_grpc.WalletServiceServicer):
 
     async def _sign(self, recipient: bytes, amount: int) -> Transaction:
         key = self._house.wallet
-        nonce = await self._asker.ask(self._house.mempool, NextNonce(key.public))
+        funds = await self._asker.ask(self._house.mempool, GetFunds(key.public))
+        if amount > funds.spendable:
+            raise beyond_balance(amount, funds.spendable)
+        nonce = funds.next_nonce
         signature = key.sign(signing_bytes(key.public, recipient, nonce, amount))
         return make_transaction(key.public, recipient, nonce, amount, signature)
 

@@ -12,11 +12,12 @@ from actors.mempool.actor import GET_KIND, GET_TIMEOUT_S, SWEEP_EVERY_S, TX_KIND
 from actors.mempool.messages import (
     Admission,
     Candidates,
+    Funds,
     GetCandidates,
+    GetFunds,
     GetPool,
     GetPooled,
     ListPooled,
-    NextNonce,
     PoolChanged,
     RemovalReason,
     Submission,
@@ -184,7 +185,8 @@ def test_the_pool_can_be_looked_into(house: House) -> None:
     assert [each.transaction.id for each in listed] == sorted([tx.id, early.id])
     assert house.ask(ListPooled(10, sender=BOB.public)) == ()
     assert house.ask(ListPooled(10, after=listed[0].transaction.id)) == listed[1:]
-    assert house.ask(NextNonce(ALICE.public)) == 1
+    funds = house.ask(GetFunds(ALICE.public))
+    assert funds == Funds(1, house.accounts[ALICE.public].balance - tx.amount - early.amount)
 
 
 # -- gossip -----------------------------------------------------------------------------------------

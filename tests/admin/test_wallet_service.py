@@ -30,9 +30,13 @@ class FakePool:
 
     def __init__(self, stage: AdminStage) -> None:
         self.taken: list[Transaction] = []
-        stage.mempool.compute(mempool.NextNonce, lambda _asked: len(self.taken))
+        self.balance = 10_000
+        stage.mempool.compute(mempool.GetFunds, lambda _asked: self.funds())
         stage.mempool.compute(mempool.SubmitTransaction, lambda asked: self.admit(asked.raw))
         stage.mempool.compute(mempool.GetPooled, self.find)
+
+    def funds(self) -> mempool.Funds:
+        return mempool.Funds(len(self.taken), self.balance - sum(tx.amount for tx in self.taken))
 
     def admit(self, raw: bytes) -> Submission:
         tx = decode_transaction(raw)
@@ -71,6 +75,18 @@ def test_a_transfer_is_signed_with_the_node_s_key(stage: AdminStage) -> None:
     )
     assert answer.transaction.raw == tx.raw
     assert answer.state == states.TRANSACTION_STATE_PENDING
+
+
+def test_a_transfer_beyond_the_balance_is_refused_and_nothing_submitted(stage: AdminStage) -> None:
+    pool = FakePool(stage)
+    stub = stage.stub(Stub)
+    stub.Transfer(pay(9_000))
+    refused = refusal_of(lambda: stub.Transfer(pay(1_001, "rent")))
+    assert (refused.reason, refused.metadata["rule"]) == ("TX_REJECTED", "balance")
+    assert refused.metadata["spendable"] == "1000"
+    assert len(pool.taken) == 1
+    pool.balance += 1
+    assert stub.Transfer(pay(1_001, "rent")).transaction.nonce == 1
 
 
 def test_transfers_at_the_same_time_take_different_nonces(stage: AdminStage) -> None:

@@ -106,11 +106,12 @@ def test_a_second_node_on_a_directory_or_port_fails_with_one_sentence(
             (on_directory, "another troupe node"),
             (on_port, "in use"),
             (on_admin, "in use"),
-            (outside, "loopback"),
         ):
             assert failed.returncode == 1
             assert word in failed.stderr
             assert len(failed.stderr.strip().splitlines()) == 1, failed.stderr
+        assert outside.returncode == 2
+        assert "loopback" in outside.stderr
         assert a.height() == 0
 
 

@@ -17,7 +17,7 @@ from actors.ledger.keys import ED25519
 from actors.ledger.network import DEV, Network
 from actors.ledger.state import apply_block
 from actors.ledger.types import EMPTY_ACCOUNT, Account, Block, BlockRef
-from actors.mempool.messages import NextNonce, SubmitTransaction
+from actors.mempool.messages import GetFunds, SubmitTransaction
 from actors.miner.messages import StartMining, StopMining
 from actors.node import START_ORDER, Addresses, Machine, assemble
 from actors.runtime.clock import FakeClock
@@ -114,7 +114,7 @@ class SimNode:
     def pay(self, recipient: bytes, amount: int) -> None:
         """Sign and submit a transfer; the pool may refuse it, as it may a user's."""
         pump, sender = self.world.pump, self.key.public
-        nonce = pump.ask(self.addresses.mempool, NextNonce(sender))
+        nonce = pump.ask(self.addresses.mempool, GetFunds(sender)).next_nonce
         signature = self.key.sign(signing_bytes(sender, recipient, nonce, amount))
         transaction = make_transaction(sender, recipient, nonce, amount, signature)
         pump.ask(self.addresses.mempool, SubmitTransaction(transaction.raw))

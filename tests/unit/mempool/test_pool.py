@@ -6,7 +6,7 @@ from actors.config import MempoolSettings
 from actors.ledger.codec import make_transaction
 from actors.ledger.types import Account
 from actors.ledger.violation import Rule
-from actors.mempool.messages import Admission, RemovalReason
+from actors.mempool.messages import Admission, Funds, RemovalReason
 from tests.support.ledger import transfer
 from tests.support.mempool import ALICE, BOB, CAROL, DAVE, PAYEE, Scene
 
@@ -306,13 +306,13 @@ def test_pages_are_in_order_of_id_and_join_without_gaps() -> None:
     assert scene.pool.page(9, None, CAROL.public) == scene.pool.page(-1, None, None) == ()
 
 
-def test_the_next_nonce_is_the_first_that_nothing_holds() -> None:
+def test_funds_are_the_first_free_nonce_and_what_is_not_spent_yet() -> None:
     scene = Scene()
     scene.accounts[ALICE.public] = Account(10, 4)
-    assert scene.pool.next_nonce(ALICE.public) == 4
+    assert scene.pool.funds(ALICE.public) == Funds(4, 10)
     for nonce in (4, 5, 7):
         scene.submit(ALICE, nonce, 20)
-    assert scene.pool.next_nonce(ALICE.public) == 6
+    assert scene.pool.funds(ALICE.public) == Funds(6, 10 - 3 * 20)
 
 
 def test_the_revision_tells_a_change_of_the_pending_ones_only() -> None:

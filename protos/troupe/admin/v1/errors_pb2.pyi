@@ -64,7 +64,8 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     """ALREADY_EXISTS: the very same block is stored. Metadata: block_hash."""
     ERROR_REASON_TX_REJECTED: _ErrorReason.ValueType  # 60
     """FAILED_PRECONDITION: the transaction breaks a rule. Metadata: rule (public-key, signature,
-    nonce-used, nonce-gap, balance, overflow, policy), tx_id.
+    nonce-used, nonce-gap, balance, overflow, policy), and tx_id; or, for a Transfer that was not even
+    signed, spendable.
     """
     ERROR_REASON_NONCE_TAKEN: _ErrorReason.ValueType  # 61
     """FAILED_PRECONDITION: another transaction of the sender holds that nonce in the mempool, and first
@@ -157,7 +158,8 @@ ERROR_REASON_BLOCK_KNOWN: ErrorReason.ValueType  # 41
 """ALREADY_EXISTS: the very same block is stored. Metadata: block_hash."""
 ERROR_REASON_TX_REJECTED: ErrorReason.ValueType  # 60
 """FAILED_PRECONDITION: the transaction breaks a rule. Metadata: rule (public-key, signature,
-nonce-used, nonce-gap, balance, overflow, policy), tx_id.
+nonce-used, nonce-gap, balance, overflow, policy), and tx_id; or, for a Transfer that was not even
+signed, spendable.
 """
 ERROR_REASON_NONCE_TAKEN: ErrorReason.ValueType  # 61
 """FAILED_PRECONDITION: another transaction of the sender holds that nonce in the mempool, and first

@@ -64,8 +64,9 @@ class WalletServiceServicer(object):
 
     def Transfer(self, request, context):
         """Pays from the node's address: signs a transaction with the next free nonce and puts it into the mempool.
-        When the balance does not cover it yet, it is QUEUED there until it does. A retry without a
-        `request_id` pays twice; with one it never does: it submits the very same transaction again, if need be.
+        What the balance does not cover, less what waits in the mempool already, is refused and not signed
+        (TX_REJECTED, rule "balance", with `spendable`). A retry without a `request_id` pays twice; with one it
+        never does: it submits the very same transaction again, if need be.
 
         Permission: wallet:write. Errors: INVALID_ARGUMENT (FIELD_INVALID, REQUEST_ID_REUSED),
         FAILED_PRECONDITION (TX_REJECTED, NONCE_TAKEN), RESOURCE_EXHAUSTED (MEMPOOL_FULL, SENDER_FULL).
