@@ -6,9 +6,10 @@ Must not live here: what the rows mean to fork choice (`tree`), or the statement
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
-from actors.ledger.network import Network
+from actors.ledger.network import Network, parse_definition
 from actors.ledger.types import Block
 
 SCHEMA_VERSION = 1
@@ -103,6 +104,25 @@ def open_for_reading(path: Path, network: Network) -> sqlite3.Connection:
             connection.close()
             raise
         return connection
+
+
+def recorded_network(path: Path) -> Network:
+    """The network that a store was made for, as it records it.
+
+    Raises:
+        StoreError: There is no store, or it records none.
+    """
+    if not path.exists():
+        message = f"there is no chain at {path}"
+        raise StoreError(message)
+    try:
+        with closing(_connect(str(path))) as connection:
+            connection.execute("PRAGMA query_only = ON")
+            row = connection.execute("SELECT value FROM meta WHERE key = 'network'").fetchone()
+        return parse_definition(str(row[0]))
+    except (sqlite3.DatabaseError, TypeError, ValueError) as error:
+        message = f"{path} does not say which network it is of: name it with --network"
+        raise StoreError(message) from error
 
 
 def _connect(name: str) -> sqlite3.Connection:

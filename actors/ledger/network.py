@@ -124,6 +124,19 @@ def parse_network(table: Mapping[str, object]) -> Network:
     )
 
 
+def parse_definition(line: str) -> Network:
+    """The network of a `Network.definition`: its inverse.
+
+    Raises:
+        ValueError: The line is no definition.
+    """
+    texts = dict(part.split("=", 1) for part in line.split(" "))
+    table: dict[str, object] = {**texts, "allow_generate": texts.get("allow_generate") == "true"}
+    for key in ("difficulty", "block_reward", "max_transactions_per_block"):
+        table[key] = int(texts.get(key, ""))
+    return parse_network(table)
+
+
 def _scheme_name(table: Mapping[str, object]) -> KeySchemeName:
     value = table["key_scheme"]
     names: tuple[KeySchemeName, ...] = get_args(KeySchemeName)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Generator
-from pathlib import Path
 
 import click
 
-from actors.chain.schema import StoreError
+from actors.chain.schema import StoreError, recorded_network
 from actors.chain.verify import Progress, Report, verify
-from actors.ledger.network import Network, parse_network
+from actors.ledger.network import Network
 from admin.cli.exits import CliError, ExitCode
 from admin.cli.help import examples
 from admin.cli.options import target_of, target_options
@@ -83,33 +81,3 @@ def _show(output: Output, network: Network, report: Report) -> None:
     )
     verdict = f"The chain is NOT sound: {plural(len(rows), 'divergence')} after {checked}."
     output.one(data, verdict, Columns((">BLOCK", "FAULT", "DETAIL"), rows, ""))
-
-
-def recorded_network(path: Path) -> Network:
-    """The network that a store was made for, as it records it.
-
-    Raises:
-        StoreError: there is no store, or it records none.
-    """
-    if not path.exists():
-        message = f"there is no chain at {path}"
-        raise StoreError(message)
-    try:
-        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
-        try:
-            row = connection.execute("SELECT value FROM meta WHERE key = 'network'").fetchone()
-        finally:
-            connection.close()
-        return _parse_definition(str(row[0]))
-    except (sqlite3.DatabaseError, TypeError, ValueError) as error:
-        message = f"{path} does not say which network it is of: name it with --network"
-        raise StoreError(message) from error
-
-
-def _parse_definition(line: str) -> Network:
-    """The inverse of ``Network.definition``."""
-    texts = dict(part.split("=", 1) for part in line.split(" "))
-    table: dict[str, object] = {**texts, "allow_generate": texts.get("allow_generate") == "true"}
-    for key in ("difficulty", "block_reward", "max_transactions_per_block"):
-        table[key] = int(texts[key])
-    return parse_network(table)

@@ -7,12 +7,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from actors.chain.schema import StoreError
+from actors.chain.schema import StoreError, recorded_network
 from actors.chain.store import Store
 from actors.ledger.network import DEV, MAIN, NETWORKS, Network
 from admin.cli.exits import ExitCode
 from admin.cli.main import cli
-from admin.cli.verify import recorded_network
 
 
 def new_chain(directory: Path, network: Network) -> Path:

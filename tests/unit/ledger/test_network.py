@@ -13,6 +13,7 @@ from actors.ledger.network import (
     WORKSHOP,
     Network,
     NetworkError,
+    parse_definition,
     parse_network,
 )
 from actors.ledger.types import MAX_INTEGER
@@ -191,3 +192,14 @@ def test_a_network_cannot_be_changed() -> None:
 
 def test_the_largest_reward_fits_a_balance_for_millions_of_blocks() -> None:
     assert MAX_INTEGER // 10**12 > 9_000_000
+
+
+@pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS.keys())
+def test_a_definition_leads_back_to_its_network(network: Network) -> None:
+    assert parse_definition(network.definition()) == network
+
+
+@pytest.mark.parametrize("line", ["", "name=x", "nonsense", MAIN.definition() + " more=1"])
+def test_a_line_that_is_no_definition_is_refused(line: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - whatever does not parse
+        parse_definition(line)
