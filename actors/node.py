@@ -249,6 +249,7 @@ def _mempool(settings: Settings, machine: Machine, at: dict[str, Address[Any]]) 
         network=settings.network,
         settings=settings.mempool,
         accounts=machine.pool_view.account,
+        accounts_at=machine.pool_view.account_at,
         journal=machine.journal,
         clock=machine.clock,
         me=at["mempool"],

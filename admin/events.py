@@ -10,16 +10,12 @@ from dataclasses import dataclass
 
 from troupe.admin.v1 import event_pb2, ledger_pb2
 
-from actors.chain.messages import TipChanged
-from actors.ledger.types import Block
+from actors.chain.messages import BlockDigest, TipMoved
 from actors.mempool.messages import TransactionAdded, TransactionRemoved
 from actors.miner.messages import MinerChanged
 from actors.peers.messages import PeerLinked, PeerUnlinked
 from actors.runtime.events import Event
 from admin import convert
-
-MAX_BLOCKS_PER_EVENT = 1_000
-"""Summaries of so many blocks take some 300 KB, well below the 4 MiB of a message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +47,7 @@ def watch_started(position: event_pb2.EventPosition, now_unix_s: float) -> event
 
 def _convert_body(body: object) -> event_pb2.Event | None:
     match body:
-        case TipChanged():
+        case TipMoved():
             return event_pb2.Event(
                 type=event_pb2.EVENT_TYPE_TIP_CHANGED, tip_changed=_tip_changed(body)
             )
@@ -91,15 +87,22 @@ def _convert_body(body: object) -> event_pb2.Event | None:
             return None  # a peer's further connections, and what later rooms may tell
 
 
-def _tip_changed(change: TipChanged) -> event_pb2.TipChanged:
+def _tip_changed(moved: TipMoved) -> event_pb2.TipChanged:
     return event_pb2.TipChanged(
-        tip=convert.block_ref(change.tip),
-        connected=_summaries(change.connected[-MAX_BLOCKS_PER_EVENT:]),
-        disconnected=_summaries(change.disconnected[:MAX_BLOCKS_PER_EVENT]),
-        connected_count=len(change.connected),
-        disconnected_count=len(change.disconnected),
+        tip=convert.block_ref(moved.tip),
+        connected=[_summary(digest) for digest in moved.connected],
+        disconnected=[_summary(digest) for digest in moved.disconnected],
+        connected_count=moved.connected_count,
+        disconnected_count=moved.disconnected_count,
     )
 
 
-def _summaries(blocks: tuple[Block, ...]) -> list[ledger_pb2.BlockSummary]:
-    return [convert.block_summary(block) for block in blocks]
+def _summary(digest: BlockDigest) -> ledger_pb2.BlockSummary:
+    return ledger_pb2.BlockSummary(
+        number=digest.number,
+        hash=digest.hash.hex(),
+        parent_hash=digest.parent_hash.hex(),
+        coinbase=digest.coinbase.hex(),
+        transaction_count=digest.transaction_count,
+        size_bytes=digest.size_bytes,
+    )

@@ -6,7 +6,7 @@ Lives here: which handler gets which message, and what is told to whom after a c
 from __future__ import annotations
 
 import logging
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import assert_never
@@ -29,6 +29,7 @@ from actors.chain.messages import (
     SubmitBlock,
     SyncState,
     TipChanged,
+    tip_moved,
 )
 from actors.chain.orphans import Orphan
 from actors.chain.room import Neighbours, Room, tokens
@@ -49,7 +50,15 @@ from actors.ledger.network import Network
 from actors.ledger.state import SignatureKnown
 from actors.ledger.types import Block
 from actors.ledger.violation import Violation
-from actors.messaging.messages import Done, Inbound, MessageType, Received, Respond, Response
+from actors.messaging.messages import (
+    ANSWER_BUDGET_BYTES,
+    Done,
+    Inbound,
+    MessageType,
+    Received,
+    Respond,
+    Response,
+)
 from actors.peers.messages import (
     LinksReset,
     PeerEvent,
@@ -261,7 +270,10 @@ class ChainActor(NodeActor):
             self._unannounced = True
             self._to.mempool.tell(change)
             self._to.miner.tell(change)
-            self._to.events.tell(Happened(change))
+            moved = tip_moved(change)
+            self._to.events.tell(
+                Happened(moved, 1 + len(moved.connected) + len(moved.disconnected))
+            )
         self._walk.on_stored()
         return imported.verdicts
 
@@ -332,15 +344,18 @@ class ChainActor(NodeActor):
         self._settle()
 
     def _on_requests(self, messages: Sequence[Inbound]) -> None:
-        unanswered: Counter[ConnId] = Counter()
+        """Answer the requests of one batch, all of one connection, within the budget for it."""
+        unanswered, budget_bytes = 0, ANSWER_BUDGET_BYTES
         for message in messages:
-            answer = self._answer(message) if message.type is MessageType.REQUEST else None
+            wanted = message.type is MessageType.REQUEST and budget_bytes > 0
+            answer = self._answer(message) if wanted else None
             if answer is None:
-                unanswered[message.conn] += 1
+                unanswered += 1
             else:
+                budget_bytes -= len(answer)
                 self._to.messaging.tell(Respond(message.conn, message.message_id, answer))
-        for conn, count in unanswered.items():
-            self._to.messaging.tell(Done(conn, count))
+        if unanswered:
+            self._to.messaging.tell(Done(messages[0].conn, unanswered))
         self._settle()
 
     def _answer(self, request: Inbound) -> bytes | None:

@@ -164,6 +164,58 @@ class TipChanged:
     disconnected: tuple[Block, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class BlockDigest:
+    """A block without its transactions, as news of it. Value."""
+
+    number: int
+    hash: bytes
+    parent_hash: bytes
+    coinbase: bytes
+    transaction_count: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class TipMoved:
+    """What the outside hears of a TipChanged: small, since many are kept. The newest
+    ``MAX_DIGESTS`` blocks each way, ``connected`` oldest first, ``disconnected`` newest first, and how
+    many there were. Event.
+    """
+
+    tip: BlockRef
+    connected: tuple[BlockDigest, ...]
+    disconnected: tuple[BlockDigest, ...]
+    connected_count: int
+    disconnected_count: int
+
+
+MAX_DIGESTS = 1_000
+"""Each way: some 300 KB in the admin API, well below the 4 MiB of its messages."""
+
+
+def tip_moved(change: TipChanged) -> TipMoved:
+    """The news of a change."""
+    return TipMoved(
+        change.tip,
+        tuple(map(_digest, change.connected[-MAX_DIGESTS:])),
+        tuple(map(_digest, change.disconnected[:MAX_DIGESTS])),
+        len(change.connected),
+        len(change.disconnected),
+    )
+
+
+def _digest(block: Block) -> BlockDigest:
+    return BlockDigest(
+        number=block.number,
+        hash=block.hash,
+        parent_hash=block.parent_hash,
+        coinbase=block.coinbase,
+        transaction_count=len(block.transactions),
+        size_bytes=len(block.raw),
+    )
+
+
 ChainCommand = (
     SubmitBlock | BlockMined | GetChain | GetBlock | ListBlocks | GetTransaction | GetAccount
 )

@@ -8,13 +8,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import assert_never
+from functools import partial
+from typing import Protocol, assert_never
 
 from actors.chain.messages import TipChanged
 from actors.config import MempoolSettings
 from actors.gossip.messages import Decision, GossipReceived, Publish, Verdicts
 from actors.ledger.network import Network
-from actors.ledger.types import AccountLookup
+from actors.ledger.types import Account, AccountLookup
 from actors.ledger.violation import Rule
 from actors.mempool.journal import Journal
 from actors.mempool.messages import (
@@ -35,6 +36,7 @@ from actors.mempool.messages import (
 from actors.mempool.pool import Pool
 from actors.mempool.sender import Entry
 from actors.messaging.messages import (
+    ANSWER_BUDGET_BYTES,
     Done,
     Inbound,
     MessageType,
@@ -48,7 +50,6 @@ from actors.runtime.actor import NodeActor
 from actors.runtime.address import Address
 from actors.runtime.clock import Clock, Timer
 from actors.runtime.events import Happened
-from actors.tcp.messages import ConnId
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +80,13 @@ MempoolInput = (
 )
 
 
+class AccountsAt(Protocol):
+    """The capability to read an account as of a block of the best chain."""
+
+    def __call__(self, address: bytes, height: int) -> Account:
+        """The account as of the canonical block ``height``."""
+
+
 class MempoolActor(NodeActor):
     """Admits, forgets, expires and keeps transactions; relays each that becomes pending."""
 
@@ -88,6 +96,7 @@ class MempoolActor(NodeActor):
         network: Network,
         settings: MempoolSettings,
         accounts: AccountLookup,
+        accounts_at: AccountsAt,
         journal: Journal,
         clock: Clock,
         me: Address[MempoolInput],
@@ -99,6 +108,7 @@ class MempoolActor(NodeActor):
     ) -> None:
         super().__init__()
         self._pool = Pool(settings, network, accounts)
+        self._accounts_at = accounts_at
         self._journal, self._clock, self._me = journal, clock, me
         self._peers, self._messaging, self._gossip = peers, messaging, gossip
         self._miner, self._events = miner, events
@@ -185,7 +195,8 @@ class MempoolActor(NodeActor):
     def _follow(self, change: TipChanged) -> None:
         if change.connected or change.disconnected:
             now_s = self._clock.now_s()
-            self._pool.follow(change.connected, change.disconnected, now_s=now_s)
+            accounts = partial(self._accounts_at, height=change.tip.number)
+            self._pool.follow(change.connected, change.disconnected, accounts, now_s=now_s)
         else:
             self._pool.recheck()
         self._tell_news()
@@ -199,16 +210,21 @@ class MempoolActor(NodeActor):
             self._messaging.tell(request)
 
     def _answer(self, messages: tuple[Inbound, ...]) -> None:
-        """Answer requests for our pending transactions; anything else only returns its credit."""
-        ignored: dict[ConnId, int] = {}
+        """Answer requests for our pending transactions, within the budget for a batch of one
+        connection; anything else only returns its credit.
+        """
+        ignored, budget_bytes = 0, ANSWER_BUDGET_BYTES
         for message in messages:
-            if message.type is MessageType.REQUEST and message.kind == GET_KIND:
+            wanted = message.type is MessageType.REQUEST and message.kind == GET_KIND
+            if wanted and budget_bytes > 0:
                 lines = (each.raw for each in self._pool.candidates(MAX_GET_TRANSACTIONS))
-                self._messaging.tell(Respond(message.conn, message.message_id, b"\n".join(lines)))
+                answer = b"\n".join(lines)
+                budget_bytes -= len(answer)
+                self._messaging.tell(Respond(message.conn, message.message_id, answer))
             else:
-                ignored[message.conn] = ignored.get(message.conn, 0) + 1
-        for conn, count in ignored.items():
-            self._messaging.tell(Done(conn, count))
+                ignored += 1
+        if ignored:
+            self._messaging.tell(Done(messages[0].conn, ignored))
 
     # -- news out -------------------------------------------------------------------------------
 

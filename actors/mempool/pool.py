@@ -136,7 +136,12 @@ class Pool:
         return Submission(place.admission, transaction.id)
 
     def follow(
-        self, connected: Sequence[Block], disconnected: Sequence[Block], *, now_s: float
+        self,
+        connected: Sequence[Block],
+        disconnected: Sequence[Block],
+        accounts: AccountLookup,
+        *,
+        now_s: float,
     ) -> None:
         """Go along with the chain: forget what was included, take back what no longer is, and look
         again at every sender whose account may have changed.
@@ -144,6 +149,8 @@ class Pool:
         Args:
             connected: Oldest first.
             disconnected: Newest first.
+            accounts: The state as of the newest connected block. What is committed may be ahead of
+                it, and a transaction included there is not to be taken for one that lost its nonce.
             now_s: When those that come back begin to age.
         """
         for block in connected:
@@ -152,7 +159,7 @@ class Pool:
                 if entry is not None:
                     self._detach(entry)
         for address in _touched((*connected, *disconnected)):
-            self._refresh(address)
+            self._refresh(address, accounts)
         for block in reversed(disconnected):
             for transaction in block.transactions:
                 self._take_back(transaction, now_s)
@@ -161,7 +168,7 @@ class Pool:
     def recheck(self) -> None:
         """Look again at every sender: the chain may be any other than before."""
         for address in tuple(self._senders):
-            self._refresh(address)
+            self._refresh(address, self._accounts)
         self._tidy()
 
     def expire(self, *, now_s: float) -> None:
@@ -267,13 +274,13 @@ class Pool:
         sender = self._senders.get(address)
         return tuple(entry.transaction.id for entry in sender.entries()) if sender else ()
 
-    def _refresh(self, address: bytes) -> None:
+    def _refresh(self, address: bytes, accounts: AccountLookup) -> None:
         """Read a sender's account again and draw the consequences for its own transactions."""
         sender = self._senders.get(address)
         if sender is None:
             return
         self._broke -= len(sender) * sender.broke
-        sender.account = self._accounts(address)
+        sender.account = accounts(address)
         self._broke += len(sender) * sender.broke
         while sender and sender.lowest.transaction.nonce < sender.account.nonce:
             self._remove(sender.lowest, RemovalReason.NONCE_USED)

@@ -14,6 +14,10 @@ from typing import NamedTuple
 from actors.runtime.address import Address, Ask
 from actors.tcp.messages import CloseReason, ConnId
 
+ANSWER_BUDGET_BYTES = 2 * 1024 * 1024
+"""What one Received may be answered with at most (WIRE: unsent bytes). An honest peer has one large
+request under way; whoever sends hundreds at once does not make us queue hundreds of answers."""
+
 
 class MessageType(IntEnum):
     """The first byte of a message."""

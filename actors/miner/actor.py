@@ -50,8 +50,9 @@ log = logging.getLogger(__name__)
 
 REFRESH_EVERY_S = 1.0
 """A change of the pool replaces the template at most so often; a change of the tip always does."""
-MAX_THREADS = 1_024
-"""More than any machine has; beyond it a number is a slip."""
+MAX_THREADS = 256
+"""Each is a process and a connection to it, of which a system allows some thousand; beyond what the
+largest machines have, a number is a slip."""
 MAX_WAITING_GENERATES = 64
 """Each waits for the blocks before it; a run of blocks is asked for one by one anyway."""
 MAX_LIVE_JOBS = 2
@@ -288,7 +289,12 @@ class MinerActor(NodeActor):
             del self._live_jobs[next(iter(self._live_jobs))]
         self._engine.set_threads(self._threads)
         template = template_of(block, self._network.difficulty)
-        self._engine.start(ScanJob(self._last_job_id, template))
+        try:
+            self._engine.start(ScanJob(self._last_job_id, template))
+        except OSError as error:  # no more processes or files: trying on would not make it better
+            log.error("the %s engine cannot start, mining stops: %s", self._engine.name, error)  # noqa: TRY400
+            self._engine.stop()
+            self._stop_mining()
 
     def _abandon(self) -> None:
         if self._scanned is not None:

@@ -65,7 +65,11 @@ class ScanEngine(Protocol):
         """What people see."""
 
     def start(self, job: ScanJob) -> None:
-        """Scan this job instead of the one before. Its results bear its id; late ones may come."""
+        """Scan this job instead of the one before. Its results bear its id; late ones may come.
+
+        Raises:
+            OSError: the system lacks what a scan needs (processes, files); nothing is scanned.
+        """
 
     def cancel(self) -> None:
         """Scan nothing, soon, until the next start."""

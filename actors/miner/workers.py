@@ -68,16 +68,12 @@ class _Worker:
     def __init__(self) -> None:
         self.connection, theirs = Pipe()
         self._lock = threading.Lock()  # closed by the reader while the actor may be sending
-        with theirs:
-            code = f"from {worker.__name__} import main; main({theirs.fileno()})"
-            self._process = subprocess.Popen(  # noqa: S603 - our own code
-                (sys.executable, "-P", "-c", code),
-                pass_fds=(theirs.fileno(),),
-                env={**os.environ, "PYTHONPATH": _import_path()},
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                start_new_session=True,  # a Ctrl-C is for the node, which then ends us
-            )
+        try:
+            with theirs:
+                self._process = _spawn(theirs.fileno())
+        except OSError:
+            self.connection.close()
+            raise
 
     def send(self, order: Order) -> None:
         """Hand over an order; a worker that is gone is the reader's to report."""
@@ -98,14 +94,39 @@ class _Worker:
         self._process.kill()
 
 
+def _spawn(descriptor: int) -> subprocess.Popen[bytes]:
+    """A worker process that gets its orders on ``descriptor``."""
+    code = f"from {worker.__name__} import main; main({descriptor})"
+    return subprocess.Popen(  # noqa: S603 - our own code
+        (sys.executable, "-P", "-c", code),
+        pass_fds=(descriptor,),
+        env={**os.environ, "PYTHONPATH": _import_path()},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,  # a Ctrl-C is for the node, which then ends us
+    )
+
+
 class _Crew:
     """The workers of one number of threads, and the one thread that reads them all."""
 
     def __init__(self, size: int, results: Address[ScanResult]) -> None:
+        """Spawn the workers, all or none.
+
+        Raises:
+            OSError: the system has no more processes or files for us.
+        """
         self._results = results
         self._dismissed = False
         self._exhausted: list[ScanExhausted] = []  # the reader's: who is through with the same job
-        self._workers = [_Worker() for _ in range(size)]
+        self._workers: list[_Worker] = []
+        try:
+            for _ in range(size):
+                self._workers.append(_Worker())
+        except OSError:
+            for each in self._workers:
+                each.bury()
+            raise
         self._reader = threading.Thread(target=self._read, name="troupe-scan", daemon=True)
         self._reader.start()
 

@@ -17,6 +17,9 @@ from actors.runtime.clock import Clock
 
 KEPT_EVENTS = 10_000
 """A reader that was away for a thousand blocks of ten transactions can still resume."""
+KEPT_WEIGHT = 50_000
+"""Of bodies that list things: a first sync tells of thousands of blocks in few events, and each costs
+half a kilobyte."""
 MAX_FOLLOWERS = 256
 """Each follower costs a call per event; more of them belong behind one that fans out."""
 
@@ -33,9 +36,12 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Happened:
-    """Something worth telling the outside; ``body`` is a room's event. Tell."""
+    """Something worth telling the outside; ``body`` is a room's event, and ``weight`` about how many
+    things it lists. Tell.
+    """
 
     body: object
+    weight: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +86,15 @@ class EventsActor(NodeActor):
     def __init__(self, epoch: str, clock: Clock) -> None:
         super().__init__()
         self._epoch, self._clock = epoch, clock
-        self._kept: deque[Event] = deque(maxlen=KEPT_EVENTS)
+        self._kept: deque[tuple[Event, int]] = deque()
+        self._weight = 0
         self._sequence = 0
         self._followers: dict[object, Callable[[Event], None]] = {}
 
     def on_receive(self, message: EventsInput) -> object:
         match message:
-            case Happened(body):
-                self._append(body)
+            case Happened(body, weight):
+                self._append(body, weight)
             case Follow():
                 return self._follow(message)
             case Unfollow(token):
@@ -98,15 +105,18 @@ class EventsActor(NodeActor):
                 assert_never(message)
         return None
 
-    def _append(self, body: object) -> None:
+    def _append(self, body: object, weight: int) -> None:
         self._sequence += 1
         event = Event(self._sequence, self._epoch, self._clock.wall_s(), body)
-        self._kept.append(event)
+        self._kept.append((event, weight))
+        self._weight += weight
+        while len(self._kept) > KEPT_EVENTS or (self._weight > KEPT_WEIGHT and len(self._kept) > 1):
+            self._weight -= self._kept.popleft()[1]
         for on_event in tuple(self._followers.values()):
             on_event(event)
 
     def _follow(self, request: Follow) -> tuple[Event, ...] | Expired | None:
-        oldest = self._kept[0].sequence if self._kept else self._sequence + 1
+        oldest = self._kept[0][0].sequence if self._kept else self._sequence + 1
         if request.after is not None and (
             request.epoch not in (None, self._epoch)
             or not oldest - 1 <= request.after <= self._sequence
@@ -117,4 +127,4 @@ class EventsActor(NodeActor):
         self._followers[request.token] = request.on_event
         if request.after is None:
             return ()
-        return tuple(event for event in self._kept if event.sequence > request.after)
+        return tuple(event for event, _ in self._kept if event.sequence > request.after)

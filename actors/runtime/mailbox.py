@@ -65,6 +65,7 @@ class Mailbox:
         self._letters: queue.SimpleQueue[Letter] = queue.SimpleQueue()
         self._closed = False
         self._current_posted_s: float | None = None
+        self._unread_since_s: float | None = None
         self._handled = self._failed = self._dropped = 0
         self._histogram = [0] * HISTOGRAM_BUCKETS
 
@@ -108,17 +109,23 @@ class Mailbox:
 
     def finish(self, begun_s: float, *, failed: bool) -> None:
         self._current_posted_s = None
+        self._unread_since_s = self._now_s()
         self._handled += 1
         self._failed += failed
         microseconds = int((self._now_s() - begun_s) * 1e6)
         self._histogram[min(microseconds.bit_length(), HISTOGRAM_BUCKETS - 1)] += 1
 
     def report(self) -> MailboxReport:
-        """Any thread. The age is that of the oldest unfinished letter: the one being handled."""
-        posted_s = self._current_posted_s
+        """Any thread. The age is that of the letter being handled, which is the oldest; while letters
+        wait and nobody reads (the actor is down), the time since the last one was finished.
+        """
+        depth = self._letters.qsize()
+        since_s = self._current_posted_s
+        if since_s is None and depth:
+            since_s = self._unread_since_s
         return MailboxReport(
-            depth=self._letters.qsize(),
-            age_s=0.0 if posted_s is None else max(0.0, self._now_s() - posted_s),
+            depth=depth,
+            age_s=0.0 if since_s is None else max(0.0, self._now_s() - since_s),
             handled=self._handled,
             failed=self._failed,
             dropped=self._dropped,

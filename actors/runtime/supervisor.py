@@ -131,7 +131,7 @@ class Supervisor(NodeActor):
         self._address: Address[SupervisorInput] = Address(runner.mailbox("supervisor"))
         self.attach(self._address._mailbox, _supervisor_ended)  # noqa: SLF001 - it makes its own address
         self._first_fall: Future[str] = Future()
-        self._stopping = False
+        self._playing = False
 
     # -- used by the composition root, before start and while stopping ----------------------------
 
@@ -154,10 +154,15 @@ class Supervisor(NodeActor):
         member.build, member.group = build, tuple(group or (name,))
 
     def start_members(self) -> None:
-        """Build and run the members in the order given. What a builder raises comes through."""
-        self._runner.run(self)
+        """Build and run the members in the order given. What a builder raises comes through.
+
+        The supervisor itself begins last: until then the members are the caller's thread's, and one
+        that falls meanwhile waits in the mailbox.
+        """
         for member in self._members.values():
             self._run(member)
+        self._playing = True
+        self._runner.run(self)
 
     def await_members(self) -> None:
         """Wait until every member's ``on_start`` is through. Not under the pump.
@@ -175,8 +180,16 @@ class Supervisor(NodeActor):
             up.result(0)
 
     def stop_members(self, order: Sequence[str]) -> None:
-        """Stop the members one after the other; each finishes its message. Not under the pump."""
-        self._stopping = True
+        """Stop the members one after the other; each finishes its message. Not under the pump.
+
+        The supervisor itself ends first: from then on nothing is restarted, and the members are the
+        caller's thread's.
+        """
+        if self._playing:
+            self.halt()
+            if not self.ended.wait(STOP_TIMEOUT_S):
+                log.error("the supervisor did not stop within %.0f s", STOP_TIMEOUT_S)
+        self.box.close()
         for name in order:
             member = self._members[name]
             actor = member.actor
@@ -186,7 +199,6 @@ class Supervisor(NodeActor):
                     log.error("the %s actor did not stop within %.0f s", name, STOP_TIMEOUT_S)
             member.mailbox.close()
             member.state = ActorState.STOPPED
-        self.halt()
 
     # -- messages -----------------------------------------------------------------------------
 
@@ -206,8 +218,8 @@ class Supervisor(NodeActor):
         return None
 
     def _on_ended(self, member: _Member, actor: NodeActor, fall: Fall | None) -> None:
-        if member.actor is not actor or self._stopping:
-            return  # news of an incarnation that is already replaced, or wanted
+        if member.actor is not actor:
+            return  # news of an incarnation that is already replaced
         member.actor = None
         if fall is None:
             if member.due:
@@ -217,7 +229,8 @@ class Supervisor(NodeActor):
             return
         self._note_fall(member, fall)
         group = member.due if len(member.due) > len(member.group) else member.group
-        if self._is_degraded(member):
+        causes = [m for m in map(self._members.__getitem__, group) if m.group == group]
+        if self._is_degraded(member) or any(map(self._is_degraded, causes)):
             self._rest(group)
         else:
             self._restart(group)
@@ -249,7 +262,7 @@ class Supervisor(NodeActor):
 
     def _run_due(self, group: tuple[str, ...]) -> None:
         members = [self._members[name] for name in group]
-        if self._stopping or not all(m.due == group and m.actor is None for m in members):
+        if not all(m.due == group and m.actor is None for m in members):
             return
         for member in members:
             member.restarts += 1

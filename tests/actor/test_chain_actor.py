@@ -17,6 +17,7 @@ from actors.chain.messages import (
     SubmitBlock,
     SyncState,
     TipChanged,
+    tip_moved,
 )
 from actors.gossip.messages import Decision
 from actors.ledger.types import Account
@@ -80,7 +81,7 @@ def test_a_connected_block_is_committed_told_and_relayed() -> None:
     change = TipChanged(CHAIN[0].ref, (CHAIN[0],))
     assert chain.mempool.messages == [change]
     assert chain.miner.messages == [change]
-    assert chain.events.messages == [Happened(change)]
+    assert chain.events.messages == [Happened(tip_moved(change), 2)]
     assert chain.published() == [], "the relay is enough"
 
 

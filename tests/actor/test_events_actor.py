@@ -3,6 +3,7 @@ from __future__ import annotations
 from actors.runtime.clock import FakeClock
 from actors.runtime.events import (
     KEPT_EVENTS,
+    KEPT_WEIGHT,
     MAX_FOLLOWERS,
     Event,
     EventsActor,
@@ -70,6 +71,26 @@ def test_a_position_no_longer_kept_is_refused_with_the_oldest_one() -> None:
     kept = scene.follow(after=5)
     assert isinstance(kept, tuple)
     assert len(kept) == KEPT_EVENTS
+
+
+def test_events_that_list_much_are_kept_by_their_weight() -> None:
+    scene = Scene()
+    for _ in range(10):
+        scene.events.tell(Happened("blocks", KEPT_WEIGHT // 4))
+    scene.pump.run_until_idle()
+    assert scene.follow(after=5) == Expired(7, 10, "run-1")
+    kept = scene.follow(after=6)
+    assert isinstance(kept, tuple)
+    assert len(kept) == 4
+
+
+def test_the_newest_event_is_kept_whatever_it_weighs() -> None:
+    scene = Scene()
+    scene.events.tell(Happened("all of it", 2 * KEPT_WEIGHT))
+    scene.pump.run_until_idle()
+    kept = scene.follow(after=0)
+    assert isinstance(kept, tuple)
+    assert len(kept) == 1
 
 
 def test_a_position_of_another_run_or_of_the_future_is_refused() -> None:

@@ -26,6 +26,7 @@ from actors.mempool.messages import (
     TransactionRemoved,
 )
 from actors.messaging.messages import (
+    ANSWER_BUDGET_BYTES,
     Done,
     Inbound,
     MessageType,
@@ -58,6 +59,7 @@ class House:
         self.clock = FakeClock()
         self.pump = Pump(7, self.clock)
         self.accounts = {ALICE.public: Account(100), BOB.public: Account(100)}
+        self.past: dict[tuple[bytes, int], Account] = {}
         self.journal = journal or MemoryJournal()
         self.peers, self.messaging, self.gossip, self.miner, self.events = (
             Probe(self.pump, name) for name in ("peers", "messaging", "gossip", "miner", "events")
@@ -74,6 +76,7 @@ class House:
             network=EASY_MAIN,
             settings=settings,
             accounts=lookup(self.accounts),
+            accounts_at=self._accounts_at,
             journal=self.journal,
             clock=self.clock,
             me=me,
@@ -84,6 +87,9 @@ class House:
             events=self.events.address,
         )
         return self.actor
+
+    def _accounts_at(self, address: bytes, height: int) -> Account:
+        return self.past.get((address, height), lookup(self.accounts)(address))
 
     def settle(self) -> None:
         self.pump.run_until_idle()
@@ -422,3 +428,33 @@ def test_a_crash_cancels_the_sweep_and_does_not_save(house: House) -> None:
     house.actor.on_crash()
     assert house.clock.next_due_s() is None
     assert house.journal.saves == 0
+
+
+def test_a_transaction_of_a_block_not_heard_of_yet_is_not_reported_as_lost() -> None:
+    house = House()
+    first, second = transfer(ALICE, BOB.public, 0, 1), transfer(ALICE, BOB.public, 1, 1)
+    for transaction in (first, second):
+        house.submit(transaction)
+    house.events.take()
+    house.past[ALICE.public, 1] = Account(99, 1)
+    house.accounts[ALICE.public] = Account(98, 2)  # the block behind is committed already
+    house.tip(first)
+    assert house.told_events() == []
+    house.tell(
+        TipChanged(BlockRef(2, bytes(32)), (child(BlockRef(1, bytes(32)), PAYEE, (second,)),))
+    )
+    assert house.told_events() == []
+    assert house.ask(GetPool()).pending == 0
+
+
+def test_a_flood_of_requests_is_answered_within_the_budget_for_a_batch() -> None:
+    house = House()
+    raw_bytes = len(transfer(ALICE, BOB.public, 0, 1).raw)
+    house.submit(transfer(ALICE, BOB.public, 0, 1))
+    flood = tuple(
+        Inbound(CONN, MessageType.REQUEST, number, GET_KIND, b"") for number in range(20_000)
+    )
+    house.tell(Received(flood))
+    answered = len(house.messaging.of(Respond))
+    assert answered == -(-ANSWER_BUDGET_BYTES // raw_bytes)
+    assert house.messaging.of(Done) == [Done(CONN, len(flood) - answered)]

@@ -60,8 +60,11 @@ class IdleEngine:
 
     def __init__(self) -> None:
         self.orders: list[object] = []
+        self.exhausted = False
 
     def start(self, job: ScanJob) -> None:
+        if self.exhausted:
+            raise OSError(24, "Too many open files")
         self.orders.append(job)
 
     def cancel(self) -> None:
@@ -250,6 +253,20 @@ def test_mining_without_any_coinbase_is_refused() -> None:
     house = House(settings=MinerSettings())
     assert house.ask(StartMining()) is MinerRefusal.NO_COINBASE
     assert house.ask(StartMining(coinbase=MINE)) is None
+
+
+def test_an_engine_that_the_system_refuses_ends_mining_and_the_miner_lives(house: House) -> None:
+    house.engine.exhausted = True
+    waiting = house.ask_soon(GenerateBlock())
+    assert house.ask(StartMining(threads=200)) is None
+    house.tell(Candidates(1, ()))
+    assert house.info.mining is False
+    assert house.orders.settings.mine is False
+    assert waiting.result(0) is MinerRefusal.STOPPED
+    house.engine.exhausted = False
+    assert house.ask(StartMining(threads=1)) is None
+    house.tell(Candidates(1, ()))
+    assert isinstance(house.engine.take()[-1], ScanJob)
 
 
 def test_what_it_was_told_last_outlives_the_miner(house: House) -> None:

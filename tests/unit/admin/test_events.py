@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from troupe.admin.v1 import event_pb2
 
-from actors.chain.messages import TipChanged
+from actors.chain.messages import MAX_DIGESTS, TipChanged, tip_moved
 from actors.ledger.keys import ED25519
 from actors.ledger.types import Block
 from actors.mempool.messages import RemovalReason, TransactionAdded, TransactionRemoved
@@ -13,7 +13,7 @@ from actors.miner.messages import MinerChanged
 from actors.peers.messages import PeerId, PeerLinked, PeerUnlinked
 from actors.runtime.events import Event
 from actors.tcp.messages import ConnId
-from admin.events import MAX_BLOCKS_PER_EVENT, NodeStopping, convert_event
+from admin.events import NodeStopping, convert_event
 from tests.support.ledger import EASY_MAIN, child, key, transfer
 
 PEER, CONN = PeerId("10.0.0.1:7000"), ConnId(1)
@@ -34,7 +34,11 @@ def blocks(count: int) -> tuple[Block, ...]:
 @pytest.mark.parametrize(
     ("body", "type_", "field"),
     [
-        (TipChanged(EASY_MAIN.genesis.ref), event_pb2.EVENT_TYPE_TIP_CHANGED, "tip_changed"),
+        (
+            tip_moved(TipChanged(EASY_MAIN.genesis.ref)),
+            event_pb2.EVENT_TYPE_TIP_CHANGED,
+            "tip_changed",
+        ),
         (
             TransactionAdded(TX, pending=True),
             event_pb2.EVENT_TYPE_TRANSACTION_ADDED,
@@ -87,7 +91,7 @@ def test_other_happenings_are_not_published(body: object) -> None:
 
 def test_a_reorganisation_is_one_event_with_both_branches() -> None:
     old, new = blocks(1), blocks(2)
-    event = converted(TipChanged(new[-1].ref, connected=new, disconnected=old))
+    event = converted(tip_moved(TipChanged(new[-1].ref, connected=new, disconnected=old)))
     assert event is not None
     assert [block.number for block in event.tip_changed.connected] == [1, 2]
     assert [block.hash for block in event.tip_changed.disconnected] == [old[0].hash.hex()]
@@ -95,11 +99,11 @@ def test_a_reorganisation_is_one_event_with_both_branches() -> None:
 
 
 def test_a_long_move_shows_the_newest_blocks_and_counts_all() -> None:
-    many = blocks(MAX_BLOCKS_PER_EVENT + 5)
-    event = converted(TipChanged(many[-1].ref, connected=many, disconnected=many[::-1]))
+    many = blocks(MAX_DIGESTS + 5)
+    event = converted(tip_moved(TipChanged(many[-1].ref, connected=many, disconnected=many[::-1])))
     assert event is not None
     change = event.tip_changed
     assert (change.connected_count, change.disconnected_count) == (len(many), len(many))
-    assert len(change.connected) == len(change.disconnected) == MAX_BLOCKS_PER_EVENT
+    assert len(change.connected) == len(change.disconnected) == MAX_DIGESTS
     assert change.connected[-1].number == change.disconnected[0].number == many[-1].number
     assert event.ByteSize() < 4 * 1024 * 1024

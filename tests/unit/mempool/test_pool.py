@@ -7,7 +7,7 @@ from actors.ledger.codec import make_transaction
 from actors.ledger.types import Account
 from actors.ledger.violation import Rule
 from actors.mempool.messages import Admission, Funds, RemovalReason
-from tests.support.ledger import transfer
+from tests.support.ledger import lookup, transfer
 from tests.support.mempool import ALICE, BOB, CAROL, DAVE, PAYEE, Scene
 
 SMALL = MempoolSettings(
@@ -164,7 +164,9 @@ def test_a_queued_transaction_never_displaces_a_pending_one() -> None:
     assert scene.submit(ALICE, 0) is Admission.PENDING
     assert scene.pending(BOB) == [0]
     assert scene.queued(ALICE) == [1], "a promotion waits for a free place"
-    scene.pool.follow((scene.block([transfer(BOB, PAYEE, 0, 1)]),), (), now_s=0.0)
+    scene.pool.follow(
+        (scene.block([transfer(BOB, PAYEE, 0, 1)]),), (), lookup(scene.accounts), now_s=0.0
+    )
     assert scene.pending(ALICE) == [0, 1]
 
 
@@ -208,7 +210,9 @@ def test_inclusion_evicts_silently_and_the_next_ones_stay_pending() -> None:
         scene.submit(ALICE, nonce)
     scene.news()
     scene.accounts[ALICE.public] = Account(9, 1)
-    scene.pool.follow((scene.block([transfer(ALICE, PAYEE, 0, 1)]),), (), now_s=0.0)
+    scene.pool.follow(
+        (scene.block([transfer(ALICE, PAYEE, 0, 1)]),), (), lookup(scene.accounts), now_s=0.0
+    )
     assert scene.pending(ALICE) == [1, 2]
     assert scene.news() == []
 
@@ -218,7 +222,9 @@ def test_inclusion_of_another_transaction_drops_the_one_whose_nonce_it_used() ->
     scene.submit(ALICE, 0, 1)
     scene.news()
     scene.accounts[ALICE.public] = Account(8, 1)
-    scene.pool.follow((scene.block([transfer(ALICE, PAYEE, 0, 2)]),), (), now_s=0.0)
+    scene.pool.follow(
+        (scene.block([transfer(ALICE, PAYEE, 0, 2)]),), (), lookup(scene.accounts), now_s=0.0
+    )
     assert scene.news() == [("removed", RemovalReason.NONCE_USED)]
     assert scene.pool.info().senders == 0
 
@@ -230,11 +236,11 @@ def test_a_balance_that_rises_promotes_and_one_that_falls_demotes() -> None:
     scene.news()
     payment = scene.block([transfer(BOB, ALICE.public, 0, 1)])
     scene.accounts[ALICE.public] = Account(2)
-    scene.pool.follow((payment,), (), now_s=0.0)
+    scene.pool.follow((payment,), (), lookup(scene.accounts), now_s=0.0)
     assert scene.pending(ALICE) == [0, 1]
     assert scene.news() == [("pending", 1)]
     scene.accounts[ALICE.public] = Account(0)
-    scene.pool.follow((), (payment,), now_s=0.0)
+    scene.pool.follow((), (payment,), lookup(scene.accounts), now_s=0.0)
     assert scene.queued(ALICE) == [0, 1]
 
 
@@ -242,7 +248,9 @@ def test_a_mined_reward_promotes_the_miners_own_transaction() -> None:
     scene = Scene()
     scene.submit(ALICE, 0, 5)
     scene.accounts[ALICE.public] = Account(10)
-    scene.pool.follow((replace(scene.block(), coinbase=ALICE.public),), (), now_s=0.0)
+    scene.pool.follow(
+        (replace(scene.block(), coinbase=ALICE.public),), (), lookup(scene.accounts), now_s=0.0
+    )
     assert scene.pending(ALICE) == [0]
 
 
@@ -254,7 +262,7 @@ def test_a_reorganisation_returns_in_nonce_order_what_the_new_branch_lacks() -> 
     second = scene.block([transfer(ALICE, PAYEE, 2, 1), transfer(BOB, PAYEE, 0, 1)])
     other = scene.block([transfer(ALICE, PAYEE, 0, 1)])
     scene.accounts[ALICE.public] = Account(9, 1)
-    scene.pool.follow((other,), (second, first), now_s=0.0)
+    scene.pool.follow((other,), (second, first), lookup(scene.accounts), now_s=0.0)
     assert scene.pending(ALICE) == [1, 2, 3]
     assert [each.nonce for each in scene.pool.candidates(10)] == [1, 2, 3, 0]
     assert scene.pending(BOB) == [0]

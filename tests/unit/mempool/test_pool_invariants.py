@@ -72,13 +72,13 @@ class PoolMachine(RuleBasedStateMachine):
     @rule(coinbase=payers, share=st.integers(0, 3))
     def mine(self, coinbase: int, share: int) -> None:
         self._connect(self.pool.candidates(share), coinbase)
-        self.pool.follow((self.chain[-1],), (), now_s=self.now_s)
+        self.pool.follow((self.chain[-1],), (), self.account, now_s=self.now_s)
 
     @rule(coinbase=payers, payer=payers, payee=payers, amount=amounts)
     def mine_something_else(self, coinbase: int, payer: int, payee: int, amount: int) -> None:
         nonce = self.account(KEYS[payer].public).nonce
         self._connect((signed(payer, payee, nonce, amount),), coinbase)
-        self.pool.follow((self.chain[-1],), (), now_s=self.now_s)
+        self.pool.follow((self.chain[-1],), (), self.account, now_s=self.now_s)
 
     @precondition(lambda self: len(self.chain) > 1)
     @rule(depth=st.integers(1, 3), keep=st.integers(0, 3), coinbase=payers)
@@ -89,7 +89,9 @@ class PoolMachine(RuleBasedStateMachine):
         returned = [tx for block in reversed(disconnected) for tx in block.transactions]
         for start in range(depth + 1):
             self._connect(returned[start : start + keep], coinbase)
-        self.pool.follow(tuple(self.chain[-depth - 1 :]), disconnected, now_s=self.now_s)
+        self.pool.follow(
+            tuple(self.chain[-depth - 1 :]), disconnected, self.account, now_s=self.now_s
+        )
 
     @rule(seconds=st.sampled_from([1.0, 20.0, 50.0]))
     def wait(self, seconds: float) -> None:

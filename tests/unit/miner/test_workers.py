@@ -214,3 +214,37 @@ def test_a_node_that_is_killed_leaves_no_worker_behind() -> None:
             ended, _, _ = select.select([handle], [], [], WORKER_OUTLIVES_THE_NODE_BY_S)
             os.close(handle)
             assert ended
+
+
+def test_workers_that_the_system_refuses_leave_none_behind() -> None:
+    """In a process of its own: it takes its own files away."""
+    code = """
+import os, resource
+from actors.miner.engine import ScanJob
+from actors.miner.scan import Template
+from actors.miner.workers import WorkerEngine
+from actors.runtime.address import Address
+from actors.runtime.mailbox import Mailbox
+_, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (40, hard))
+engine = WorkerEngine(Address(Mailbox("miner", lambda: 0.0)), 100)
+before = len(os.listdir("/proc/self/fd"))
+try:
+    engine.start(ScanJob(1, Template(b"1:", b":x", 16)))
+except OSError:
+    print("refused", len(os.listdir("/proc/self/fd")) - before)
+try:
+    os.waitpid(-1, 0)
+except ChildProcessError:
+    print("no child")
+"""
+    root = Path(actors.__file__).parent.parent
+    done = subprocess.run(
+        (sys.executable, "-c", code),
+        env={**os.environ, "PYTHONPATH": str(root)},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert done.stdout.splitlines() == ["refused 0", "no child"]

@@ -42,6 +42,17 @@ def test_the_age_is_that_of_the_letter_being_handled() -> None:
     assert mailbox.report().age_s == 0.0
 
 
+def test_letters_that_nobody_reads_grow_old_since_the_last_one_handled() -> None:
+    clock = FakeClock()
+    mailbox = Mailbox("fallen", clock.now_s)
+    mailbox.post("the one that felled it")
+    mailbox.finish(mailbox.begin(mailbox.get()), failed=True)
+    assert mailbox.report().age_s == 0.0
+    mailbox.post("waits")
+    clock.advance(7)
+    assert mailbox.report().age_s == pytest.approx(7.0)
+
+
 def test_handling_times_are_reported_as_upper_bounds() -> None:
     clock = FakeClock()
     mailbox = Mailbox("a", clock.now_s)

@@ -188,6 +188,17 @@ def test_a_group_restart_takes_in_a_member_that_rests() -> None:
     assert troupe.diaries["mempool"].count("start") == starts
 
 
+def test_a_second_fall_in_a_resting_group_does_not_cut_its_rest_short() -> None:
+    troupe = Troupe()
+    troupe.tell("chain", *[Add(-1)] * (MAX_RESTARTS + 1))
+    assert troupe.report("chain").state is ActorState.RESTARTING
+    troupe.tell("mempool", Add(-1))
+    assert troupe.report("chain").state is ActorState.RESTARTING
+    troupe.pump.run_for(RETRY_S)
+    assert troupe.report("chain").state is ActorState.RUNNING
+    assert troupe.report("mempool").state is ActorState.RUNNING
+
+
 def test_a_builder_that_fails_on_restart_is_tried_again_later() -> None:
     troupe = Troupe()
     failures = [OSError("disk")]
@@ -243,6 +254,24 @@ class TestOnThreads:
         assert diaries["b"] == ["start", "stop"]
         with pytest.raises(ActorDownError):
             a.ask(Total(), timeout_s=1)
+
+    def test_stopping_while_an_actor_falls_again_and_again_leaves_no_thread(self) -> None:
+        for _ in range(20):
+            before = set(threading.enumerate())
+            clock = ThreadClock()
+            supervisor = Supervisor(ThreadRunner(clock), clock)
+            a: Address[object] = Address(supervisor.mailbox("a"))
+            supervisor.mailbox("b")
+            supervisor.enlist("a", lambda: Adder([]), group=("a", "b"))
+            supervisor.enlist("b", lambda: Adder([]))
+            supervisor.start_members()
+            for _ in range(MAX_RESTARTS):
+                a.tell(Add(-1))
+            supervisor.stop_members(("b", "a"))
+            clock.stop()
+            for thread in set(threading.enumerate()) - before:
+                thread.join(5)
+                assert not thread.is_alive()
 
     def test_an_actor_that_falls_in_on_start_fails_the_start(self) -> None:
         class Stillborn(NodeActor):
