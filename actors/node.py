@@ -72,6 +72,9 @@ STATE_ROOMS = ("chain", "mempool", "miner")
 
 UNSPECIFIED_HOSTS = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - recognised, not bound
 
+FRAME_OVERHEAD_BYTES = 64
+"""Type, id, kind and search id around a block: 43 bytes in a ``search_response:block``."""
+
 log = logging.getLogger(__name__)
 
 
@@ -122,7 +125,9 @@ def gossip_limits_bytes(network: Network) -> dict[str, int]:
     """WIRE: limits, gossip payloads."""
     block_bytes = max(16 * KIB, KIB * (network.max_transactions_per_block + 1))
     if network.key_scheme == "p192-sha1":
-        block_bytes = MIB  # the field never checks how many transactions a block has
+        # The field never checks how many transactions a block has: whatever fits a frame, both as
+        # gossip and, with a longer kind, as the answer to a search.
+        block_bytes = MIB - FRAME_OVERHEAD_BYTES
     return {"bc:new_tx": KIB, "bc:new_block": block_bytes}
 
 
