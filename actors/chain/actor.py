@@ -164,7 +164,7 @@ class ChainActor(NodeActor):
         self._to.mempool.tell(at_start)
         self._to.miner.tell(at_start)
         self._to.peers.tell(Resync(self._me))
-        self._walk.resume(None)
+        self._walk.start()
 
     def on_receive(self, message: ChainInput) -> object:  # noqa: C901, PLR0912 - a case per message
         match message:
@@ -247,7 +247,9 @@ class ChainActor(NodeActor):
     def _take(self, block: Block, peer: PeerId | None, conn: ConnId | None) -> BlockVerdict:
         verdict = self._import((block,))[0]
         if verdict.outcome is BlockOutcome.ORPHAN:
-            self._walk.hold(Orphan(block, peer, conn))
+            violation = self._walk.hold(Orphan(block, peer, conn))
+            if violation is not None:
+                return BlockVerdict(BlockOutcome.INVALID, block.hash, violation)
         return verdict
 
     # -- every block goes through here ------------------------------------------------------------

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from actors.chain.locator import make_locator
 from actors.chain.messages import BlockOutcome, BlockVerdict
 from actors.chain.room import Room
-from actors.chain.sync import BATCH_TIMEOUT_S, BatchFault, judge_batch
+from actors.chain.sync import (
+    BATCH_TIMEOUT_S,
+    MAX_KNOWN_BATCHES,
+    BatchFault,
+    Expected,
+    judge_batch,
+    next_locator,
+    room_bytes,
+)
 from actors.chain.wire import GET_BLOCKS_KIND, encode_locator
 from actors.ledger.types import Block, BlockRef
 from actors.messaging.messages import Response, SendRequest
@@ -23,16 +30,35 @@ ImportBlocks = Callable[[Sequence[Block]], Sequence[BlockVerdict]]
 
 @dataclass(slots=True)
 class _Download:
-    """The one in progress: ``last`` is the last block received, ``token`` the outstanding request."""
+    """The one in progress.
+
+    Attributes:
+        peer: From whom.
+        conn: Over which connection.
+        start: Where an earlier download from it was broken off on a side branch.
+        token: Of the outstanding request.
+        claimed: What the peer claimed to have when that was sent.
+        expected: What its answer has to fulfil.
+        last: The last block received.
+        known_batches: How many batches in a row held nothing new.
+    """
 
     peer: PeerId
     conn: ConnId
+    start: BlockRef | None
     token: int = 0
+    claimed: int = 0
+    expected: Expected = field(default_factory=Expected)
     last: BlockRef | None = None
+    known_batches: int = 0
 
 
 class Downloads:
-    """One download at a time, from the peer with the highest tip, until none is above ours."""
+    """One download at a time, from one peer after the other, until none claims more than we have.
+
+    A claim costs nothing, so each answer is held against what an honest one would be: a peer that
+    fails is broken off with, and all others have their turn before it has another.
+    """
 
     def __init__(
         self,
@@ -64,29 +90,34 @@ class Downloads:
         """Start a download if none is in progress and somebody has more than we."""
         if self._active is not None:
             return
-        peer = self._table.highest_above(self._store.tip().number)
+        peer = self._table.next_above(self._store.tip().number)
         known = self._table.get(peer)
         if peer is None or known is None:
             return
         log.info("downloading from %s up to height %s", peer, known.height)
-        self._active = _Download(peer, known.conn)
-        self._request(self._active)
+        self._active = _Download(peer, known.conn, self._side(known.reached))
+        self._request(self._active, known.height or 0)
 
     def on_response(self, response: Response) -> None:
         """Take a batch: ask for the next one first, so that it travels while this one is executed."""
         active = self._active
         if active is None or response.token != active.token:
             return
-        beyond = active.last.number if active.last is not None else 0
-        blocks = judge_batch(response.payload, self._network, self._store.header, beyond)
+        blocks = judge_batch(response.payload, self._network, self._store.header, active.expected)
         if isinstance(blocks, BatchFault):
             self._give_up(active, blocks)
             return
-        active.last = blocks[-1].ref
+        last = active.last = blocks[-1].ref
+        stale = self._store.header(last.hash) is not None  # and with it all its ancestors
+        active.known_batches = active.known_batches + 1 if stale else 0
+        if active.known_batches > MAX_KNOWN_BATCHES:
+            self._give_up(active, BatchFault.KNOWN)
+            return
         known = self._table.get(active.peer)
-        more = known is not None and (known.height or 0) > active.last.number
+        height = 0 if known is None else known.height or 0
+        more = height > last.number
         if more:
-            self._request(active)
+            self._request(active, height, room_bytes(blocks, active.claimed))
         verdicts = self._import(blocks)
         if any(verdict.outcome is BlockOutcome.INVALID for verdict in verdicts):
             self._give_up(active, BatchFault.INVALID)
@@ -94,10 +125,13 @@ class Downloads:
             self._active = None
             self.seek()
 
-    def _request(self, active: _Download) -> None:
-        active.token = next(self._tokens)
-        start = None if active.last is None else active.last.hash
-        locator = make_locator(self._store.tip().number, self._store.hash_at, start)
+    def _request(self, active: _Download, claimed: int, spare_bytes: int = 0) -> None:
+        last = active.last
+        tip = self._store.tip().number
+        locator = next_locator(tip, self._store.hash_at, last or active.start)
+        active.token, active.claimed = next(self._tokens), claimed
+        beyond = 0 if last is None else last.number
+        active.expected = Expected(beyond, frozenset(locator), spare_bytes)
         self._to.messaging.tell(
             SendRequest(
                 active.conn,
@@ -110,10 +144,15 @@ class Downloads:
         )
 
     def _give_up(self, active: _Download, fault: BatchFault) -> None:
-        """Go on with another peer; this one counts again when it has news, or after a while."""
+        """Go on with another peer; this one counts again when it was asked again, after a while."""
         log.warning("no more blocks from %s: it sent %s", active.peer, fault.value)
         self._active = None
-        self._table.forget_height(active.peer)
-        if fault in (BatchFault.NO_ANSWER, BatchFault.EMPTY):
-            self._ask_again(active.peer)
+        self._table.forget_height(active.peer, self._side(active.last))
+        self._ask_again(active.peer)
         self.seek()
+
+    def _side(self, ref: BlockRef | None) -> BlockRef | None:
+        """The block, if it is a stored one of a side branch: better to go on from than our tip."""
+        if ref is None or self._store.header(ref.hash) is None or self._store.is_canonical(ref):
+            return None
+        return ref

@@ -50,6 +50,7 @@ class Greeting:
         known = self._table.get(peer)
         if peer is None or known is None or known.conn != response.conn:
             return None  # not ours, or asked on a connection that was lost since
+        self._table.trust(peer)
         status = None if response.payload is None else decode_status(response.payload)
         if status is not None:
             self.learn(peer, status)

@@ -108,7 +108,13 @@ class Importer:
     def _advance(
         self, fresh: Mapping[bytes, Block], refused: dict[bytes, Violation]
     ) -> TipChanged | None:
-        """Move to the longest valid chain; a tie changes nothing: first seen wins."""
+        """Move to the longest valid chain; a tie changes nothing: first seen wins.
+
+        Memory and time grow with the depth of the reorganisation: both branches are held, decoded,
+        until all who are told of the change have handled it. A decoded block takes 0.5 KiB when it is
+        empty and 10 KiB with ten transactions, so 1,000 blocks deep are 1 to 20 MiB and 100,000 deep
+        0.1 to 2 GB, all in one SQL transaction. A branch must bring its own proof of work for that.
+        """
         store = self._store
         tip = store.tip()
         while (head := store.longest()).number > tip.number:

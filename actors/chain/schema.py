@@ -169,7 +169,7 @@ def _check(connection: sqlite3.Connection, network: Network) -> None:
         message = "the file holds no chain yet: start the node once"
         raise StoreError(message)
     meta = dict(connection.execute("SELECT key, value FROM meta"))
-    schema = int(meta.get("schema", 0))
+    schema = _schema_version(meta.get("schema"))
     if schema > SCHEMA_VERSION:
         message = (
             f"the chain was written by a newer program (schema {schema}; this one knows"
@@ -189,6 +189,18 @@ def _check(connection: sqlite3.Connection, network: Network) -> None:
     if tip is None:
         message = "the chain has no tip"
         raise sqlite3.DatabaseError(message)
+
+
+def _schema_version(recorded: object) -> int:
+    """The version that a store records, at least 1."""
+    try:
+        version = int(str(recorded))
+    except ValueError:
+        version = 0
+    if version < 1:
+        message = "it does not say which form it has"
+        raise sqlite3.DatabaseError(message)
+    return version
 
 
 class _Refusing:

@@ -1,6 +1,8 @@
 """The walk back: ancestors of an orphan, one search at a time (WIRE: field, 6, and extensions).
 
-What is found is kept on disk until an ancestor is known; then the actor connects it upwards.
+What is found is kept on disk until an ancestor is known; then the actor connects it upwards. Pending
+blocks form lines: a root whose parent is wanted, and all that stands on it. A line whose search ended in
+vain waits for its next turn.
 """
 
 from __future__ import annotations
@@ -14,15 +16,25 @@ from actors.chain.room import Room
 from actors.chain.sync import Walk, judge_found, search_at
 from actors.chain.tree import Header, Status
 from actors.ledger.types import Block
+from actors.ledger.violation import Rule, Violation
 from actors.peers.messages import DropPeer
 from actors.search.messages import SearchEnded, StartSearch
 from actors.tcp.messages import CloseReason, ConnId
 
 log = logging.getLogger(__name__)
 
+MAX_LINES = 16
+"""That wait for a turn. Each took a walk that ended in vain, two minutes: more of them are a liar's."""
+COMPARED_BLOCKS = 1_000
+"""Lines are compared by their work, which is their blocks, up to so many: beyond, all count the same."""
+
 
 class WalkBack:
-    """Holds orphans, and walks back from the highest of them: one walk at a time."""
+    """Holds orphans, and walks back from one at a time: from new ones and from waiting lines in turns.
+
+    Each waiting line has one turn for every new peer and every new block of a line, so none keeps
+    another from it, and a line that nobody can complete is not searched for again and again.
+    """
 
     def __init__(self, room: Room, connect: Callable[[bytes], None], max_pending: int) -> None:
         """Take capabilities besides the room's.
@@ -36,6 +48,12 @@ class WalkBack:
         self._to, self._me, self._tokens = room.to, room.me, room.tokens
         self._connect, self._max_pending = connect, max_pending
         self._walk: Walk | None = None
+        self._lines: dict[bytes, None] = {}
+        """The roots of the waiting lines, the next in turn first; some may be pending no more."""
+        self._turns = 0
+        """How many waiting lines may still have a turn on the last news."""
+        self._line_is_next = False
+        self._conn: ConnId | None = None
         self.orphans = Orphans()
 
     @property
@@ -43,46 +61,87 @@ class WalkBack:
         return self._walk is not None
 
     def forget(self) -> None:
-        """The links are gone; what was found stays on disk for the next walk."""
-        self._walk = None
+        """The links are gone; what was found stays on disk, and its line is the next in turn."""
+        if self._walk is not None:
+            self._lines = {self._walk.child: None, **self._lines}
+        self._walk = self._conn = None
 
-    def hold(self, orphan: Orphan) -> None:
+    def start(self) -> None:
+        """Go on with what an earlier run left behind, the newest first."""
+        self._lines = dict.fromkeys(self._store.pending_roots())
+        self.resume(None)
+
+    def hold(self, orphan: Orphan) -> Violation | None:
         """Keep a block whose parent is unknown; on disk at once if it stands on a walk's blocks.
 
         Such a walk may have given up: then the peer that has the block is the one to go on with.
+
+        Returns:
+            What is wrong with the block, if its parent is pending and has another number.
         """
-        block, pending = orphan.block, self._store.is_pending
-        if pending(block.hash) or (pending(block.parent_hash) and self._keep(block)):
-            if self._walk is None:
-                self._walk_on(_header(block), orphan.conn)
+        block, parent = orphan.block, self._store.pending_header(orphan.block.parent_hash)
+        if parent is not None and block.number != parent.number + 1:
+            return Violation(Rule.NUMBER, f"number {block.number} does not follow {parent.number}")
+        if self._store.pending_header(block.hash) is None:
+            if parent is None or self._is_full():
+                self.orphans.add(orphan)
+                return None
+            with self._store.transaction():
+                self._store.add_pending(block)
+        if self._walk is None:
+            self._walk_on(_header(block), orphan.conn)
         else:
-            self.orphans.add(orphan)
+            self._turns = len(self._lines)
+        return None
 
     def seek(self) -> None:
-        """Start a walk if none is under way and an orphan promises a longer chain.
+        """Start a walk if none is under way: from a new orphan and from a waiting line in turns."""
+        if self._walk is not None:
+            return
+        if self._line_is_next:
+            _ = self._seek_line() or self._seek_orphan()
+        else:
+            _ = self._seek_orphan() or self._seek_line()
+
+    def _seek_line(self) -> bool:
+        """Give the next waiting line its turn."""
+        while self._turns > 0 and self._lines:
+            self._turns -= 1
+            root = next(iter(self._lines))
+            del self._lines[root]
+            header = self._store.pending_header(root)
+            if header is not None:
+                log.info("walking back on from block %d", header.number)
+                self._line_is_next = False
+                self._walk_on(header, self._conn)
+                return True
+        return False
+
+    def _seek_orphan(self) -> bool:
+        """Begin a line with an orphan that promises a longer chain.
 
         Those of our kind of peer are left to the download.
         """
-        if self._walk is not None:
-            return
         height = self._store.tip().number
         orphan = self.orphans.highest(
             lambda held: held.block.number > height and not self._table.is_troupe(held.peer)
         )
         if orphan is None:
-            return
+            return False
         self.orphans.pop(orphan.block.hash)
-        if self._keep(orphan.block):
+        self._line_is_next = True
+        if self._keep(orphan.block, orphan.block.hash):
             log.info("walking back from block %d", orphan.block.number)
             self._walk_on(_header(orphan.block), orphan.conn)
+        return True
 
     def resume(self, conn: ConnId | None) -> None:
-        """Go on with a walk that an earlier run, or a lost link, left behind; ``conn`` is new."""
-        lowest = self._store.lowest_pending()
-        if self._walk is not None and self._walk.attempt > 0:
+        """Give every waiting line a turn, and the walk under way another start; ``conn`` is new."""
+        self._conn, self._turns, self._line_is_next = conn, len(self._lines), True
+        if self._walk is None:
+            self._seek_line()
+        elif self._walk.attempt > 0:
             self._search(replace(self._walk, conn=conn, attempt=0))
-        elif self._walk is None and lowest is not None:
-            self._walk_on(lowest, conn)
 
     def take_children(self, base: bytes) -> tuple[Block, ...]:
         """The held blocks that stand on one. Pending ones stay on disk until they are imported."""
@@ -112,8 +171,8 @@ class WalkBack:
             return
         block = judge_found(walk, ended.answer, self._network)
         if block is None:
-            self._abandon("a block that can be no ancestor")
-        elif self._keep(block):
+            self._abandon(walk.child, "a block that can be no ancestor")
+        elif self._keep(block, walk.child):
             self._walk_on(_header(block), ended.conn)
 
     def _walk_on(self, at: Header, conn: ConnId | None) -> None:
@@ -121,27 +180,35 @@ class WalkBack:
         self._walk = None
         while True:
             at = self._store.pending_root(at.hash) or at
+            self._lines.pop(at.hash, None)
             parent = self.orphans.pop(at.parent_hash)
-            if parent is None or parent.block.number != at.number - 1:
+            if parent is None:
                 break
-            if not self._keep(parent.block):
+            if parent.block.number != at.number - 1:
+                self.orphans.add(parent)
+                self._abandon(at.hash, "a block that can be no ancestor")
+                return
+            if not self._keep(parent.block, at.hash):
                 return
             at = _header(parent.block)
         if self._store.header(at.parent_hash) is not None:
             self._connect(at.parent_hash)
         elif at.number <= 1:
-            self._abandon("another genesis")
+            self._abandon(at.hash, "another genesis")
             peer = self._table.owner(conn)
             if peer is not None:
                 self._to.peers.tell(DropPeer(peer, CloseReason.OTHER_NETWORK))
         else:
-            self._search(Walk(at.parent_hash, at.number - 1, conn, token=0))
+            self._search(Walk(at.hash, at.parent_hash, at.number - 1, conn, token=0))
 
     def _search(self, walk: Walk) -> None:
         whom = search_at(walk, self._table.another(walk.conn))
         if whom is None:
             log.info("nobody has block %d of the walk back", walk.number)
             self._walk = None
+            self._lines[walk.child] = None
+            while len(self._lines) > MAX_LINES:
+                self._drop_shortest()
             self.seek()
             return
         only, timeout_s = whom
@@ -150,21 +217,38 @@ class WalkBack:
             StartSearch(walk.token, "block", walk.wanted, self._me, only, timeout_s)
         )
 
-    def _keep(self, block: Block) -> bool:
-        """Put a block on disk; False: there are too many, and all are given up."""
-        if self._store.pending_at_most() >= self._max_pending:
-            self._abandon("a chain longer than what may wait on disk")
-            return False
+    def _is_full(self) -> bool:
+        return self._store.pending_count() >= self._max_pending
+
+    def _keep(self, block: Block, root: bytes) -> bool:
+        """Put a block on disk for the line of ``root``, in place of waiting lines if there are too many.
+
+        False: that line alone is too long, and given up.
+        """
+        while self._is_full():
+            if not self._lines:
+                self._abandon(root, "a chain longer than what may wait on disk")
+                return False
+            self._drop_shortest()
         with self._store.transaction():
             self._store.add_pending(block)
         return True
 
-    def _abandon(self, reason: str) -> None:
-        """Forget all that is pending: what of it was sound comes again."""
+    def _drop_shortest(self) -> None:
+        """Forget the waiting line with the least work in it, the next in turn of equals."""
+        lengths = {root: self._store.line_length(root, COMPARED_BLOCKS) for root in self._lines}
+        root = min(lengths, key=lengths.__getitem__)
+        log.info("a line of the walk back is given up for others")
+        del self._lines[root]
+        with self._store.transaction():
+            self._store.remove_line(root)
+
+    def _abandon(self, root: bytes, reason: str) -> None:
+        """Forget a line, and no other: what of it was sound comes again."""
         log.warning("the walk back ended: it met %s", reason)
         self._walk = None
         with self._store.transaction():
-            self._store.clear_pending()
+            self._store.remove_line(root)
         self.seek()
 
 

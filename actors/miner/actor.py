@@ -29,6 +29,7 @@ from actors.miner.engine import (
     ScanResult,
 )
 from actors.miner.messages import (
+    AbandonGenerate,
     GenerateBlock,
     GetMiner,
     MinerChanged,
@@ -74,6 +75,7 @@ class _Generate:
     """Somebody waits for a block to this coinbase."""
 
     coinbase: bytes
+    token: object
     answer: Future[BlockRef | MinerRefusal]
 
 
@@ -148,8 +150,10 @@ class MinerActor(NodeActor):
                 self._stop_mining()
             case GetMiner():
                 return self._info()
-            case GenerateBlock(coinbase):
-                return self._generate(coinbase)
+            case GenerateBlock(coinbase, token):
+                return self._generate(coinbase, token)
+            case AbandonGenerate(token):
+                self._abandon_generate(token)
             case TipChanged(tip):
                 self._on_tip(tip)
             case PoolChanged():
@@ -206,7 +210,7 @@ class MinerActor(NodeActor):
             self._mining = False
             self._events.tell(Happened(MinerChanged(mining=False)))
 
-    def _generate(self, wanted: bytes | None) -> MinerRefusal | None:
+    def _generate(self, wanted: bytes | None, token: object) -> MinerRefusal | None:
         """Queue up for a block of one's own; the answer comes with the chain's verdict."""
         coinbase = self._coinbase if wanted is None else wanted
         if not self._network.allow_generate:
@@ -216,10 +220,25 @@ class MinerActor(NodeActor):
             return refusal
         if len(self._generates) >= MAX_WAITING_GENERATES:
             return MinerRefusal.BUSY
-        self._generates.append(_Generate(coinbase, self.defer()))
+        self._generates.append(_Generate(coinbase, token, self.defer()))
         if len(self._generates) == 1:
             self._ask_candidates()
         return None
+
+    def _abandon_generate(self, token: object) -> None:
+        """Forget who left; if the scan was for one of them, go on with what is wanted now."""
+        kept = deque(each for each in self._generates if each.token != token)
+        if len(kept) == len(self._generates):
+            return
+        for each in self._generates:
+            if each.token == token:
+                each.answer.set_result(MinerRefusal.STOPPED)
+        led = self._generates[0].token == token
+        self._generates = kept
+        if led:
+            self._abandon()
+            self._live_jobs.clear()
+            self._ask_candidates()
 
     def _judge_coinbase(self, coinbase: bytes) -> MinerRefusal | None:
         if not coinbase:

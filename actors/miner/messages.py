@@ -57,10 +57,19 @@ class GetMiner(Ask[MinerInfo]):
 @dataclass(frozen=True, slots=True)
 class GenerateBlock(Ask[BlockRef | MinerRefusal]):
     """Mine one block now, on networks whose definition allows it; answered when it is on the chain. A
-    run of blocks is a run of these. Ask: BlockRef or refusal.
+    run of blocks is a run of these. ``token`` names who waits, for AbandonGenerate. Ask: BlockRef or
+    refusal.
     """
 
     coinbase: bytes | None = None
+    token: object = None
+
+
+@dataclass(frozen=True, slots=True)
+class AbandonGenerate:
+    """Nobody waits any more for what was asked under this token. Tell."""
+
+    token: object
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,4 +79,4 @@ class MinerChanged:
     mining: bool
 
 
-MinerCommand = StartMining | StopMining | GetMiner | GenerateBlock
+MinerCommand = StartMining | StopMining | GetMiner | GenerateBlock | AbandonGenerate

@@ -9,6 +9,7 @@ from typing import Any
 from troupe.admin.v1 import miner_service_pb2, miner_service_pb2_grpc
 
 from actors.miner.messages import (
+    AbandonGenerate,
     GenerateBlock,
     GetMiner,
     MinerRefusal,
@@ -57,14 +58,18 @@ class MinerService(miner_service_pb2_grpc.MinerServiceServicer):
         self, request: miner_service_pb2.GenerateBlocksRequest, _context: Any
     ) -> AsyncIterator[miner_service_pb2.GenerateBlocksResponse]:
         require(1 <= request.count <= MAX_GENERATED, "count", f"must be 1 to {MAX_GENERATED}")
-        question = GenerateBlock(_coinbase(request))
-        for done in range(1, request.count + 1):
-            made = await self._asker.ask(self._house.miner, question, timeout_s=GENERATE_TIMEOUT_S)
-            if isinstance(made, MinerRefusal):
-                raise miner_refusal(made)
-            yield miner_service_pb2.GenerateBlocksResponse(
-                block=convert.block_ref(made), done_count=done
-            )
+        miner, token = self._house.miner, object()
+        question = GenerateBlock(_coinbase(request), token)
+        try:
+            for done in range(1, request.count + 1):
+                made = await self._asker.ask(miner, question, timeout_s=GENERATE_TIMEOUT_S)
+                if isinstance(made, MinerRefusal):
+                    raise miner_refusal(made)
+                yield miner_service_pb2.GenerateBlocksResponse(
+                    block=convert.block_ref(made), done_count=done
+                )
+        finally:
+            miner.tell(AbandonGenerate(token))  # a caller that left must not keep the miner at it
 
     async def _miner(self) -> miner_service_pb2.Miner:
         return convert.miner(await self._asker.ask(self._house.miner, GetMiner()))

@@ -9,7 +9,13 @@ from actors.ledger.work import has_work
 from actors.mempool.messages import Candidates, PoolChanged
 from actors.miner.actor import MAX_WAITING_GENERATES, REFRESH_EVERY_S
 from actors.miner.engine import ScanExhausted, ScanFound, ScanLost, ScanProgress
-from actors.miner.messages import GenerateBlock, MinerRefusal, StartMining, StopMining
+from actors.miner.messages import (
+    AbandonGenerate,
+    GenerateBlock,
+    MinerRefusal,
+    StartMining,
+    StopMining,
+)
 from actors.miner.scan import scan
 from tests.support.ledger import EASY_MAIN, transfer
 from tests.support.miner_stage import ALICE, BOB, EASY, MINE, NEXT_TIP, THEIRS, TIP, MinerStage
@@ -235,3 +241,26 @@ def test_the_simulated_engine_finds_blocks_in_simulated_time() -> None:
     house.tell(Candidates(1, ()))
     house.ask(StopMining())
     assert house.clock.next_due_s() is None
+
+
+def test_a_block_that_nobody_waits_for_any_more_is_not_mined(house: MinerStage) -> None:
+    gone = [house.ask_soon(GenerateBlock(token="gone")) for _ in range(2)]
+    stays = house.ask_soon(GenerateBlock(THEIRS, token="stays"))
+    first = house.offer()
+    house.tell(AbandonGenerate("gone"))
+    assert [answer.result(0) for answer in gone] == [MinerRefusal.STOPPED] * 2
+    job = house.offer()
+    assert job.job_id > first.job_id
+    house.solve(first)
+    assert house.chain.messages == []
+    house.solve(job)
+    house.judge(house.handed_in(), BlockOutcome.CONNECTED)
+    assert not isinstance(stays.result(0), MinerRefusal)
+    assert house.asked() == 0
+
+
+def test_abandoning_what_is_done_or_unknown_changes_nothing(mining: MinerStage) -> None:
+    mining.offer()
+    mining.engine.take()
+    mining.tell(AbandonGenerate("nobody"))
+    assert (mining.engine.take(), mining.asked()) == ([], 0)

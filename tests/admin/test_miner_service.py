@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import count
+from queue import Queue
 from typing import Any
 
 import grpc
@@ -12,6 +13,7 @@ from troupe.admin.v1 import miner_service_pb2_grpc
 
 from actors.ledger.types import BlockRef
 from actors.miner.messages import (
+    AbandonGenerate,
     GenerateBlock,
     GetMiner,
     MinerRefusal,
@@ -26,6 +28,7 @@ COINBASE = "ab" * 32
 
 @pytest.fixture
 def stub(stage: AdminStage) -> Stub:
+    stage.miner.answer(AbandonGenerate, None)
     return stage.stub(Stub)
 
 
@@ -88,7 +91,8 @@ def test_generate_blocks_sends_each_block(stage: AdminStage, stub: Stub) -> None
     stage.miner.compute(GenerateBlock, lambda _asked: BlockRef(next(numbers), bytes(32)))
     made = list(stub.GenerateBlocks(pb.GenerateBlocksRequest(count=3, coinbase=COINBASE)))
     assert [(one.block.number, one.done_count) for one in made] == [(1, 1), (2, 2), (3, 3)]
-    assert stage.miner.of(GenerateBlock) == [GenerateBlock(bytes.fromhex(COINBASE))] * 3
+    asked = stage.miner.of(GenerateBlock)
+    assert asked == [GenerateBlock(bytes.fromhex(COINBASE), asked[0].token)] * 3
 
 
 @pytest.mark.parametrize(
@@ -118,10 +122,14 @@ def test_the_number_of_blocks_is_bounded(stub: Stub, blocks: int) -> None:
 
 
 def test_ending_the_stream_ends_the_run(stage: AdminStage, stub: Stub) -> None:
+    abandoned: Queue[AbandonGenerate] = Queue()
     stage.miner.compute(GenerateBlock, lambda _asked: DEFER)
+    stage.miner.compute(AbandonGenerate, abandoned.put)
     call: Any = stub.GenerateBlocks(pb.GenerateBlocksRequest(count=3))
     first = stage.miner.deferred.get(timeout=WAIT_S)
     call.cancel()
+    (asked,) = stage.miner.of(GenerateBlock)
+    assert abandoned.get(timeout=WAIT_S) == AbandonGenerate(asked.token)
     first.set_result(BlockRef(1, bytes(32)))
     stage.miner.answer(StopMining, None)
     stub.StopMining(pb.StopMiningRequest())

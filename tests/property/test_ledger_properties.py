@@ -213,22 +213,6 @@ def test_a_candidate_is_never_both_taken_and_evicted(
 
 
 @_UNHURRIED
-@given(_accounts, st.sampled_from(_ADDRESSES), _candidates)
-def test_old_account_values_undo_a_block(
-    accounts: dict[bytes, Account], coinbase: bytes, candidates: list[Transaction]
-) -> None:
-    state = lookup(accounts)
-    applied = apply_block(_NETWORK, _TIP, state, _next_block(accounts, coinbase, candidates))
-    if isinstance(applied, Violation):
-        return
-    undo = {address: state(address) for address in applied.accounts}
-    rewound = {**accounts, **applied.accounts, **undo}
-    assert {a: v for a, v in rewound.items() if v != EMPTY_ACCOUNT} == {
-        a: v for a, v in accounts.items() if v != EMPTY_ACCOUNT
-    }
-
-
-@_UNHURRIED
 @given(_accounts, st.sampled_from(_ADDRESSES), st.lists(_signed(), max_size=4))
 def test_any_block_conserves_the_supply_but_for_the_reward(
     accounts: dict[bytes, Account], coinbase: bytes, transactions: list[Transaction]

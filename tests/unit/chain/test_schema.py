@@ -44,6 +44,20 @@ def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
         Store.open(path, EASY)
 
 
+@pytest.mark.parametrize("version", ["one", "", "0", "-1", "9" * 5_000, b"\x00"])
+def test_a_damaged_schema_version_is_refused_with_the_way_out(
+    tmp_path: Path, version: str | bytes
+) -> None:
+    path = tmp_path / "chain.db"
+    Store.open(path, EASY).close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE meta SET value = ? WHERE key = 'schema'", (version,))
+    connection.close()
+    for refused in (Store.open, open_for_reading):
+        with pytest.raises(StoreError, match="troupe verify"):
+            refused(path, EASY)
+
+
 def test_a_file_that_is_no_database_is_refused_with_the_way_out(tmp_path: Path) -> None:
     path = tmp_path / "chain.db"
     path.write_bytes(b"not a database " * 1_000)

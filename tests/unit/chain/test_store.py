@@ -1,4 +1,6 @@
+import contextlib
 import shutil
+import sqlite3
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,6 +9,7 @@ import pytest
 
 from actors.chain.store import Store, StoreError, TransactionPlace, decode_stored
 from actors.chain.tree import Header, Status
+from actors.ledger.codec import make_block
 from actors.ledger.types import EMPTY_ACCOUNT, Account, Block, BlockRef
 from tests.support.chains import ALICE, BOB, EASY, mine, mine_chain, raws, transfer
 
@@ -149,26 +152,53 @@ def test_pending_blocks_are_found_by_their_parent_and_their_root(store: Store) -
         for block in reversed(CHAIN[1:]):
             store.add_pending(block)
             store.add_pending(block)
-    assert store.is_pending(CHAIN[1].hash)
+    assert store.pending_header(CHAIN[1].hash) == header(CHAIN[1], Status.STORED)
     assert store.is_awaited(CHAIN[0].hash)
     assert not store.is_awaited(CHAIN[-1].hash)
     assert store.pending_children(CHAIN[0].hash) == (CHAIN[1],)
     assert store.pending_root(CHAIN[4].hash) == header(CHAIN[1], Status.STORED)
     assert store.pending_root(CHAIN[0].hash) is None
-    assert store.lowest_pending() == header(CHAIN[1], Status.STORED)
-    assert store.pending_at_most() == 4
+    assert store.pending_roots() == (CHAIN[1].hash,)
+    assert store.pending_count() == 4
 
 
-def test_pending_blocks_can_be_removed_and_cleared(store: Store) -> None:
+def test_a_root_is_found_by_parents_whatever_the_numbers_say(store: Store) -> None:
+    misnumbered = make_block(1, 0, CHAIN[3].hash, b"c" * 32, ())
     with store.transaction():
-        for block in CHAIN:
+        for block in (*CHAIN[2:], misnumbered):
             store.add_pending(block)
-        store.remove_pending([CHAIN[0].hash])
-    assert store.lowest_pending() == header(CHAIN[1], Status.STORED)
+    assert store.pending_root(misnumbered.hash) == header(CHAIN[2], Status.STORED)
+
+
+def test_a_line_is_measured_and_removed_and_no_other(store: Store) -> None:
     with store.transaction():
-        store.clear_pending()
-    assert store.lowest_pending() is None
-    assert store.pending_at_most() == 0
+        for block in (*CHAIN[1:], *SIDE[1:]):
+            store.add_pending(block)
+    assert store.pending_roots() == (SIDE[1].hash, CHAIN[1].hash)
+    assert store.line_length(CHAIN[1].hash, 10) == 4
+    assert store.line_length(CHAIN[1].hash, 3) == 3
+    with store.transaction():
+        store.remove_line(CHAIN[1].hash)
+    assert store.pending_roots() == (SIDE[1].hash,)
+    assert store.pending_count() == len(SIDE) - 1
+
+
+def test_pending_blocks_are_counted_through_all_that_changes_them(store: Store) -> None:
+    assert store.pending_count() == 0
+    with store.transaction():
+        for block in (*CHAIN, CHAIN[0]):
+            store.add_pending(block)
+        store.remove_pending([CHAIN[0].hash, GENESIS.hash])
+        store.remove_pending([])
+    assert store.pending_count() == len(CHAIN) - 1
+    with store.transaction(keep=False):
+        store.remove_line(CHAIN[1].hash)
+        assert store.pending_count() == 0
+    assert store.pending_count() == len(CHAIN) - 1
+    with contextlib.suppress(sqlite3.IntegrityError), store.transaction():
+        store.add_pending(CHAIN[0])
+        store.add_block(GENESIS, Status.STORED)
+    assert store.pending_count() == len(CHAIN) - 1
 
 
 def test_a_kill_in_the_middle_of_a_transaction_leaves_the_chain_before_it(tmp_path: Path) -> None:
@@ -249,14 +279,20 @@ def test_no_statement_scans_a_table(tmp_path: Path) -> None:
         store.mark_invalid(SIDE[0].hash)
         store.disconnect_above(3)
         store.remove_pending([SIDE[0].hash])
-    for question in (store.tip, store.longest, store.side_blocks, store.lowest_pending):
+        store.remove_line(SIDE[0].hash)
+    for question in (store.tip, store.longest, store.side_blocks):
         question()
-    for by_hash in (store.pending_root, store.pending_children, store.is_pending, store.is_awaited):
+    for by_hash in (
+        store.pending_root,
+        store.pending_children,
+        store.pending_header,
+        store.is_awaited,
+    ):
         by_hash(SIDE[0].hash)
+    store.line_length(SIDE[0].hash, 10)
     store.account(ALICE.public)
     store.account_at(ALICE.public, 2)
     store.transaction_place(SIDE[0].hash)
-    store.pending_at_most()
     list(store.canonical_raws(1, 2))
     store._db.set_trace_callback(None)
     plans = {

@@ -1,17 +1,25 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from actors.chain.locator import MAX_LOCATOR_HASHES
 from actors.chain.sync import (
+    MAX_KNOWN_BATCHES,
     SEARCH_TIMEOUTS_S,
     BatchFault,
+    Expected,
     PeerTable,
     Walk,
     credible_height,
     judge_batch,
     judge_found,
+    next_locator,
+    room_bytes,
     search_at,
 )
 from actors.chain.tree import Header, Status
-from actors.chain.wire import encode_batch
+from actors.chain.wire import MAX_BATCH_BLOCKS, MAX_BATCH_BYTES, encode_batch
+from actors.ledger.types import BlockRef
 from actors.peers.messages import PeerId, PeerKind
 from actors.tcp.messages import ConnId
 from tests.support.chains import EASY, mine, mine_chain, raws, workless
@@ -52,23 +60,50 @@ def test_a_lost_connection_hands_over_to_another_and_the_last_takes_the_peer_alo
     assert peers.owner(ConnId(2)) is None
 
 
-def test_only_our_kind_is_downloaded_from_and_the_highest_first() -> None:
+def test_only_our_kind_is_downloaded_from_whoever_claims_most() -> None:
     peers = table()
     assert not peers.heard_of(A, 9), "not known to be ours"
+    assert peers.next_above(3) is None
     peers.classify(A, PeerKind.TROUPE, "troupe/1", 5)
     peers.classify(B, PeerKind.TROUPE, "troupe/1", 4)
-    assert peers.highest_above(3) == A
     assert peers.heard_of(B, 6)
-    assert peers.highest_above(3) == B
     assert peers.best_height() == 6
-    peers.forget_height(B)
-    assert peers.highest_above(5) is None
+    assert peers.next_above(3) == A
+    assert peers.next_above(5) == B
+    assert peers.next_above(6) is None
+
+
+def test_a_peer_that_failed_is_not_believed_until_it_is_asked_again_and_then_the_last() -> None:
+    peers = table()
+    peers.classify(A, PeerKind.TROUPE, "troupe/1", 5)
+    peers.classify(B, PeerKind.TROUPE, "troupe/1", 4)
+    peers.forget_height(A, CHAIN[0].ref)
+    peers.classify(A, PeerKind.TROUPE, "troupe/1", 9)
+    assert not peers.heard_of(A, 9)
+    assert peers.best_height() == 4
+    peers.trust(A)
+    assert peers.heard_of(A, 9)
+    assert peers.next_above(3) == B
+    doubtful = peers.get(A)
+    assert doubtful is not None
+    assert doubtful.reached == CHAIN[0].ref
+
+
+def test_a_peer_that_comes_back_under_any_name_is_the_last_in_turn() -> None:
+    peers = table()
+    for peer in (A, B):
+        peers.classify(peer, PeerKind.TROUPE, "troupe/1", 5)
+    peers.unlink(A, ConnId(1), None)
+    peers.link(A, ConnId(3))
+    peers.classify(A, PeerKind.TROUPE, "troupe/1", 9)
+    assert peers.next_above(3) == B
 
 
 def test_news_of_a_peer_that_is_gone_are_ignored() -> None:
     peers = PeerTable()
     peers.classify(A, PeerKind.TROUPE, None, 1)
     peers.forget_height(A)
+    peers.trust(A)
     peers.unlink(A, ConnId(1), ConnId(2))
     assert not peers.heard_of(A, 1)
     assert peers.best_height() == 0
@@ -83,7 +118,7 @@ def test_another_connection_is_never_one_of_the_same_peer() -> None:
 
 
 def test_a_linked_run_of_blocks_is_accepted() -> None:
-    assert judge_batch(encode_batch(raws(CHAIN)), EASY, known, 0) == CHAIN
+    assert judge_batch(encode_batch(raws(CHAIN)), EASY, known, Expected()) == CHAIN
 
 
 @pytest.mark.parametrize(
@@ -100,11 +135,62 @@ def test_a_linked_run_of_blocks_is_accepted() -> None:
 def test_an_answer_that_is_no_such_run_has_its_fault(
     payload: bytes | None, fault: BatchFault
 ) -> None:
-    assert judge_batch(payload, EASY, known, 0) is fault
+    assert judge_batch(payload, EASY, known, Expected()) is fault
 
 
 def test_an_answer_that_ends_where_the_last_one_did_is_no_progress() -> None:
-    assert judge_batch(encode_batch(raws(CHAIN)), EASY, known, 4) is BatchFault.NO_PROGRESS
+    answer = encode_batch(raws(CHAIN))
+    assert judge_batch(answer, EASY, known, Expected(beyond=4)) is BatchFault.NO_PROGRESS
+
+
+def test_an_answer_that_holds_what_the_locator_named_began_too_low() -> None:
+    expected = Expected(named={CHAIN[2].hash})
+    assert judge_batch(encode_batch(raws(CHAIN)), EASY, known, expected) is BatchFault.NAMED
+    assert judge_batch(encode_batch(raws(CHAIN[:2])), EASY, known, expected) == CHAIN[:2]
+
+
+def test_an_answer_must_begin_with_a_block_that_had_no_room_in_the_one_before() -> None:
+    answer, size_bytes = encode_batch(raws(CHAIN)), len(CHAIN[0].raw) + 1
+    assert judge_batch(answer, EASY, known, Expected(room_bytes=size_bytes)) is BatchFault.SHORT
+    assert judge_batch(answer, EASY, known, Expected(room_bytes=size_bytes - 1)) == CHAIN
+
+
+def test_an_answer_left_room_if_it_is_short_of_blocks_bytes_and_what_was_claimed() -> None:
+    size_bytes = sum(len(block.raw) + 1 for block in CHAIN)
+    assert room_bytes(CHAIN, 5) == MAX_BATCH_BYTES - size_bytes
+    assert room_bytes(CHAIN, 4) == 0
+    assert room_bytes(CHAIN * 32, 500) == 0
+
+
+def named(tip: int, last: BlockRef | None) -> list[int]:
+    """The numbers in a locator of a chain whose hashes are its numbers."""
+    locator = next_locator(tip, lambda n: b"%d" % n if n <= tip else None, last)
+    assert len(locator) <= MAX_LOCATOR_HASHES
+    return [int(block_hash) for block_hash in locator]
+
+
+def test_a_locator_begins_at_the_last_block_received_or_at_our_tip() -> None:
+    assert named(20, None) == [*range(20, 10, -1), 9, 5, 0]
+    assert named(3, BlockRef(9, b"99")) == [99, 3, 2, 1, 0]
+
+
+def test_while_a_peer_sends_our_own_chain_the_fork_is_looked_for_above() -> None:
+    assert named(1_000, BlockRef(200, b"200"))[:5] == [712, 456, 328, 200, 199]
+    assert named(300, BlockRef(200, b"200"))[0] == 200
+
+
+@given(st.integers(1, 4_000_000), st.data())
+def test_any_fork_is_found_before_a_peer_is_given_up_for_sending_what_we_have(
+    tip: int, data: st.DataObject
+) -> None:
+    fork = data.draw(st.integers(0, tip))
+    last: BlockRef | None = None
+    for _known_batch in range(MAX_KNOWN_BATCHES + 1):
+        common = next(n for n in named(tip, last) if n <= fork)
+        if common + MAX_BATCH_BLOCKS > fork:
+            return
+        last = BlockRef(common + MAX_BATCH_BLOCKS, b"%d" % (common + MAX_BATCH_BLOCKS))
+    pytest.fail("given up before the fork was found")
 
 
 def test_a_height_is_believed_unless_its_tip_is_one_that_we_refused() -> None:
@@ -115,7 +201,7 @@ def test_a_height_is_believed_unless_its_tip_is_one_that_we_refused() -> None:
 
 def test_a_search_goes_to_the_peer_then_to_another_then_to_all_and_ends() -> None:
     steps = [
-        search_at(Walk(b"", 1, ConnId(1), 0, attempt), ConnId(2))
+        search_at(Walk(b"", b"", 1, ConnId(1), 0, attempt), ConnId(2))
         for attempt in range(len(SEARCH_TIMEOUTS_S) + 1)
     ]
     assert steps == [
@@ -131,10 +217,10 @@ def test_a_search_goes_to_the_peer_then_to_another_then_to_all_and_ends() -> Non
 
 def test_a_found_block_must_be_the_wanted_one_with_its_number_and_work() -> None:
     block = CHAIN[1]
-    assert judge_found(Walk(block.hash, 2, None, 0), block.raw, EASY) == block
-    assert judge_found(Walk(block.hash, 3, None, 0), block.raw, EASY) is None
-    assert judge_found(Walk(CHAIN[0].hash, 2, None, 0), block.raw, EASY) is None
-    assert judge_found(Walk(block.hash, 2, None, 0), b"rubbish", EASY) is None
+    assert judge_found(Walk(b"", block.hash, 2, None, 0), block.raw, EASY) == block
+    assert judge_found(Walk(b"", block.hash, 3, None, 0), block.raw, EASY) is None
+    assert judge_found(Walk(b"", CHAIN[0].hash, 2, None, 0), block.raw, EASY) is None
+    assert judge_found(Walk(b"", block.hash, 2, None, 0), b"rubbish", EASY) is None
     lazy = workless(EASY, EASY.genesis.ref)
-    assert judge_found(Walk(lazy.hash, 1, None, 0), lazy.raw, EASY) is None
+    assert judge_found(Walk(b"", lazy.hash, 1, None, 0), lazy.raw, EASY) is None
     assert mine(EASY, EASY.genesis.ref) == CHAIN[0]
