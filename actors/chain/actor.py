@@ -128,10 +128,7 @@ class ChainActor(NodeActor):
         signature_known: SignatureKnown | None = None,
         max_pending: int = MAX_PENDING_BLOCKS,
     ) -> None:
-        """Build it on an open store.
-
-        All state is in there: the next incarnation may be built on the same one, and whoever opened
-        it closes it.
+        """Build it on an open store, which holds all state; whoever opened the store closes it.
 
         Args:
             store: Nobody else writes to it.

@@ -22,7 +22,14 @@ from actors.chain.messages import (
 from actors.gossip.messages import Decision
 from actors.ledger.types import Account
 from actors.ledger.violation import Rule
-from actors.messaging.messages import Done, Inbound, MessageType, Received, Respond
+from actors.messaging.messages import (
+    ANSWER_BUDGET_BYTES,
+    Done,
+    Inbound,
+    MessageType,
+    Received,
+    Respond,
+)
 from actors.peers.messages import Resync
 from actors.runtime.events import Happened
 from actors.search.messages import LookedUp, LookUp
@@ -320,3 +327,17 @@ def test_any_connected_block_is_looked_up_but_no_orphan_and_no_invalid_one() -> 
     ):
         chain.tell(LookUp(ticket, query, chain.provided.address))
         assert chain.provided.take() == [LookedUp(ticket, answer)]
+
+
+def test_a_flood_of_requests_is_answered_within_the_budget_for_a_batch() -> None:
+    chain = ChainStage(*CHAIN)
+    locator = wire.encode_locator((GENESIS.hash,))
+    whole = len(wire.encode_batch(raws(CHAIN)))
+    flood = tuple(
+        Inbound(CONNS[A], MessageType.REQUEST, number, wire.GET_BLOCKS_KIND, locator)
+        for number in range(2 * ANSWER_BUDGET_BYTES // whole)
+    )
+    chain.tell(Received(flood))
+    answered = len(chain.messaging.of(Respond))
+    assert answered == -(-ANSWER_BUDGET_BYTES // whole)
+    assert chain.messaging.of(Done) == [Done(CONNS[A], len(flood) - answered)]
