@@ -77,6 +77,7 @@ class Child:
         self._process: subprocess.Popen[bytes] | None = None
         self._client: Client | None = None
         self._key_address = ""
+        self._log_start = 0
 
     # -- its life ---------------------------------------------------------------------------------
 
@@ -86,6 +87,7 @@ class Child:
         (self.data_dir / ADDRESS_FILE).unlink(missing_ok=True)  # of a run that was killed
         named = [word for peer in peers for word in ("--peer", peer)]
         with (self.data_dir / LOG_FILE).open("ab") as log:
+            self._log_start = log.seek(0, os.SEEK_END)  # what is before is of an older run
             self._process = subprocess.Popen(  # noqa: S603 - ourselves, with checked arguments
                 [*self._command, *self._arguments, *named],
                 stdin=subprocess.PIPE,
@@ -129,10 +131,10 @@ class Child:
             self._process.stdin.close()
 
     def last_lines(self) -> list[str]:
-        """The end of its log."""
+        """The end of its log of this run."""
         with (self.data_dir / LOG_FILE).open("rb") as log:
-            log.seek(0, os.SEEK_END)
-            log.seek(max(0, log.tell() - _TAIL_BYTES))
+            end = log.seek(0, os.SEEK_END)
+            log.seek(max(self._log_start, end - _TAIL_BYTES))
             text = log.read().decode("utf-8", "replace")
         return [line for line in text.splitlines() if line.strip()][-LAST_LINES:]
 

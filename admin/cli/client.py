@@ -5,6 +5,7 @@ Must not live here: what is asked, and how answers are shown.
 
 from __future__ import annotations
 
+import fcntl
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,6 +36,7 @@ PAGE_SIZE: Final = 1_000
 
 ADDRESS_FILE: Final = "admin.address"
 TOKEN_FILE: Final = "admin.token"  # noqa: S105 - a file's name
+LOCK_FILE: Final = "lock"
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
@@ -217,6 +219,9 @@ def open_client(target: Target) -> Client:
     """
     directory = target.directory()
     if target.admin is not None:
+        if target.admin.endswith(":0"):
+            message = f"cannot call {target.admin}: port 0 is for `troupe run` alone"
+            raise CliError(message, ExitCode.USAGE)
         address, where = target.admin, f"at {target.admin}"
     else:
         address, where = _address(directory), f"on {directory}"
@@ -235,10 +240,24 @@ def _address(directory: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         message = f"cannot read {directory / ADDRESS_FILE}: {_why(error)}"
         raise CliError(message) from error
-    if not address:
+    if not address or _is_unlocked(directory):
         message = f"no node is running on {directory}"
         raise CliError(message)
     return address
+
+
+def _is_unlocked(directory: Path) -> bool:
+    """Whether no node holds the directory: one that was killed leaves its address.
+
+    The port may be somebody else's by now, who must not be given the token. Looked at after the address
+    only, which a node writes last: the shared lock could get in the way of one that starts.
+    """
+    try:
+        with (directory / LOCK_FILE).open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:  # held by a node; or none of ours to look at, which says nothing
+        return False
+    return True
 
 
 def _token(target: Target, directory: Path) -> str:

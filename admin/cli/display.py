@@ -15,7 +15,7 @@ from rich.text import Text
 from admin.cli.children import Child, Glimpse
 from admin.cli.client import TOKEN_FILE
 from admin.cli.output import Columns
-from admin.cli.text import count, hash_rate, short
+from admin.cli.text import count, hash_rate, short, yes_no
 
 LIVE_REFRESH_S: Final = 0.5
 PLAIN_REFRESH_S: Final = 1.0
@@ -123,7 +123,7 @@ class LiveDisplay:
 
 
 class PlainDisplay:
-    """A block of lines whenever something changed; that a hash rate wavers is no change."""
+    """A block of lines whenever something changed; that a hash rate wavers is no change, that there is one is."""
 
     refresh_s = PLAIN_REFRESH_S
 
@@ -139,7 +139,10 @@ class PlainDisplay:
     def show(self, children: Sequence[Child]) -> None:
         rate = _HEADS.index(">HASH RATE")
         rows = [_row(child.name, child.glimpse) for child in children]
-        steady = [row[:rate] + row[rate + 1 :] for row in rows]
+        steady = [
+            (*row[:rate], *row[rate + 1 :], yes_no(bool(child.glimpse.hashes_per_s)))
+            for row, child in zip(rows, children, strict=True)
+        ]
         if steady != self._shown:
             self._shown = steady
             click.echo(table(children) + "\n")

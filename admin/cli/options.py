@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 import click
 import platformdirs
 
-from admin.cli.params import HostPort
+from admin.cli.params import AdminAddress
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -86,7 +86,7 @@ def target_options(command: Command) -> Command:
         ),
         click.option(
             "--admin",
-            type=HostPort(any_port=False),
+            type=AdminAddress(),
             metavar="HOST:PORT",
             help="The node to call. [default: admin.address of the data directory]",
             **kept,

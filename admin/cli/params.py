@@ -64,8 +64,8 @@ class HostPort(Kind):
         return text
 
 
-class AdminListen(Kind):
-    """Where the admin server listens: on the loopback interface."""
+class AdminAddress(Kind):
+    """Where the admin server listens, and is called: on the loopback interface."""
 
     name = "host:port"
 

@@ -20,7 +20,7 @@ from actors.config import MinerSettings, PeersSettings, Settings
 from actors.ledger.network import MAIN, NETWORKS, Network, NetworkError, parse_network
 from admin.cli.exits import CliError, ExitCode
 from admin.cli.options import Target, default_data_dir
-from admin.cli.params import AdminListen, Hex, HostPort, Kind, split_host_port
+from admin.cli.params import AdminAddress, Hex, HostPort, Kind, split_host_port
 
 DEFAULT_LISTEN: Final = "127.0.0.1:18750"
 """Loopback, so that a first `troupe run` opens nothing to the world; the port is nobody's by custom."""
@@ -175,7 +175,7 @@ SETTINGS: Final = (
     ),
     Definition(
         "admin",
-        AdminListen(),
+        AdminAddress(),
         "Where to serve the admin API, on this machine only; port 0: any free one.",
         DEFAULT_ADMIN,
         metavar="HOST:PORT",

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from typing import Final
 
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+WAKE_S: Final = 0.5
+"""A signal that comes just before the main thread blocks does not wake it: it looks again so often."""
 ORPHAN_LIMIT_S: Final = 20.0
 """A node stops in a few seconds; one that does not must not outlive its parent for ever."""
 
@@ -20,7 +22,7 @@ class Stops:
 
     def __init__(self) -> None:
         self._requests: queue.SimpleQueue[str] = queue.SimpleQueue()
-        self._signalled = False
+        self._signalled: set[int] = set()
 
     def request(self, why: str) -> None:
         """Ask to stop; returns at once."""
@@ -28,6 +30,13 @@ class Stops:
 
     def wait(self, timeout_s: float | None = None) -> str | None:
         """Why to stop; None when nobody asked within the timeout."""
+        if timeout_s is not None:
+            return self._next(timeout_s)
+        while (why := self._next(WAKE_S)) is None:
+            pass
+        return why
+
+    def _next(self, timeout_s: float) -> str | None:
         try:
             return self._requests.get(timeout=timeout_s)
         except queue.Empty:
@@ -35,16 +44,24 @@ class Stops:
 
     @contextmanager
     def listening(self, *, on_second: Callable[[], None]) -> Iterator[None]:
-        """Turn signals into requests; from the second on they call ``on_second`` instead."""
+        """Turn signals into requests; an interrupt or SIGTERM that is repeated calls ``on_second``.
+
+        SIGHUP is no sign of impatience: systemd sends it after SIGTERM, and a terminal that closes may
+        send it twice. Where it is ignored (``nohup``) it stays so.
+        """
 
         def handle(number: int, _frame: object) -> None:
-            if self._signalled:
+            if number in self._signalled and number != signal.SIGHUP:
                 on_second()
-            else:
-                self._signalled = True
-                self.request(signal.Signals(number).name)
+                return
+            self._signalled.add(number)
+            self.request(signal.Signals(number).name)
 
-        before = {number: signal.signal(number, handle) for number in SIGNALS}
+        before = {
+            number: signal.signal(number, handle)
+            for number in SIGNALS
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN
+        }
         try:
             yield
         finally:

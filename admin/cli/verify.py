@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+import sqlite3
 from collections.abc import Generator
+from dataclasses import replace
+from pathlib import Path
 
 import click
 
 from actors.chain.schema import StoreError, recorded_network
-from actors.chain.verify import Progress, Report, verify
+from actors.chain.verify import Divergence, Fault, Progress, Report, verify
 from actors.ledger.network import Network
 from admin.cli.exits import CliError, ExitCode
 from admin.cli.help import examples
@@ -18,6 +22,7 @@ from admin.cli.settings import Source, network_of, setting_options, values_of
 from admin.cli.text import ABSENT, count, plural
 
 CHAIN_FILE = "chain.db"
+REMEDY = "move the file away to download the chain again from peers"
 
 
 @click.command(
@@ -40,10 +45,27 @@ def command(ctx: click.Context, /, **_: object) -> None:
         network = network_of(values) if named else recorded_network(path)
         report = _with_progress(verify(path, network))
     except StoreError as error:
-        raise CliError(str(error)) from error
-    _show(Output(target.output), network, report)
+        raise CliError(_sentence(path, error)) from error
+    found = tuple(_finding(path, each) for each in report.divergences)
+    _show(Output(target.output), network, replace(report, divergences=found), path)
     if report.divergences:
         ctx.exit(int(ExitCode.FAILED))
+
+
+def _sentence(path: Path, error: StoreError) -> str:
+    """What is wrong with the store; of a damaged one, without the advice to run this very command."""
+    cause = error.__cause__
+    if isinstance(cause, sqlite3.DatabaseError) and not isinstance(cause, sqlite3.OperationalError):
+        return f"{path} is damaged ({cause}): {REMEDY}"
+    return str(error)
+
+
+def _finding(path: Path, divergence: Divergence) -> Divergence:
+    """The same, where SQLite gave up on the way."""
+    told = re.match(re.escape(f"{path} is damaged (") + r"(.*?)\): ", divergence.detail)
+    if divergence.fault is not Fault.DAMAGED or told is None:
+        return divergence
+    return replace(divergence, detail=told[1])
 
 
 def _with_progress(run: Generator[Progress, None, Report]) -> Report:
@@ -57,7 +79,7 @@ def _with_progress(run: Generator[Progress, None, Report]) -> Report:
             advance(step.done, step.total)
 
 
-def _show(output: Output, network: Network, report: Report) -> None:
+def _show(output: Output, network: Network, report: Report, path: Path) -> None:
     tip = report.tip
     data: Data = {
         "sound": not report.divergences,
@@ -80,4 +102,5 @@ def _show(output: Output, network: Network, report: Report) -> None:
         for each in report.divergences
     )
     verdict = f"The chain is NOT sound: {plural(len(rows), 'divergence')} after {checked}."
-    output.one(data, verdict, Columns((">BLOCK", "FAULT", "DETAIL"), rows, ""))
+    remedy = f"{path} is not to be trusted: {REMEDY}."
+    output.one(data, verdict, Columns((">BLOCK", "FAULT", "DETAIL"), rows, ""), remedy)

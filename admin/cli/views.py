@@ -28,6 +28,9 @@ def ref(block: Data | None) -> str:
 
 def node(data: Data) -> Facts:
     """A node at a glance."""
+    listening, advertised = data["listen_address"], data["advertise_address"]
+    if advertised != listening:
+        listening += f", advertised as {advertised}"
     network, pending = data["network"] or {}, data["mempool_pending_count"]
     state = data["state"] + "".join(f"; {reason}" for reason in data["state_reasons"])
     best = data["best_known_height"]
@@ -47,7 +50,7 @@ def node(data: Data) -> Facts:
             ("peers", count(data["peer_count"])),
             ("mempool", mempool),
             ("mining", mining),
-            ("listening", f"{data['listen_address']}, advertised as {data['advertise_address']}"),
+            ("listening", listening),
             ("up", duration(data["uptime_s"])),
             ("version", f"{data['name']} {data['version']}"),
         )

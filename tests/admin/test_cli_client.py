@@ -75,6 +75,12 @@ def test_status_shows_the_node_three_ways(shell: Shell) -> None:
     assert data["state"] == "degraded"
     assert data["mining"] is None
     assert json.loads(shell("-o jsonl status").stdout) == data
+    assert "advertised" not in text
+    elsewhere = node_service_pb2.Node()
+    elsewhere.CopyFrom(NODE)
+    elsewhere.advertise_address = "a.example:1"
+    shell.answers(GetNode=node_service_pb2.GetNodeResponse(node=elsewhere))
+    assert "127.0.0.1:18750, advertised as a.example:1" in shell("status").stdout
 
 
 def test_peers_are_listed_over_all_pages(shell: Shell) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from admin.cli.children import Child
+from admin.cli.children import Child, Glimpse
 from admin.cli.devnet import run_network
 from admin.cli.display import PlainDisplay, directions, table
 from admin.cli.exits import CliError, ExitCode
@@ -153,6 +153,14 @@ def test_a_node_that_does_not_start_says_why(town: Town) -> None:
     assert town.children[1].pid is None
 
 
+def test_the_log_of_an_older_run_is_no_reason(town: Town) -> None:
+    child = town.add("--fails", "this run")
+    child.data_dir.mkdir(parents=True)
+    (child.data_dir / "node.log").write_text("an older run\n")
+    with pytest.raises(CliError, match="node-1 did not start: Error: this run"):
+        town.run()
+
+
 def test_the_directions_can_be_pasted(town: Town) -> None:
     child = town.add()
     town.run(blocks=1)
@@ -174,6 +182,18 @@ def test_without_a_terminal_a_block_is_written_only_when_something_changed(
     plain.show(town.children)
     plain.show(town.children)
     assert capsys.readouterr().out.count("NODE") == 1
+
+
+def test_without_a_terminal_the_first_hash_rate_is_written(
+    town: Town, capsys: pytest.CaptureFixture[str]
+) -> None:
+    child, plain = town.add(), PlainDisplay()
+    for rate in (0.0, 0.0, 1000.0, 2000.0):
+        child.glimpse = Glimpse(hashes_per_s=rate)
+        plain.show(town.children)
+    out = capsys.readouterr().out
+    assert out.count("NODE") == 2
+    assert "1.00 kH/s" in out
 
 
 def test_nodes_do_not_see_the_settings_of_the_users_environment(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -76,6 +77,25 @@ def test_a_node_that_was_killed_is_not_running(shell: Shell) -> None:
     result = shell("status")
     assert result.exit_code == ExitCode.FAILED
     assert result.stderr == f"Error: no node is running on {shell.directory}\n"
+
+
+def test_whoever_has_the_port_of_a_node_that_was_killed_is_not_called(shell: Shell) -> None:
+    shell.answers(GetNode=node_service_pb2.GetNodeResponse(node=NODE))
+    with (shell.directory / "lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert shell("status").exit_code == 0
+    shell.node.requests.clear()
+    result = shell("status")
+    assert result.exit_code == ExitCode.FAILED
+    assert result.stderr == f"Error: no node is running on {shell.directory}\n"
+    assert shell.node.requests == []
+
+
+@pytest.mark.parametrize("host", ["[::1]", "localhost", "127.0.0.2"])
+def test_whatever_can_be_served_can_be_called(shell: Shell, host: str) -> None:
+    port = unused_address().rpartition(":")[2]
+    assert shell(f"status --admin {host}:{port}").exit_code == ExitCode.FAILED
+    assert shell(f"status --admin {host}:0").exit_code == ExitCode.USAGE
 
 
 def test_nothing_at_an_address_is_said_with_the_address(shell: Shell) -> None:

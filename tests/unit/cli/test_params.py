@@ -3,7 +3,7 @@ from __future__ import annotations
 import click
 import pytest
 
-from admin.cli.params import AdminListen, BlockName, Hex, HostPort, Kind, split_host_port
+from admin.cli.params import AdminAddress, BlockName, Hex, HostPort, Kind, split_host_port
 
 
 def accepts(kind: Kind, text: str) -> object:
@@ -38,10 +38,11 @@ def test_port_0_is_for_listening_only() -> None:
 
 
 def test_the_admin_server_listens_on_this_machine_only() -> None:
-    assert accepts(AdminListen(), "127.0.0.1:0") == "127.0.0.1:0"
-    assert accepts(AdminListen(), "localhost:5") == "127.0.0.1:5"
-    assert accepts(AdminListen(), "0.0.0.0:5") is None
-    assert accepts(AdminListen(), "192.0.2.1:5") is None
+    assert accepts(AdminAddress(), "127.0.0.1:0") == "127.0.0.1:0"
+    assert accepts(AdminAddress(), "[::1]:5") == "[::1]:5"
+    assert accepts(AdminAddress(), "localhost:5") == "127.0.0.1:5"
+    assert accepts(AdminAddress(), "0.0.0.0:5") is None
+    assert accepts(AdminAddress(), "192.0.2.1:5") is None
 
 
 def test_hex_is_lower_case_and_of_whole_bytes() -> None:

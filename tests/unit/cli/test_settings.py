@@ -149,6 +149,7 @@ def test_options_before_the_subcommand_are_flags_too(start: Started) -> None:
     assert choice.settings.data_dir == Path("early")
     assert choice.settings.admin == "127.0.0.1:7"
     assert choice.values["data_dir"].source is Source.FLAG
+    assert start.choice("--admin", "127.0.0.1:0", "run").settings.admin == "127.0.0.1:0"
     late = start.choice("--data-dir", "early", "run", "--data-dir", "late")
     assert late.settings.data_dir == Path("late")
 

@@ -12,6 +12,7 @@ from actors.chain.store import Store
 from actors.ledger.network import DEV, MAIN, NETWORKS, Network
 from admin.cli.exits import ExitCode
 from admin.cli.main import cli
+from admin.cli.verify import REMEDY
 
 
 def new_chain(directory: Path, network: Network) -> Path:
@@ -58,6 +59,34 @@ def test_a_chain_that_differs_ends_with_1_and_says_where(tmp_path: Path) -> None
     assert data["sound"] is False
     assert data["divergences"][0]["fault"] == "accounts"
     assert "NOT sound" in CliRunner().invoke(cli, ["verify", "--data-dir", str(tmp_path)]).stdout
+
+
+@pytest.mark.parametrize("words", [[], ["--network", "dev"]])
+def test_a_file_that_is_no_database_names_the_remedy(tmp_path: Path, words: list[str]) -> None:
+    (tmp_path / "chain.db").write_bytes(b"garbage" * 1000)
+    result = CliRunner().invoke(cli, ["verify", "--data-dir", str(tmp_path), *words])
+    assert result.exit_code == ExitCode.FAILED
+    assert REMEDY in result.stderr
+    assert "--network" not in result.stderr
+    assert "troupe verify" not in result.stderr
+
+
+def test_a_chain_that_sqlite_cannot_read_on_names_the_remedy(tmp_path: Path) -> None:
+    path = new_chain(tmp_path, DEV)
+    connection = sqlite3.connect(path)
+    (root,) = connection.execute(
+        "SELECT rootpage FROM sqlite_master WHERE name = 'transactions'"
+    ).fetchone()
+    (page_bytes,) = connection.execute("PRAGMA page_size").fetchone()
+    connection.close()
+    with path.open("r+b") as file:
+        file.seek((root - 1) * page_bytes)
+        file.write(b"\xff" * page_bytes)
+    result = CliRunner().invoke(cli, ["verify", "--data-dir", str(tmp_path)])
+    assert result.exit_code == ExitCode.FAILED
+    assert "damaged" in result.stdout
+    assert REMEDY in result.stdout
+    assert "troupe verify" not in result.stdout
 
 
 def test_another_network_is_refused_in_a_sentence(tmp_path: Path) -> None:
