@@ -7,7 +7,7 @@ one relay for each peer that they came from, and read credit returns once per ba
 from __future__ import annotations
 
 import random
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -54,6 +54,12 @@ and go are what this is against.
 """
 
 
+MAX_HELD = 1_024
+"""Publishes before the peers room has told the links, a few messages after a start: of more than these,
+such as a mempool told anew, the newest count most.
+"""
+
+
 class _Awaiting(NamedTuple):
     """A rumour at its handler. A tuple for speed."""
 
@@ -93,6 +99,7 @@ class GossipActor(NodeActor):
         self._clock, self._rng = clock, rng
         self._kinds = Kinds(handlers, limits_bytes)
         self._links = Links()
+        self._held: deque[Publish] = deque(maxlen=MAX_HELD)
         # Ids are kept with the hash of what they named, or known ids would suppress other news.
         self._seen, self._judged = SeenKeys(), SeenKeys()
         self._awaiting: dict[int, _Awaiting] = {}
@@ -107,9 +114,13 @@ class GossipActor(NodeActor):
         self._sweep()
 
     def on_crash(self) -> None:
-        """Give back all read credit: the next incarnation will not know of it."""
+        """Give back all read credit, of which the next incarnation will not know, and leave it what is
+        still to be published.
+        """
         for conn, messages in self._owed.items():
             self._messaging.tell(Done(conn, messages))
+        for publish in self._held:
+            self._me.tell(publish)
 
     def on_receive(self, message: GossipInput) -> GossipInfo | None:
         match message:
@@ -117,12 +128,14 @@ class GossipActor(NodeActor):
                 self._on_received(messages)
             case Verdicts(decisions):
                 self._on_verdicts(decisions)
-            case Publish(kind, payload):
-                self._publish(self._links.outbound(), kind, payload)
+            case Publish():
+                self._held.append(message)
+                self._publish_held()
             case PublishTo(conns, kind, payload):
                 self._publish(conns, kind, payload)
             case PeerLinked() | PeerUnlinked() | LinksReset():
                 self._links.apply(message)
+                self._publish_held()
             case GetGossip():
                 return self._info()
             case _Sweep(incarnation):
@@ -212,6 +225,14 @@ class GossipActor(NodeActor):
                 del self._owed[conn]
 
     # -- out ------------------------------------------------------------------------------------
+
+    def _publish_held(self) -> None:
+        """Send our news to every peer, once it is known who that is: after a restart the links are told
+        behind what was in the mailbox already.
+        """
+        while self._held and self._links.known:
+            publish = self._held.popleft()
+            self._publish(self._links.outbound(), publish.kind, publish.payload)
 
     def _publish(self, conns: tuple[ConnId, ...], kind: str, payload: bytes) -> None:
         """Send news of our own; it is accepted by definition, so its echo is a duplicate."""

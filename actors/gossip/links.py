@@ -15,6 +15,8 @@ class Links:
     """Every link is listened to; one of each peer, the outbound one, carries what we send."""
 
     def __init__(self) -> None:
+        self.known = False
+        """Whether the peers room has told all links; until then some may be missing."""
         self._peer_of: dict[ConnId, PeerId] = {}
         self._outbound: dict[PeerId, ConnId] = {}
         self._but: dict[PeerId, tuple[ConnId, ...]] = {}
@@ -31,9 +33,10 @@ class Links:
                     self._outbound.pop(peer, None)
                 else:
                     self._outbound[peer] = outbound
-            case LinksReset():
-                self._peer_of.clear()
-                self._outbound.clear()
+            case LinksReset(links):
+                self.known = True
+                self._peer_of = {link.conn: link.peer for link in links}
+                self._outbound = {link.peer: link.conn for link in links if link.first}
             case _:
                 assert_never(event)
         self._but.clear()

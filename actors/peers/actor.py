@@ -1,8 +1,8 @@
 """The peers actor: says and answers hellos, tells the rooms who is a peer, keeps the number of peers.
 
-Order is what matters here: the rooms hear of a peer before its hello is answered and before messaging
-opens its gate, so that nothing of a peer reaches a room that does not know it, and whoever holds our
-answer is already reached by what we gossip.
+Order is what matters here. Our answer to a hello goes out first, since the other side drops what comes
+before it; then the rooms are told of the peer; then messaging opens its gate, so that nothing of a peer
+reaches a room that does not know it.
 """
 
 from __future__ import annotations
@@ -23,15 +23,11 @@ from actors.messaging.messages import (
     OpenGate,
     Received,
     Respond,
+    RespondBatch,
     Response,
     SendRequest,
 )
-from actors.peers.addresses import (
-    parse_address,
-    read_peer_list,
-    require_address,
-    write_peer_list,
-)
+from actors.peers.addresses import parse_address, read_peer_list, require_address, write_peer_list
 from actors.peers.book import AddressBook
 from actors.peers.dialer import REST_S, Dialer
 from actors.peers.messages import (
@@ -121,6 +117,7 @@ class PeersActor(NodeActor):
         self._own = require_address(settings.advertise)
         self._bootstrap = tuple(map(require_address, settings.bootstrap))
         self._open: dict[ConnId, Connected] = {}  # tcp bounds the connections
+        self._lingering: set[ConnId] = set()  # rejected dialers, each with its timer
         # Tokens and timers of an earlier incarnation may still arrive: ours differ from them.
         self._incarnation = rng.getrandbits(62)
         self._table = PeerTable()
@@ -159,7 +156,7 @@ class PeersActor(NodeActor):
             case Connected():
                 self._on_connected(message)
             case Disconnected(conn):
-                self._on_disconnected(conn)
+                self._forget(conn)
             case ConnectFailed(token):
                 self._end_dial(token, ConnectOutcome.UNREACHABLE)
             case Idle(conn):
@@ -185,9 +182,10 @@ class PeersActor(NodeActor):
             case ListPeers():
                 return tuple(peer.info(self._clock.now_s()) for peer in self._table)
             case Resync(reply_to):
-                reply_to.tell(LinksReset())
-                for event in self._table.links():
-                    reply_to.tell(event)
+                links = tuple(self._table.links())
+                reply_to.tell(LinksReset(links))
+                for link in links:
+                    reply_to.tell(link)
             case _:
                 assert_never(command)
         return None
@@ -221,18 +219,20 @@ class PeersActor(NodeActor):
                 SendRequest(conn, HELLO, hello, connected.token, self._me, HELLO_ANSWER_S)
             )
 
-    def _on_disconnected(self, conn: ConnId) -> None:
+    def _forget(self, conn: ConnId) -> bool:
+        """A connection is over, and so are its link and its dial; False: it was before."""
         connected = self._open.pop(conn, None)
         if connected is None:
-            return
+            return False
+        self._lingering.discard(conn)
         self._unlink(conn)
         if connected.token is not None:
             self._end_dial(connected.token, ConnectOutcome.NO_ANSWER)
+        return True
 
     def _close(self, conn: ConnId, reason: CloseReason) -> None:
         """Part with a connection now; that tcp still writes what was sent is its own business."""
-        if self._open.pop(conn, None) is not None:
-            self._unlink(conn)
+        if self._forget(conn):
             self._messaging.tell(Disconnect(conn, reason))
 
     def _drop(self, peer_id: PeerId, reason: CloseReason) -> bool:
@@ -242,13 +242,18 @@ class PeersActor(NodeActor):
             return False
         for link in reversed(peer.links):
             self._close(link.conn, reason)
-        self._book.rest(peer_id, self._clock.now_s() + REST_S)
+        if (
+            peer.verified or reason is CloseReason.LOCAL
+        ):  # a claimant's misdeeds are not the owner's
+            self._book.rest(peer_id, self._clock.now_s() + REST_S)
         return True
 
     # -- links: what the rooms are told ---------------------------------------------------------
 
     def _link(self, conn: ConnId, peer: PeerId, *, listed: bool) -> None:
         connected = self._open[conn]
+        for event in self._table.release(peer, connected.remote):
+            self._announce(event)
         link = Link(conn, connected.remote, connected.initiated)
         linked = self._table.link(peer, link, listed=listed, now_s=self._clock.now_s())
         log.info("connection %d to peer %s (%d peers)", conn, peer, len(self._table))
@@ -261,7 +266,7 @@ class PeersActor(NodeActor):
         outbound = peer.outbound if peer.links else None
         log.info("connection %d to peer %s is gone (%d peers)", conn, peer.id, len(self._table))
         self._announce(PeerUnlinked(peer.id, conn, outbound))
-        if outbound is None:
+        if outbound is None and peer.verified:  # that a claimant left says nothing of the address
             now_s = self._clock.now_s()
             self._dialer.lost(peer.id, now_s, lasted_s=now_s - peer.since_s)
 
@@ -276,14 +281,18 @@ class PeersActor(NodeActor):
         conn = messages[0].conn
         if conn not in self._open:
             return  # closing or gone: nothing waits for an answer, nothing more shall be read
-        unanswered = 0
+        unanswered, asking = 0, list[int]()
         for message in messages:
             if message.type is MessageType.REQUEST and message.kind == HELLO:
                 self._on_hello(message)
             elif message.type is MessageType.REQUEST and message.kind == GET_PEERS:
-                self._respond(message, b"")
+                asking.append(message.message_id)
             else:
                 unanswered += 1
+        if asking:
+            listed = self._list_for(conn)
+            answers = tuple((message_id, listed) for message_id in asking)
+            self._messaging.tell(RespondBatch(conn, answers))
         if unanswered:
             self._messaging.tell(Done(conn, unanswered))
 
@@ -299,7 +308,9 @@ class PeersActor(NodeActor):
             self._messaging.tell(OpenGate(hello.conn))
         else:
             self._respond(hello, REJECTED)
-            self._tell_after(self._settings.reject_linger_s, _Linger(hello.conn))
+            if hello.conn not in self._lingering and not self._open[hello.conn].initiated:
+                self._lingering.add(hello.conn)
+                self._tell_after(self._settings.reject_linger_s, _Linger(hello.conn))
 
     def _admit(self, conn: ConnId, payload: bytes) -> tuple[PeerId, bool] | None:
         """Which peer the hello makes of the connection, and whether others are told of it; None: it
@@ -313,19 +324,22 @@ class PeersActor(NodeActor):
             log.debug("connection %d: hello without use", conn)
             return None
         peer = self._table.identify(claimed, connected.remote)
-        if not self._table.has_room(peer, 2 * self._settings.max_peers):
+        if not self._table.has_room(peer, connected.remote, 2 * self._settings.max_peers):
             return None
         listed = peer == claimed
         if listed:
             self._book.add((claimed,))
         return peer, listed
 
-    def _respond(self, request: Inbound, prefix: bytes, asker: PeerId | None = None) -> None:
-        """Answer with our peer list behind ``prefix``; nobody is told of itself."""
-        if asker is None and (peer := self._table.peer_of(request.conn)) is not None:
+    def _respond(self, hello: Inbound, verdict: bytes, asker: PeerId | None = None) -> None:
+        listed = self._list_for(hello.conn, asker)
+        self._messaging.tell(Respond(hello.conn, hello.message_id, verdict + listed))
+
+    def _list_for(self, conn: ConnId, asker: PeerId | None = None) -> bytes:
+        """Our peer list, for a peer or one about to be; nobody is told of itself."""
+        if asker is None and (peer := self._table.peer_of(conn)) is not None:
             asker = peer.id
-        listed = write_peer_list(self._table.addresses_for(asker))
-        self._messaging.tell(Respond(request.conn, request.message_id, prefix + listed))
+        return write_peer_list(self._table.addresses_for(asker))
 
     # -- dialing --------------------------------------------------------------------------------
 
@@ -339,20 +353,22 @@ class PeersActor(NodeActor):
         self, token: int, address: PeerId, conn: ConnId, payload: bytes | None
     ) -> None:
         self._book.add(read_peer_list(payload[1:] if payload else b""))
-        if payload is not None and payload.startswith(ACCEPTED):
+        if payload is None or conn not in self._open:
+            self._end_dial(token, ConnectOutcome.NO_ANSWER)
+            self._close(conn, CloseReason.HELLO_TIMEOUT)
+        elif payload.startswith(ACCEPTED):
             self._link(conn, address, listed=True)
             self._messaging.tell(OpenGate(conn))
             self._end_dial(token, ConnectOutcome.CONNECTED)
-        elif payload is not None:
-            self._close(conn, CloseReason.REJECTED)
-            self._end_dial(token, ConnectOutcome.REJECTED)
         else:
-            self._close(conn, CloseReason.HELLO_TIMEOUT)
-            self._end_dial(token, ConnectOutcome.NO_ANSWER)
+            self._end_dial(token, ConnectOutcome.REJECTED)
+            self._close(conn, CloseReason.REJECTED)
 
     def _end_dial(self, token: int, outcome: ConnectOutcome) -> None:
-        self._dialer.end(token, outcome, self._clock.now_s())
-        self._seek()
+        """Only the first outcome counts."""
+        if self._dialer.get(token) is not None:
+            self._dialer.end(token, outcome, self._clock.now_s())
+            self._seek()
 
     # -- the number of peers --------------------------------------------------------------------
 

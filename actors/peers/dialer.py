@@ -74,7 +74,7 @@ class Dialer:
             return ConnectOutcome.BAD_ADDRESS
         if address == self._own:
             return ConnectOutcome.OURSELVES
-        if address in self._table:
+        if self._table.is_verified(address):
             return ConnectOutcome.ALREADY_CONNECTED
         dial = next((dial for dial in self._dials.values() if dial.address == address), None)
         if dial is None and len(self._dials) < MAX_DIALS:
@@ -85,9 +85,14 @@ class Dialer:
         return None
 
     def seek(self, missing: int, now_s: float) -> None:
-        """Dial so many addresses that the book holds due, dials under way counted in."""
+        """Dial so many addresses that the book holds due, dials under way counted in.
+
+        An address that a peer only claims is dialed like any other: the owner is found, or the claim
+        comes true and the dial gives the peer a further link, or the back-off slows it down.
+        """
         limit = min(missing, MAX_SEEKING) - len(self._dials)
-        taken = {peer.id for peer in self._table} | {dial.address for dial in self._dials.values()}
+        taken = {peer.id for peer in self._table if peer.verified}
+        taken |= {dial.address for dial in self._dials.values()}
         for address in self._book.due(now_s, limit, taken):
             self._dial(address)
 

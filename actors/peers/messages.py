@@ -90,8 +90,8 @@ class ListPeers(Ask[tuple[PeerInfo, ...]]):
 
 @dataclass(frozen=True, slots=True)
 class Resync:
-    """Tell the links as they are now: a LinksReset, then a PeerLinked each, the outbound one of a peer
-    first. A room that starts tells this, since it knows none. Tell.
+    """Tell the links as they are now: a LinksReset that holds them, then a PeerLinked each, the outbound
+    one of a peer first. A room that starts tells this, since it knows none. Tell.
     """
 
     reply_to: Address[PeerEvent]
@@ -125,7 +125,11 @@ class PeerUnlinked:
 
 @dataclass(frozen=True, slots=True)
 class LinksReset:
-    """There are no links any more: forget what was told before. What follows is news. Tell."""
+    """Forget what was told before: ``links`` are all that there are, none after a fall of ours. Each of
+    them is told once more, for those who greet peers; what follows is news. Tell.
+    """
+
+    links: tuple[PeerLinked, ...] = ()
 
 
 PeerEvent = PeerLinked | PeerUnlinked | LinksReset

@@ -10,7 +10,14 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 
-from actors.peers.messages import Classify, PeerId, PeerInfo, PeerKind, PeerLinked
+from actors.peers.messages import (
+    Classify,
+    PeerId,
+    PeerInfo,
+    PeerKind,
+    PeerLinked,
+    PeerUnlinked,
+)
 from actors.tcp.messages import ConnId
 
 MAX_LINKS_PER_PEER = 4
@@ -34,6 +41,12 @@ class Peer:
     listed: bool
     """Whether its id is an address that others might dial."""
     since_s: float
+    host: str
+    """Where all its links come from, or lead to."""
+    verified: bool = False
+    """Whether it is known to be where its id says: we dialed it there, or it comes from that very host.
+    Until then its id is a claim, and maybe not its own. What a host name stands for only a dial tells.
+    """
     links: list[Link] = field(default_factory=list)
     kind: PeerKind = PeerKind.UNKNOWN
     agent: str | None = None
@@ -88,21 +101,50 @@ class PeerTable:
         The address in a hello is unchecked. While a peer of that name is linked from another host, the
         newcomer goes by its own socket's address, so that neither can speak for the other: it gets
         none of the peer's traffic, its misdeeds do not drop the peer, and whoever came first does
-        not lock the true owner out. The owner of two hosts is two peers: that costs bytes only.
+        not lock the true owner out: who comes from the very host that it claims has the name (see
+        `release`). The owner of two hosts is two peers: that costs bytes only.
         """
-        peer = self._peers.get(claimed)
-        if peer is None or any(_host(link.remote) == _host(remote) for link in peer.links):
+        known = self._peers.get(claimed)
+        if known is None or _host(remote) in (known.host, _host(claimed)):
             return claimed
         return PeerId(remote)
 
-    def has_room(self, peer: PeerId, max_peers: int) -> bool:
-        """Whether one more link of this peer may be accepted."""
+    def is_verified(self, peer: PeerId) -> bool:
+        """Whether there is a peer at this address, and not only somebody who says so."""
         known = self._peers.get(peer)
-        return len(self) < max_peers if known is None else len(known.links) < MAX_LINKS_PER_PEER
+        return known is not None and known.verified
+
+    def has_room(self, peer: PeerId, remote: str, max_peers: int) -> bool:
+        """Whether one more link of this peer, from ``remote``, may be accepted."""
+        known = self._peers.get(peer)
+        if known is None or known.host != _host(remote):  # a claimant in its place makes way
+            return len(self) < max_peers
+        return len(known.links) < MAX_LINKS_PER_PEER
+
+    def release(self, name: PeerId, remote: str) -> list[PeerUnlinked | PeerLinked]:
+        """Free a name for its owner at ``remote``; what the rooms are to be told.
+
+        Who claims it from another host goes on under its own socket's address.
+        """
+        claimant = self._peers.get(name)
+        if claimant is None or claimant.host == _host(remote):
+            return []
+        links, events = claimant.links, list[PeerUnlinked | PeerLinked]()
+        for link in reversed(links):
+            self.unlink(link.conn)
+            outbound = claimant.outbound if claimant.links else None
+            events.append(PeerUnlinked(name, link.conn, outbound))
+        own = PeerId(links[0].remote)
+        events += self.release(own, own)  # ends: the claimant is out of the table meanwhile
+        events += [self.link(own, link, listed=False, now_s=claimant.since_s) for link in links]
+        return events
 
     def link(self, peer: PeerId, link: Link, *, listed: bool, now_s: float) -> PeerLinked:
-        """Add a link, to a new peer or as a further one."""
-        known = self._peers.setdefault(peer, Peer(peer, listed, now_s))
+        """Add a link, to a new peer or as a further one; from another host, `release` comes before."""
+        host = _host(link.remote)
+        known = self._peers.setdefault(peer, Peer(peer, listed, now_s, host))
+        known.listed = known.listed or listed
+        known.verified = known.verified or link.initiated or host == _host(peer)
         known.links.append(link)
         self._peer_of[link.conn] = known
         return known.linked(link)

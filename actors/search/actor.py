@@ -124,6 +124,8 @@ class SearchActor(NodeActor):
         self._routes = Routes()
         self._looking_up: dict[int, _LookingUp] = {}  # gossip bounds what awaits a verdict
         self._peer_of: dict[ConnId, PeerId] = {}
+        self._links_known = False
+        self._unasked: dict[bytes, OwnRoute] = {}  # open ones of ours, bounded as these are
         self._allowances: dict[PeerId, _Allowance] = {}
         # Look-ups and timers of an earlier incarnation may still arrive: ours differ from them.
         self._incarnation = self._last_ticket = rng.getrandbits(62)
@@ -160,6 +162,7 @@ class SearchActor(NodeActor):
             case _Asked(items):
                 self._look_up(items)
             case _TimedOut(search_id):
+                self._unasked.pop(search_id, None)
                 if (search := self._routes.close_own(search_id)) is not None:
                     search.reply_to.tell(SearchEnded(search.token, None, None))
             case _Sweep(incarnation):
@@ -177,9 +180,12 @@ class SearchActor(NodeActor):
                 self._peer_of.pop(conn, None)
                 if outbound is None:
                     self._allowances.pop(peer, None)
-            case LinksReset():
-                self._peer_of.clear()
-                self._allowances.clear()
+            case LinksReset(links):
+                now_s = self._clock.now_s()
+                self._peer_of = {link.conn: link.peer for link in links}
+                self._allowances = {link.peer: _Allowance(now_s) for link in links}
+                self._links_known = True
+                self._ask()
             case _:
                 assert_never(event)
 
@@ -187,19 +193,31 @@ class SearchActor(NodeActor):
 
     def _start(self, search: StartSearch) -> None:
         search_id = self._rng.randbytes(ID_BYTES)
-        asked = frozenset(
-            peer for conn, peer in self._peer_of.items() if search.only in (None, conn)
-        )
-        route = OwnRoute(search_id, search.kind, search.query, asked, search)
+        route = OwnRoute(search_id, search.kind, search.query, frozenset(), search)
         if not self._routes.open_own(route):
             search.reply_to.tell(SearchEnded(search.token, None, None))
             return
-        kind, payload = QUESTION_PREFIX + search.kind, search_id + search.query
-        if search.only is None:
-            self._gossip.tell(Publish(kind, payload))
-        else:
-            self._gossip.tell(PublishTo((search.only,), kind, payload))
         self._clock.tell_after(search.timeout_s, self._me, _TimedOut(search_id))
+        self._unasked[search_id] = route
+        self._ask()
+
+    def _ask(self) -> None:
+        """Put our questions, once it is known to whom: after a restart the links are told behind what
+        was in the mailbox already, and an answer counts only from a peer that was asked.
+        """
+        if not self._links_known:
+            return
+        routes, self._unasked = self._unasked, {}
+        for search_id, route in routes.items():
+            only = route.search.only
+            route.asked = frozenset(
+                peer for conn, peer in self._peer_of.items() if only in (None, conn)
+            )
+            kind, payload = QUESTION_PREFIX + route.kind, search_id + route.question
+            if only is None:
+                self._gossip.tell(Publish(kind, payload))
+            else:
+                self._gossip.tell(PublishTo((only,), kind, payload))
 
     # -- others' questions ----------------------------------------------------------------------
 

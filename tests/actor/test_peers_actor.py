@@ -12,6 +12,7 @@ from actors.messaging.messages import (
     OpenGate,
     Received,
     Respond,
+    RespondBatch,
     Response,
 )
 from actors.peers.dialer import MAX_DIALS, MAX_WAITING, REST_S
@@ -152,6 +153,20 @@ def test_a_rejected_dialer_that_left_or_did_better_is_not_closed() -> None:
     assert stage.out.of(Disconnect) == []
 
 
+def test_a_rejected_dialer_lingers_once_however_often_it_says_hello() -> None:
+    stage = PeersStage()
+    conn = stage.accepted("10.0.0.2:50000")
+    handled = stage.player.actor.box.report().handled
+    stage.tell(Received((request(conn, "p2p:hello", b"nonsense"),) * 256))
+    stage.pump.run_for(9.0)
+    stage.hello(conn, "nonsense")
+    stage.pump.run_for(20.0)
+    assert stage.out.of(Disconnect) == [Disconnect(conn, CloseReason.REJECTED)]
+    maintained, lingered, batches = 6, 1, 2
+    report = stage.player.actor.box.report()
+    assert report.handled - handled <= maintained + lingered + batches
+
+
 def test_a_repeated_hello_is_accepted_again_and_changes_nothing() -> None:
     stage = PeersStage()
     conn = stage.greeted(BOB)
@@ -165,12 +180,34 @@ def test_a_hello_on_a_connection_that_we_dialed_is_rejected() -> None:
     assert stage.hello(hello.conn, BOB) == [Respond(hello.conn, 5, b"\x00")]
 
 
+def test_who_says_hello_on_a_connection_that_we_dialed_may_still_accept_ours_late() -> None:
+    stage = PeersStage()
+    answer, hello = stage.dialed(BOB)
+    stage.hello(hello.conn, BOB)
+    stage.pump.run_for(10.0)
+    assert stage.out.of(Disconnect) == []
+    stage.tell(Response(hello.token, hello.conn, b"\x01"))
+    assert answer.result() is ConnectOutcome.CONNECTED
+
+
 def test_get_peers_is_answered_before_hello() -> None:
     stage = PeersStage()
     stage.greeted(BOB)
     conn = stage.accepted("10.0.0.3:50000")
     assert stage.tell(Received((request(conn, "p2p:get_peers"),))) == [
-        Respond(conn, 5, BOB.encode())
+        RespondBatch(conn, ((5, BOB.encode()),))
+    ]
+
+
+def test_a_batch_of_requests_for_peers_is_answered_by_one_message() -> None:
+    stage = PeersStage()
+    stage.greeted(BOB)
+    conn = stage.greeted(CAROL)
+    asked = request(conn, "p2p:get_peers")
+    asked_again = asked._replace(message_id=6)
+    assert stage.tell(Received((asked, request(conn, "p2p:hello", b""), asked_again))) == [
+        Respond(conn, 5, b"\x01" + BOB.encode()),
+        RespondBatch(conn, ((5, BOB.encode()), (6, BOB.encode()))),
     ]
 
 
@@ -180,7 +217,7 @@ def test_what_gets_no_answer_gives_its_credit_back_once_per_batch() -> None:
     regular = Inbound(conn, MessageType.REGULAR, 5, "p2p:hello", BOB.encode())
     unknown = request(conn, "p2p:other")
     assert stage.tell(Received((regular, unknown, request(conn, "p2p:get_peers")))) == [
-        Respond(conn, 5, b""),
+        RespondBatch(conn, ((5, b""),)),
         Done(conn, 2),
     ]
 
@@ -340,12 +377,12 @@ def test_a_resync_tells_the_links_as_they_are() -> None:
     first, second, other = stage.greeted(BOB), stage.greeted(BOB), stage.joined(CAROL)
     room = Probe(stage.pump, "new room")
     stage.tell(Resync(room.address))
-    assert room.take() == [
-        LinksReset(),
+    links = (
         PeerLinked(BOB, first, initiated=False, first=True),
         PeerLinked(BOB, second, initiated=False, first=False),
         PeerLinked(CAROL, other, initiated=True, first=True),
-    ]
+    )
+    assert room.take() == [LinksReset(links), *links]
 
 
 def test_an_idle_peer_is_asked_for_a_sign_of_life() -> None:

@@ -94,6 +94,13 @@ class PeersStage:
         (hello,) = self.tell(Connected(conn, initiated=True, remote=address, token=dial.token))
         return answer, hello
 
+    def connected(self, dial: Connect, remote: str) -> ConnId:
+        """A dial of the actor's own accord that is answered, at ``remote``, and accepted."""
+        conn = ConnId(next(self._conns))
+        (hello,) = self.tell(Connected(conn, initiated=True, remote=remote, token=dial.token))
+        self.tell(Response(hello.token, conn, b"\x01"))
+        return conn
+
     def joined(self, address: str) -> ConnId:
         """The connection of a peer that we dialed."""
         _, hello = self.dialed(address)

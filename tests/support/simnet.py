@@ -33,6 +33,8 @@ from actors.tcp.messages import (
 )
 
 EXTENSIONS = (b"chain:", b"mempool:")
+FIRST_PORT = 20_000
+"""Of the sockets that dial."""
 KIND_OFFSET = 5
 """Behind a message's type and id."""
 
@@ -138,7 +140,8 @@ class SimTcpActor(NodeActor):
             ours.other = theirs
             self._ends[ours.conn] = ours
             host._ends[theirs.conn] = theirs
-            host._messaging.tell(Connected(theirs.conn, False, "10.0.0.1:1", None))
+            remote = f"{self.name.rpartition(':')[0]}:{FIRST_PORT + ours.conn}"
+            host._messaging.tell(Connected(theirs.conn, False, remote, None))
             self._messaging.tell(Connected(ours.conn, True, target, command.token))
 
         self._network.clock.call_after(self._network.delay_s(), arrive)

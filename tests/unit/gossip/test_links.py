@@ -48,6 +48,16 @@ def test_a_reset_forgets_all() -> None:
     assert links.peer_of(ConnId(1)) is None
 
 
+def test_a_reset_holds_the_links_as_they_are() -> None:
+    links = links_of_two()
+    assert not links.known
+    first = PeerLinked(CAROL, ConnId(4), initiated=True, first=True)
+    links.apply(LinksReset((first, PeerLinked(CAROL, ConnId(5), initiated=False, first=False))))
+    assert links.known
+    assert links.outbound() == (4,)
+    assert [links.peer_of(ConnId(conn)) for conn in (1, 4, 5)] == [None, CAROL, CAROL]
+
+
 def test_the_loss_of_an_unknown_link_changes_nothing() -> None:
     links = links_of_two()
     links.apply(PeerUnlinked(PeerId("gone:1"), ConnId(8), None))

@@ -1,6 +1,6 @@
 """Who is a peer, and over which of its links we speak."""
 
-from actors.peers.messages import Classify, PeerId, PeerKind, PeerLinked
+from actors.peers.messages import Classify, PeerId, PeerKind, PeerLinked, PeerUnlinked
 from actors.peers.table import MAX_LINKS_PER_PEER, Link, PeerTable
 from actors.tcp.messages import ConnId
 
@@ -63,6 +63,52 @@ def test_a_name_that_lives_on_another_host_is_not_taken_over() -> None:
     assert table.identify(CAROL, "6.6.6.6:50000") == CAROL
 
 
+def test_who_comes_from_the_host_that_it_claims_has_the_name() -> None:
+    table = PeerTable()
+    table.link(BOB, link(1, "6.6.6.6:50000"), listed=True, now_s=0.0)
+    assert not table.is_verified(BOB)
+    assert table.identify(BOB, "10.0.0.2:50000") == BOB
+    table.release(BOB, "10.0.0.2:50000")
+    table.link(BOB, link(2), listed=True, now_s=0.0)
+    assert table.is_verified(BOB)
+    assert table.release(BOB, "10.0.0.2:50001") == []
+
+
+def test_a_host_name_is_verified_by_a_dial_only_and_for_all_its_links() -> None:
+    table, bob = PeerTable(), PeerId("bob:8000")
+    table.link(bob, link(1), listed=True, now_s=0.0)
+    assert not table.is_verified(bob)
+    table.link(bob, link(2, "10.0.0.2:8000", initiated=True), listed=True, now_s=0.0)
+    table.unlink(ConnId(2))
+    assert table.is_verified(bob)
+    assert not table.is_verified(CAROL)
+
+
+def test_a_claimant_goes_on_under_its_own_address_with_all_its_links() -> None:
+    table, own = PeerTable(), PeerId("6.6.6.6:50000")
+    for number in (1, 2):
+        table.link(BOB, link(number, f"6.6.6.6:{49_999 + number}"), listed=True, now_s=5.0)
+    table.link(own, link(3, "7.7.7.7:50000"), listed=True, now_s=6.0)
+    assert table.release(BOB, BOB) == [
+        PeerUnlinked(BOB, ConnId(2), ConnId(1)),
+        PeerUnlinked(BOB, ConnId(1), None),
+        PeerUnlinked(own, ConnId(3), None),
+        PeerLinked(PeerId("7.7.7.7:50000"), ConnId(3), initiated=False, first=True),
+        PeerLinked(own, ConnId(1), initiated=False, first=True),
+        PeerLinked(own, ConnId(2), initiated=False, first=False),
+    ]
+    assert BOB not in table
+    assert list(table.addresses_for(None)) == []
+    assert [peer.since_s for peer in table] == [6.0, 5.0]
+
+
+def test_a_claimants_links_leave_room_for_the_owners() -> None:
+    table = PeerTable()
+    for number in range(MAX_LINKS_PER_PEER):
+        table.link(BOB, link(number, "6.6.6.6:50000"), listed=True, now_s=0.0)
+    assert table.has_room(BOB, "10.0.0.2:50000", 2)
+
+
 def test_a_name_is_free_again_when_its_peer_is_gone() -> None:
     table = table_of(BOB)
     table.unlink(ConnId(1))
@@ -71,12 +117,12 @@ def test_a_name_is_free_again_when_its_peer_is_gone() -> None:
 
 def test_a_full_table_has_room_for_further_links_only() -> None:
     table = table_of(BOB, CAROL)
-    assert not table.has_room(PeerId("x:1"), 2)
-    assert table.has_room(PeerId("x:1"), 3)
-    assert table.has_room(BOB, 2)
+    assert not table.has_room(PeerId("x:1"), "10.0.0.4:50000", 2)
+    assert table.has_room(PeerId("x:1"), "10.0.0.4:50000", 3)
+    assert table.has_room(BOB, "10.0.0.2:50000", 2)
     for number in range(10, 10 + MAX_LINKS_PER_PEER - 1):
         table.link(BOB, link(number), listed=True, now_s=0.0)
-    assert not table.has_room(BOB, 2)
+    assert not table.has_room(BOB, "10.0.0.2:50000", 2)
 
 
 def test_a_peer_list_leaves_out_the_asker_and_who_cannot_be_dialed() -> None:
