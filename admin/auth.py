@@ -144,7 +144,7 @@ def load_tokens(data_dir: Path) -> Tokens:
     """The two tokens of a data directory, minted where they are absent.
 
     Raises:
-        OSError: a file can be neither read nor written.
+        OSError: a file can be neither read nor written, or holds no text.
     """
     tokens = Tokens()
     tokens.add(_load_or_mint(data_dir / ADMIN_TOKEN_FILE), Caller("admin", EVERYTHING))
@@ -154,12 +154,20 @@ def load_tokens(data_dir: Path) -> Tokens:
 
 def _load_or_mint(path: Path) -> str:
     """The token of a file. An empty file is what a crash between creating and writing leaves."""
-    if not path.exists() or not path.read_text(encoding="ascii").strip():
+    if not path.exists() or not _read(path):
         write_private(path, secrets.token_urlsafe(TOKEN_BYTES) + "\n")
     elif path.stat().st_mode & ~_PRIVATE_MODE & 0o777:
         log.warning("%s was open to others; it is private now, but may be known", path.name)
         path.chmod(_PRIVATE_MODE)
-    return path.read_text(encoding="ascii").strip()
+    return _read(path)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="ascii").strip()
+    except UnicodeDecodeError as error:
+        message = f"{path} holds no token: remove it, and the next start mints one"
+        raise OSError(message) from error
 
 
 def write_private(path: Path, text: str) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import ipaddress
+import socket
 
 MAX_PORT = 65_535
 
@@ -21,7 +23,12 @@ def loopback(listen: str) -> str:
     if not colon or not (port.isascii() and port.isdigit()) or int(port) > MAX_PORT:
         message = f"the admin address must be host:port, not {listen!r}"
         raise AdminBindError(message)
-    bare = host.removeprefix("[").removesuffix("]")
+    bare = _bare(host)
+    if host != (f"[{bare}]" if ":" in bare else bare):
+        message = (
+            f"an IPv6 address, and no other, is written in brackets: [::1]:{port}, not {listen!r}"
+        )
+        raise AdminBindError(message)
     if bare == "localhost":
         return f"127.0.0.1:{port}"
     try:
@@ -32,3 +39,23 @@ def loopback(listen: str) -> str:
         message = f"the admin server listens on the loopback interface only, not on {listen}"
         raise AdminBindError(message)
     return listen
+
+
+def unbound(listen: str) -> AdminBindError:
+    """Why an address that :func:`loopback` passed could not be bound: gRPC does not say, the system does."""
+    host, _, port = listen.rpartition(":")
+    reason = "the system does not say why"
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+            probe.bind((_bare(host), int(port)))
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            return AdminBindError(
+                f"the admin address {listen} is in use: is another node running on it?"
+            )
+        reason = error.strerror or str(error)
+    return AdminBindError(f"the admin address {listen} cannot be bound: {reason}")
+
+
+def _bare(host: str) -> str:
+    return host.removeprefix("[").removesuffix("]")

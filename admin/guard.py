@@ -1,7 +1,7 @@
 """The door: every call passes here before it reaches a service, and on its way out.
 
 In: the token, the permission, the node's stop. Out: refusals become rich statuses, and whatever else is
-raised becomes INTERNAL with an id, so that no text of ours leaks. Streams are counted, and ended at a stop.
+raised becomes INTERNAL with an id, so that no text of ours leaks. Calls are counted, and ended at a stop.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ import asyncio
 import contextlib
 import logging
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
 import grpc
@@ -26,9 +27,36 @@ MAX_STREAMS = 128
 """Streams with a token: each may hold a thousand events (ADMIN_API: TOO_MANY_STREAMS)."""
 MAX_OPEN_STREAMS = 64
 """Streams that need no token (health, reflection) have places of their own: nobody can take the others'."""
+MAX_OPEN_CALLS = 64
+"""Other calls that need no token: so few that those with a token always have room (``MAX_CALLS``)."""
+REQUEST_S = 5.0
+"""A request comes with its call, at most 4 MiB over loopback; a call without one only holds a place."""
 
 Handler = Any
 """``grpc.RpcMethodHandler``: the border to an untyped library."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """A call that is under way."""
+
+    method: str
+    is_stream: bool
+
+    @property
+    def is_open(self) -> bool:
+        return self.method in OPEN_METHODS
+
+    @property
+    def kind(self) -> tuple[bool, bool]:
+        """Calls of a kind share their places."""
+        return self.is_open, self.is_stream
+
+    @property
+    def limit(self) -> int | None:
+        if self.is_stream:
+            return MAX_OPEN_STREAMS if self.is_open else MAX_STREAMS
+        return MAX_OPEN_CALLS if self.is_open else None
 
 
 class Guard(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
@@ -37,7 +65,7 @@ class Guard(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
     def __init__(self, tokens: Tokens) -> None:
         self._tokens = tokens
         self._guarded: dict[str, Handler] = {}
-        self._streams: dict[asyncio.Task[Any], str] = {}
+        self._calls: dict[asyncio.Task[Any], _Call] = {}
         self._stopping = False
 
     async def intercept_service(
@@ -56,6 +84,7 @@ class Guard(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
                 authorize(self._tokens, method, details.invocation_metadata or ())
                 if self._stopping:
                     raise stopping()
+            self._take_place(_Call(method, is_stream=handler.response_streaming))
         except Refusal as refusal:
             return _refuse(refusal)
         return handler
@@ -66,14 +95,16 @@ class Guard(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
         """Refuse calls from now on."""
         self._stopping = True
 
-    async def end_streams(self, *, last: frozenset[str], patience_s: float) -> None:
-        """End every stream with STOPPING; those of the methods in ``last`` get a while to end by themselves."""
-        for task, method in self._streams.items():
-            if method not in last:
+    async def end_calls(self, *, last: frozenset[str], patience_s: float) -> None:
+        """End every call with STOPPING: streams at once, calls and the streams of ``last`` if they do not
+        end by themselves in a while.
+        """
+        for task, call in self._calls.items():
+            if call.is_stream and call.method not in last:
                 task.cancel()
-        if self._streams:
-            await asyncio.wait(self._streams, timeout=patience_s)
-        for task in self._streams:
+        if self._calls:
+            await asyncio.wait(self._calls, timeout=patience_s)
+        for task in self._calls:
             task.cancel()
 
     # -- calls --------------------------------------------------------------------------------------
@@ -81,7 +112,8 @@ class Guard(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
     def _guard(self, method: str, served: Handler) -> Handler:
         decode = _lenient(served.request_deserializer)
         if served.unary_unary is not None:
-            return grpc.unary_unary_rpc_method_handler(
+            # Its one request is read here: gRPC would wait for it without a limit.
+            return grpc.stream_unary_rpc_method_handler(
                 self._unary(method, served.unary_unary), decode, served.response_serializer
             )
         if served.unary_stream is not None:
@@ -96,27 +128,9 @@ class Guard(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
         )
 
     def _unary(self, method: str, behaviour: Callable[..., Awaitable[Any]]) -> Any:
-        async def call(request: Any, context: Any) -> Any:
+        async def call(requests: AsyncIterator[Any], context: Any) -> Any:
             try:
-                return await behaviour(_decoded(request), context)
-            except Refusal as refusal:
-                await refusal.abort(context)
-            except grpc.aio.AbortError:
-                raise
-            except Exception as error:  # noqa: BLE001 - the boundary where a bug becomes a status
-                await _bug(method, error).abort(context)
-
-        return call
-
-    def _stream(self, method: str, behaviour: Callable[..., AsyncIterator[Any]]) -> Any:
-        async def call(request: Any, context: Any) -> None:
-            try:
-                with self._place(method):
-                    async with contextlib.aclosing(
-                        _closable(behaviour(_decoded(request), context))
-                    ) as out:
-                        async for response in out:
-                            await context.write(response)
+                return await behaviour(_decoded(await _first(requests)), context)
             except Refusal as refusal:
                 await refusal.abort(context)
             except grpc.aio.AbortError:
@@ -130,21 +144,40 @@ class Guard(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
 
         return call
 
-    @contextlib.contextmanager
-    def _place(self, method: str) -> Iterator[None]:
-        is_open = method in OPEN_METHODS
-        limit = MAX_OPEN_STREAMS if is_open else MAX_STREAMS
-        taken = sum((name in OPEN_METHODS) == is_open for name in self._streams.values())
-        if taken >= limit:
-            message = f"{limit} streams are open, and that is the limit"
+    def _stream(self, method: str, behaviour: Callable[..., AsyncIterator[Any]]) -> Any:
+        async def call(request: Any, context: Any) -> None:
+            try:
+                async with contextlib.aclosing(
+                    _closable(behaviour(_decoded(request), context))
+                ) as out:
+                    async for response in out:
+                        await context.write(response)
+            except Refusal as refusal:
+                await refusal.abort(context)
+            except grpc.aio.AbortError:
+                raise
+            except asyncio.CancelledError:
+                if not self._stopping:
+                    raise
+                await stopping().abort(context)
+            except Exception as error:  # noqa: BLE001 - the boundary where a bug becomes a status
+                await _bug(method, error).abort(context)
+
+        return call
+
+    def _take_place(self, call: _Call) -> None:
+        """Count a call from before its request, which may never come, to the end of its task."""
+        limit = call.limit
+        if (
+            limit is not None
+            and sum(other.kind == call.kind for other in self._calls.values()) >= limit
+        ):
+            message = f"{limit} {'streams' if call.is_stream else 'calls'} are open, and that is the limit"
             raise Refusal(errors_pb2.ERROR_REASON_TOO_MANY_STREAMS, message, limit=str(limit))
         task = asyncio.current_task()
         assert task is not None
-        self._streams[task] = method
-        try:
-            yield
-        finally:
-            del self._streams[task]
+        self._calls[task] = call
+        task.add_done_callback(self._calls.pop)
 
 
 def _refuse(refusal: Refusal) -> Handler:
@@ -173,6 +206,14 @@ def _lenient(decode: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
             return None
 
     return attempt
+
+
+async def _first(requests: AsyncIterator[Any]) -> Any:
+    """The one request of a unary call, or None."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(REQUEST_S):
+            return await anext(requests, None)
+    return None
 
 
 def _decoded(request: Any) -> Any:

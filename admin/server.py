@@ -10,8 +10,9 @@ import asyncio
 import contextlib
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
+from pathlib import Path
 from typing import Any, Final
 
 import grpc
@@ -31,7 +32,7 @@ from troupe.admin.v1 import (
 from actors.runtime.supervisor import ActorReport
 from admin.asks import ASK_TIMEOUT_S, Asker
 from admin.auth import load_tokens, write_private
-from admin.bind import AdminBindError, loopback
+from admin.bind import loopback, unbound
 from admin.guard import Guard
 from admin.health import Health
 from admin.house import House
@@ -61,9 +62,9 @@ CLIENT_PING_MS = 10_000
 """Clients may ping so often, also between calls."""
 START_TIMEOUT_S = 10.0
 FINAL_EVENT_S = 1.0
-"""How long streams may take to end by themselves; a stalled one is cut off."""
+"""How long calls and streams may take to end by themselves; a stalled one is cut off with STOPPING."""
 DEFAULT_GRACE_S = 5.0
-"""How long calls may take to finish: an actor answers in less, or not at all."""
+"""How long calls that were cut off may take to say so to their callers, who may not read."""
 
 _OPTIONS: Final = (
     ("grpc.so_reuseport", 0),  # a second server on the port fails, and does not share it
@@ -119,15 +120,15 @@ class AdminServer:
         """Serve. Returns the bound ``host:port``, which the data directory's ``admin.address`` then holds.
 
         Raises:
-            AdminBindError: the port is in use.
-            OSError: a token or the address cannot be written.
+            AdminBindError: the address is in use, or cannot be bound.
+            OSError: a token cannot be read, or it or the address cannot be written.
         """
         self._thread.start()
         return self._bound.result(START_TIMEOUT_S)
 
     def stop(self, grace_s: float = DEFAULT_GRACE_S) -> None:
         """Stop in order, while the actors still play: health says so, streams end with a final event, calls
-        finish within the grace. Returns when the thread is gone. From any other thread; again is harmless.
+        finish soon or are refused, all within the grace. Returns when the thread is gone. From any other thread; again is harmless.
         """
         loop, stop_asked = self._loop, self._stop_asked
         if loop is not None and stop_asked is not None:
@@ -163,23 +164,33 @@ class AdminServer:
         _add_services(server, house, asker, hub, health)
         address = _bind(server, self._listen)
         await server.start()
-        await health.refresh()
-        address_file = house.data_dir / ADDRESS_FILE
-        write_private(address_file, address + "\n")
-        refreshing = asyncio.create_task(health.run())
-        log.info("the admin API is served on %s", address)
-        self._bound.set_result(address)
         try:
-            await self._stop_asked.wait()
-            guard.close()
-            await health.stop()
-            await hub.stop(FINAL_EVENT_S)
-            await guard.end_streams(last=_ENDING_THEMSELVES, patience_s=FINAL_EVENT_S)
+            await health.refresh()
+            with _written(house.data_dir / ADDRESS_FILE, address):
+                log.info("the admin API is served on %s", address)
+                self._bound.set_result(address)
+                refreshing = asyncio.create_task(health.run())
+                try:
+                    await self._stop_asked.wait()
+                    guard.close()
+                    await health.stop()
+                    await hub.stop(FINAL_EVENT_S)
+                    await guard.end_calls(last=_ENDING_THEMSELVES, patience_s=FINAL_EVENT_S)
+                finally:
+                    refreshing.cancel()
         finally:
-            refreshing.cancel()
-            address_file.unlink(missing_ok=True)
             await server.stop(self._grace_s)
         log.info("the admin API is closed")
+
+
+@contextlib.contextmanager
+def _written(address_file: Path, address: str) -> Iterator[None]:
+    """The address is in the file for as long as it is served."""
+    write_private(address_file, address + "\n")
+    try:
+        yield
+    finally:
+        address_file.unlink(missing_ok=True)
 
 
 def _restart_noter(hub: EventHub, events: str) -> Any:
@@ -218,6 +229,5 @@ def _bind(server: grpc.aio.Server, listen: str) -> str:
     except RuntimeError:
         port = 0
     if port == 0:
-        message = f"the admin address {listen} is in use: is another node running on it?"
-        raise AdminBindError(message)
+        raise unbound(listen)
     return f"{listen.rpartition(':')[0]}:{port}"

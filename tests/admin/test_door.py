@@ -6,7 +6,9 @@ import logging
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import grpc
@@ -28,8 +30,11 @@ from actors.chain.messages import GetBlock, GetChain
 from actors.mempool.messages import GetPool
 from actors.runtime.supervisor import MAX_RESTARTS
 from admin.auth import OPEN_METHODS, PERMISSIONS, READONLY_TOKEN_FILE
+from admin.guard import MAX_OPEN_CALLS, MAX_OPEN_STREAMS, MAX_STREAMS
+from admin.server import MAX_CALLS
 from tests.support.admin_stage import (
     DEFER,
+    WAIT_S,
     AdminStage,
     chain_info,
     refusal_of,
@@ -127,6 +132,53 @@ def test_a_message_that_is_too_large_is_refused(stage: AdminStage) -> None:
     error: Any = caught.value
     assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert stub.GetMempool(POOL).mempool.pending_count == 3
+
+
+@contextmanager
+def checks_without_request(stage: AdminStage, count: int) -> Iterator[SimpleQueue[Any]]:
+    """Health checks whose request never comes; those that have ended are in the queue."""
+    released = threading.Event()
+    ended: SimpleQueue[Any] = SimpleQueue()
+
+    def never() -> Iterator[bytes]:
+        released.wait()
+        yield from ()
+
+    channel: Any = stage.channel("")
+    check = channel.stream_unary("/grpc.health.v1.Health/Check")
+    calls: list[Any] = [check.future(never()) for _ in range(count)]
+    for call in calls:
+        call.add_done_callback(ended.put)
+    try:
+        yield ended
+    finally:
+        for call in calls:
+            call.cancel()
+        released.set()
+
+
+def test_calls_without_a_token_take_no_place_of_those_with_one(stage: AdminStage) -> None:
+    assert MAX_STREAMS + MAX_OPEN_STREAMS + MAX_OPEN_CALLS <= MAX_CALLS // 2
+    with checks_without_request(stage, MAX_OPEN_CALLS + 1) as ended:
+        seen = refused(ended.get(timeout=WAIT_S).exception())
+        assert (seen.code, seen.reason) == (
+            grpc.StatusCode.RESOURCE_EXHAUSTED,
+            "TOO_MANY_STREAMS",
+        )
+        assert seen.metadata == {"limit": str(MAX_OPEN_CALLS)}
+        stub = stage.stub(chain_service_pb2_grpc.ChainServiceStub)
+        assert stub.GetChain(CHAIN).chain.supply == 50_000
+
+
+def test_a_call_without_a_token_that_sends_no_request_loses_its_place(
+    stage: AdminStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("admin.guard.REQUEST_S", SHORT_S)
+    with checks_without_request(stage, MAX_OPEN_CALLS) as ended:
+        for _ in range(MAX_OPEN_CALLS):
+            seen = refused(ended.get(timeout=WAIT_S).exception())
+            assert seen.code is grpc.StatusCode.INVALID_ARGUMENT
+    assert call_bare(stage.channel(""), "/grpc.health.v1.Health/Check")
 
 
 def test_bytes_that_are_no_grpc_leave_the_server_serving(stage: AdminStage) -> None:

@@ -22,6 +22,7 @@ from actors.miner.messages import GenerateBlock
 from actors.runtime.supervisor import MAX_RESTARTS
 from admin.auth import ADMIN_TOKEN_FILE
 from admin.bind import AdminBindError
+from admin.errors import RETRY_S
 from admin.server import ADDRESS_FILE, AdminServer
 from tests.support.admin_stage import DEFER, WAIT_S, AdminStage, refusal_of, refused, staged
 
@@ -148,3 +149,31 @@ def test_a_stop_is_seen_by_health_and_ends_what_runs_within_the_grace(stage: Adm
         assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "STOPPING")
     stopping.join(WAIT_S)
     assert not stopping.is_alive()
+
+
+def test_a_stop_refuses_the_call_that_waits_for_an_actor(tmp_path: Path) -> None:
+    with staged(tmp_path, ask_timeout_s=60.0) as stage:
+        stage.chain.compute(GetChain, lambda _asked: DEFER)
+        stub: Any = stage.stub(chain_service_pb2_grpc.ChainServiceStub)
+        call = stub.GetChain.future(chain_service_pb2.GetChainRequest())
+        stage.chain.deferred.get(timeout=WAIT_S)
+        stopping = threading.Thread(target=stage.server.stop, args=(60.0,))
+        stopping.start()
+        refusal = refused(call.exception(timeout=WAIT_S))
+        assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "STOPPING")
+        assert refusal.retry_s == RETRY_S
+        stopping.join(WAIT_S)
+        assert not stopping.is_alive()
+
+
+def test_a_server_that_cannot_write_its_address_is_stopped(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    with staged(tmp_path / "a") as before:
+        address = before.address
+    (tmp_path / "b" / ADDRESS_FILE).mkdir(parents=True)
+    failing = AdminStage(tmp_path / "b", listen=address)
+    with pytest.raises(OSError, match=ADDRESS_FILE):
+        failing.start()
+    with staged(tmp_path / "a", listen=address) as after:
+        assert after.address == address
+    failing.stop()

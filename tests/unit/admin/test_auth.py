@@ -108,3 +108,11 @@ def test_an_empty_token_file_is_filled(tmp_path: Path) -> None:
     (tmp_path / ADMIN_TOKEN_FILE).touch()
     assert load_tokens(tmp_path).find("") is None
     assert (tmp_path / ADMIN_TOKEN_FILE).read_text().strip()
+
+
+@pytest.mark.parametrize("name", [ADMIN_TOKEN_FILE, READONLY_TOKEN_FILE])
+def test_a_token_file_that_is_no_text_is_named_and_left_alone(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"\xff\xfe")
+    with pytest.raises(OSError, match=name):
+        load_tokens(tmp_path)
+    assert (tmp_path / name).read_bytes() == b"\xff\xfe"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 
-from admin.bind import AdminBindError, loopback
+from admin.bind import AdminBindError, loopback, unbound
 
 
 @pytest.mark.parametrize(
@@ -34,3 +36,18 @@ def test_any_other_interface_is_refused(listen: str) -> None:
 def test_what_is_no_address_is_refused(listen: str) -> None:
     with pytest.raises(AdminBindError, match="host:port"):
         loopback(listen)
+
+
+@pytest.mark.parametrize(
+    "listen", ["::1:50051", "[127.0.0.1]:50051", "[::1:50051", "[localhost]:1"]
+)
+def test_brackets_are_for_an_ipv6_address_and_for_no_other(listen: str) -> None:
+    with pytest.raises(AdminBindError, match="brackets"):
+        loopback(listen)
+
+
+def test_an_address_is_in_use_only_where_another_has_it() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = f"127.0.0.1:{other.getsockname()[1]}"
+        assert f"{taken} is in use" in str(unbound(taken))
+    assert "127.0.0.1:0 cannot be bound" in str(unbound("127.0.0.1:0"))

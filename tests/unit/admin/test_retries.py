@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-import pytest
-from troupe.admin.v1 import errors_pb2, wallet_service_pb2
+import asyncio
+from pathlib import Path
 
+import pytest
+from troupe.admin.v1 import errors_pb2, mempool_service_pb2, wallet_service_pb2
+
+from actors.mempool.messages import Admission, Submission, SubmitTransaction
+from admin.asks import Asker
 from admin.errors import Refusal
 from admin.retries import MAX_REMEMBERED, MAX_REQUEST_ID_CHARS, Retries
+from admin.services.mempool import MempoolService
+from tests.support.admin_stage import WAIT_S, staged
 
 Request = wallet_service_pb2.TransferRequest
 FIVE = Request(recipient="ab", amount=5, request_id="a")
@@ -50,3 +57,20 @@ def test_a_long_id_is_refused() -> None:
     with pytest.raises(Refusal) as caught:
         retries.recall("x" * (MAX_REQUEST_ID_CHARS + 1), FIVE)
     assert caught.value.field == "request_id"
+
+
+def test_a_retry_that_overtakes_the_answer_submits_nothing(tmp_path: Path) -> None:
+    request = mempool_service_pb2.SubmitTransactionRequest(raw=b"tx", request_id="a")
+    with staged(tmp_path) as stage:
+        stage.mempool.answer(SubmitTransaction, Submission(Admission.PENDING, bytes(32)))
+
+        async def submit_twice() -> list[mempool_service_pb2.SubmitTransactionResponse]:
+            asker = Asker(stage.supervisor.address, timeout_s=WAIT_S)
+            service = MempoolService(stage.house, asker)
+            return await asyncio.gather(
+                *(service.SubmitTransaction(request, None) for _ in range(2))
+            )
+
+        first, second = asyncio.run(submit_twice())
+        assert first == second
+        assert len(stage.mempool.of(SubmitTransaction)) == 1
