@@ -149,6 +149,7 @@ class Store(Reader):
     def __init__(self, connection: sqlite3.Connection, path: Path | None, network: Network) -> None:
         super().__init__(connection)
         self._path, self._network = path, network
+        self._tip: BlockRef | None = None
         self._pending: int | None = None
         """How many blocks are pending; None: to be counted."""
 
@@ -160,6 +161,14 @@ class Store(Reader):
             StoreError: The file is damaged, of another network or of a newer program.
         """
         return cls(open_store(path, network), path, network)
+
+    def tip(self) -> BlockRef:
+        """Remembered between writes: it is asked for with every message, and each question to SQLite
+        gives the interpreter away to whoever is busy.
+        """
+        if self._tip is None:
+            self._tip = super().tip()
+        return self._tip
 
     def reader(self) -> Reader:
         """A view of what is committed, for one user on any one thread.
@@ -178,9 +187,9 @@ class Store(Reader):
             yield
             self._db.execute("COMMIT" if keep else "ROLLBACK")
             if not keep:
-                self._pending = None
+                self._pending = self._tip = None
         except BaseException:
-            self._pending = None
+            self._pending = self._tip = None
             if self._db.in_transaction:  # after some errors of the disk SQLite has done it already
                 self._db.execute("ROLLBACK")
             raise
@@ -194,7 +203,7 @@ class Store(Reader):
 
     def connect(self, blocks: Iterable[tuple[Block, Mapping[bytes, Account]]]) -> None:
         """Append executed blocks, each with the accounts that it changed, to the canonical chain."""
-        db = self._db
+        self._tip, db = None, self._db
         for block, accounts in blocks:
             number = block.number
             db.execute("UPDATE blocks SET status = 1 WHERE hash = ? AND status <> 1", (block.hash,))
@@ -212,6 +221,7 @@ class Store(Reader):
 
     def disconnect_above(self, number: int) -> None:
         """Take the blocks above ``number`` off the canonical chain, with all that they did."""
+        self._tip = None
         for statement in (
             "DELETE FROM canonical WHERE number > ?",
             "DELETE FROM accounts WHERE height > ?",

@@ -142,6 +142,27 @@ def test_a_rehearsal_undoes_all_of_it(store: Store) -> None:
     assert store.header(CHAIN[0].hash) is None
 
 
+def test_the_remembered_tip_is_that_of_the_file_after_whatever_happens(store: Store) -> None:
+    reader = store.reader()
+
+    def agree() -> BlockRef:
+        assert store.tip() == reader.tip()
+        return store.tip()
+
+    agree()
+    connect(store, *CHAIN)
+    assert agree() == CHAIN[-1].ref
+    with contextlib.suppress(RuntimeError), store.transaction():
+        store.disconnect_above(1)
+        assert agree() == CHAIN[0].ref
+        raise RuntimeError
+    assert agree() == CHAIN[-1].ref
+    with store.transaction(keep=False):
+        store.disconnect_above(2)
+        assert agree() == CHAIN[1].ref
+    assert agree() == CHAIN[-1].ref
+
+
 def test_bytes_that_are_no_block_are_the_fault_of_the_file() -> None:
     with pytest.raises(StoreError):
         decode_stored(b"rubbish")
