@@ -19,7 +19,7 @@ from troupe.admin.v1 import (
     peer_service_pb2,
 )
 
-from actors.chain.messages import AccountView, BlockOutcome, SyncState
+from actors.chain.messages import AccountView, BlockDigest, BlockOutcome, SyncState
 from actors.ledger.network import Network
 from actors.ledger.types import HASH_BYTES, Block, BlockRef, Transaction
 from actors.mempool.messages import PooledTransaction
@@ -82,14 +82,14 @@ def transaction(tx: Transaction) -> ledger_pb2.Transaction:
     )
 
 
-def block_summary(block: Block) -> ledger_pb2.BlockSummary:
+def block_summary(digest: BlockDigest) -> ledger_pb2.BlockSummary:
     return ledger_pb2.BlockSummary(
-        number=block.number,
-        hash=block.hash.hex(),
-        parent_hash=block.parent_hash.hex(),
-        coinbase=block.coinbase.hex(),
-        transaction_count=len(block.transactions),
-        size_bytes=len(block.raw),
+        number=digest.number,
+        hash=digest.hash.hex(),
+        parent_hash=digest.parent_hash.hex(),
+        coinbase=digest.coinbase.hex(),
+        transaction_count=digest.transaction_count,
+        size_bytes=digest.size_bytes,
     )
 
 

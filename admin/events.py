@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from troupe.admin.v1 import event_pb2, ledger_pb2
+from troupe.admin.v1 import event_pb2
 
-from actors.chain.messages import BlockDigest, TipMoved
+from actors.chain.messages import TipMoved
 from actors.mempool.messages import TransactionAdded, TransactionRemoved
 from actors.miner.messages import MinerChanged
 from actors.peers.messages import PeerLinked, PeerUnlinked
@@ -90,19 +90,8 @@ def _convert_body(body: object) -> event_pb2.Event | None:
 def _tip_changed(moved: TipMoved) -> event_pb2.TipChanged:
     return event_pb2.TipChanged(
         tip=convert.block_ref(moved.tip),
-        connected=[_summary(digest) for digest in moved.connected],
-        disconnected=[_summary(digest) for digest in moved.disconnected],
+        connected=list(map(convert.block_summary, moved.connected)),
+        disconnected=list(map(convert.block_summary, moved.disconnected)),
         connected_count=moved.connected_count,
         disconnected_count=moved.disconnected_count,
-    )
-
-
-def _summary(digest: BlockDigest) -> ledger_pb2.BlockSummary:
-    return ledger_pb2.BlockSummary(
-        number=digest.number,
-        hash=digest.hash.hex(),
-        parent_hash=digest.parent_hash.hex(),
-        coinbase=digest.coinbase.hex(),
-        transaction_count=digest.transaction_count,
-        size_bytes=digest.size_bytes,
     )

@@ -129,41 +129,36 @@ class Guard(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
 
     def _unary(self, method: str, behaviour: Callable[..., Awaitable[Any]]) -> Any:
         async def call(requests: AsyncIterator[Any], context: Any) -> Any:
-            try:
+            async with self._boundary(method, context):
                 return await behaviour(_decoded(await _first(requests)), context)
-            except Refusal as refusal:
-                await refusal.abort(context)
-            except grpc.aio.AbortError:
-                raise
-            except asyncio.CancelledError:
-                if not self._stopping:
-                    raise
-                await stopping().abort(context)
-            except Exception as error:  # noqa: BLE001 - the boundary where a bug becomes a status
-                await _bug(method, error).abort(context)
 
         return call
 
     def _stream(self, method: str, behaviour: Callable[..., AsyncIterator[Any]]) -> Any:
         async def call(request: Any, context: Any) -> None:
-            try:
-                async with contextlib.aclosing(
-                    _closable(behaviour(_decoded(request), context))
-                ) as out:
+            async with self._boundary(method, context):
+                responses = _closable(behaviour(_decoded(request), context))
+                async with contextlib.aclosing(responses) as out:
                     async for response in out:
                         await context.write(response)
-            except Refusal as refusal:
-                await refusal.abort(context)
-            except grpc.aio.AbortError:
-                raise
-            except asyncio.CancelledError:
-                if not self._stopping:
-                    raise
-                await stopping().abort(context)
-            except Exception as error:  # noqa: BLE001 - the boundary where a bug becomes a status
-                await _bug(method, error).abort(context)
 
         return call
+
+    @contextlib.asynccontextmanager
+    async def _boundary(self, method: str, context: Any) -> AsyncIterator[None]:
+        """Whatever a method raises ends its call with a status and its details, and lets no text out."""
+        try:
+            yield
+        except Refusal as refusal:
+            await refusal.abort(context)
+        except grpc.aio.AbortError:
+            raise
+        except asyncio.CancelledError:
+            if not self._stopping:
+                raise
+            await stopping().abort(context)
+        except Exception as error:  # noqa: BLE001 - the boundary where a bug becomes a status
+            await _bug(method, error).abort(context)
 
     def _take_place(self, call: _Call) -> None:
         """Count a call from before its request, which may never come, to the end of its task."""

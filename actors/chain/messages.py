@@ -198,14 +198,15 @@ def tip_moved(change: TipChanged) -> TipMoved:
     """The news of a change."""
     return TipMoved(
         change.tip,
-        tuple(map(_digest, change.connected[-MAX_DIGESTS:])),
-        tuple(map(_digest, change.disconnected[:MAX_DIGESTS])),
+        tuple(map(digest_of, change.connected[-MAX_DIGESTS:])),
+        tuple(map(digest_of, change.disconnected[:MAX_DIGESTS])),
         len(change.connected),
         len(change.disconnected),
     )
 
 
-def _digest(block: Block) -> BlockDigest:
+def digest_of(block: Block) -> BlockDigest:
+    """The block in short."""
     return BlockDigest(
         number=block.number,
         hash=block.hash,

@@ -14,6 +14,7 @@ from actors.chain.messages import (
     GetTransaction,
     ListBlocks,
     SubmitBlock,
+    digest_of,
 )
 from actors.ledger.types import MAX_INTEGER
 from actors.runtime.events import GetPosition
@@ -83,7 +84,7 @@ class ChainService(chain_service_pb2_grpc.ChainServiceServicer):
         views = await self._asker.ask(self._house.chain, ListBlocks(begin, page.size))
         last = views[-1].block.number if views else 0
         return chain_service_pb2.ListBlocksResponse(
-            blocks=[convert.block_summary(view.block) for view in views],
+            blocks=[convert.block_summary(digest_of(view.block)) for view in views],
             next_page_token=page.token((last - 1).to_bytes(_NUMBER_BYTES)) if last > 0 else "",
             position=convert.position(*position),
         )

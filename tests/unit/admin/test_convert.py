@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from actors.chain.messages import digest_of
 from actors.ledger.keys import ED25519
 from admin import convert
 from admin.errors import Refusal
@@ -40,7 +41,7 @@ def test_a_block_shows_its_transactions_and_its_bytes() -> None:
         payee.public.hex(),
     )
     assert (one.nonce, one.amount, one.signature, one.raw) == (4, 25, tx.signature.hex(), tx.raw)
-    summary = convert.block_summary(block)
+    summary = convert.block_summary(digest_of(block))
     assert (summary.transaction_count, summary.size_bytes) == (1, len(block.raw))
 
 
