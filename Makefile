@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install protos lint types test test-all bench run devnet clean
+.PHONY: help install protos lint types test test-all sanitize bench run devnet clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -8,15 +8,22 @@ INSTALLED := $(VENV)/.installed
 DEV := $(VENV)/.dev
 PROTO_VENV := .venv-protos
 GENERATOR := $(PROTO_VENV)/.installed
+NATIVE := setup.py $(wildcard actors/miner/kernels/*.[ch])
 
 help:  ## show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(INSTALLED)  ## create .venv with troupe and its runtime dependencies
 
-$(INSTALLED): pyproject.toml constraints.txt
+# A module of older sources must not outlive a build that fails.
+$(INSTALLED): pyproject.toml constraints.txt $(NATIVE)
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@rm -f actors/miner/_native*.so
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	@$(BIN)/python -c 'from actors.miner.engines import plan_engine; plan = plan_engine(); \
+		names = ", ".join(kernel.name for kernel in plan.kernels); \
+		print(f"kernels of the native scan: {names}" if names else \
+		f"mining runs hashlib: {plan.note} (make -B install)")'
 	@touch $@
 
 $(DEV): $(INSTALLED)
@@ -49,6 +56,9 @@ test: $(DEV)  ## the tests, in under 5 minutes
 test-all: $(DEV)  ## the tests with more simulation seeds
 	@TROUPE_SEEDS=2000 $(BIN)/pytest -q
 
+sanitize: $(DEV)  ## the kernels' tests on a build that stops at bad memory accesses
+	@.ci/sanitize
+
 bench: $(DEV)  ## how fast it is on this machine
 	@PYTHONPATH=.:protos $(BIN)/python -m tests.bench
 
@@ -59,4 +69,5 @@ devnet: $(INSTALLED)  ## the same, by its own name
 
 clean:  ## remove what the other targets made
 	@rm -rf $(VENV) $(PROTO_VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	@rm -f actors/miner/_native*.so
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

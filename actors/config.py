@@ -71,6 +71,11 @@ class MempoolSettings:
     """Of all places, for senders without a balance: zero-amount transfers are free."""
 
 
+KERNEL_CHOICES = ("auto", "avx512", "sha_ni", "avx2", "armv8", "portable", "hashlib")
+"""How nonces can be scanned: by the best way there is, one kernel of the native scan, or ``hashlib`` in
+worker processes."""
+
+
 @dataclass(frozen=True, slots=True)
 class MinerSettings:
     """How a node mines."""
@@ -78,6 +83,8 @@ class MinerSettings:
     mine: bool = False
     threads: int = 1
     coinbase: bytes = b""
+    kernel: str = "auto"
+    """One of :data:`KERNEL_CHOICES`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,9 +33,9 @@ from actors.messaging.actor import MessagingActor
 from actors.messaging.messages import MessagingCommand
 from actors.miner.actor import MinerActor
 from actors.miner.engine import ScanEngine, ScanResult
+from actors.miner.engines import EnginePlan, NoKernelError, plan_engine
 from actors.miner.messages import MinerCommand
 from actors.miner.orders import MiningOrders
-from actors.miner.workers import WorkerEngine
 from actors.peers.actor import PeersActor
 from actors.peers.messages import PeersCommand
 from actors.runtime.actor import NodeActor
@@ -298,12 +298,12 @@ class Node:
         """Open everything and let the actors begin.
 
         Raises:
-            StartError: the directory, the store, the key or the port cannot be had.
+            StartError: the directory, the store, the key, the port or the kernel cannot be had.
         """
         try:
             self._open()
             self._begin()
-        except (DataDirError, StoreError, ListenError) as error:
+        except (DataDirError, StoreError, ListenError, NoKernelError) as error:
             self.stop()
             raise StartError(str(error)) from error
         except (ActorDownError, TimeoutError) as error:
@@ -321,8 +321,13 @@ class Node:
             self._supervisor = None
         self._resources.close()
 
+    def announce_engine(self) -> None:
+        """Say in the log what scans for nonces: for a node that has come up, with all around it."""
+        self._engine_plan.announce(self.settings.miner.threads)
+
     def _open(self) -> None:
         given = self._given
+        self._engine_plan: EnginePlan = plan_engine(given.miner.kernel)
         self.data_dir = DataDir(given.data_dir)
         self._resources.callback(self.data_dir.close)
         self.wallet: PrivateKey = self.data_dir.wallet_key(given.network.scheme, os.urandom)
@@ -368,7 +373,9 @@ class Node:
                 clock=self.clock,
                 conn_ids=conn_ids,
             ),
-            build_engine=lambda miner: WorkerEngine(miner, self.settings.miner.threads),
+            build_engine=lambda miner: self._engine_plan.build(
+                miner, self.settings.miner.threads, self.clock.now_s
+            ),
         )
         self._supervisor, self.addresses = assemble(self.settings, machine)
         self._supervisor.start_members()

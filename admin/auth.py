@@ -54,6 +54,7 @@ PERMISSIONS: Final[Mapping[str, str]] = MappingProxyType(
             "MempoolService/SubmitTransaction": "mempool:write",
             "MinerService/GetMiner": "miner:read",
             "MinerService/StartMining": "miner:write",
+            "MinerService/UpdateMiner": "miner:write",
             "MinerService/StopMining": "miner:write",
             "MinerService/GenerateBlocks": "miner:write",
             "WalletService/GetAddress": "wallet:read",

@@ -183,6 +183,8 @@ def miner(info: MinerInfo) -> miner_service_pb2.Miner:
         stale_block_count=info.blocks_stale,
         template_number=info.template_height,
         engine=info.engine,
+        native=info.native,
+        engine_note=info.engine_note,
     )
 
 

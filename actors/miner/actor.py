@@ -9,12 +9,10 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import assert_never
 
 from actors.chain.messages import BlockMined, BlockOutcome, MinedVerdict, TipChanged
-from actors.config import MinerSettings
 from actors.ledger.network import Network
 from actors.ledger.types import AccountLookup, Block, BlockRef, Transaction
 from actors.ledger.work import has_work
@@ -38,10 +36,12 @@ from actors.miner.messages import (
     MinerRefusal,
     StartMining,
     StopMining,
+    UpdateMiner,
 )
 from actors.miner.orders import MiningOrders
 from actors.miner.rate import HashRate
 from actors.miner.template import draft_block, seal, template_of
+from actors.miner.waiting import Generate, HandedIn
 from actors.runtime.actor import NodeActor
 from actors.runtime.address import Address
 from actors.runtime.clock import Clock, Timer
@@ -52,8 +52,8 @@ log = logging.getLogger(__name__)
 REFRESH_EVERY_S = 1.0
 """A change of the pool replaces the template at most so often; a change of the tip always does."""
 MAX_THREADS = 256
-"""Each is a process and a connection to it, of which a system allows some thousand; beyond what the
-largest machines have, a number is a slip."""
+"""Each may be a process and a connection to it, of which a system allows some thousand; beyond what
+the largest machines have, a number is a slip."""
 MAX_WAITING_GENERATES = 64
 """Each waits for the blocks before it; a run of blocks is asked for one by one anyway."""
 MAX_LIVE_JOBS = 2
@@ -68,23 +68,6 @@ class _Refresh:
 MinerInput = (
     MinerCommand | TipChanged | PoolChanged | Candidates | MinedVerdict | ScanResult | _Refresh
 )
-
-
-@dataclass(frozen=True, slots=True)
-class _Generate:
-    """Somebody waits for a block to this coinbase."""
-
-    coinbase: bytes
-    token: object
-    answer: Future[BlockRef | MinerRefusal]
-
-
-@dataclass(frozen=True, slots=True)
-class _HandedIn:
-    """A found block that the chain has not yet judged, and who waits for it."""
-
-    block: Block
-    generate: _Generate | None
 
 
 class MinerActor(NodeActor):
@@ -111,8 +94,9 @@ class MinerActor(NodeActor):
         self._tip: BlockRef
         self._mining = False
         self._threads, self._coinbase = orders.settings.threads, orders.settings.coinbase
-        self._generates: deque[_Generate] = deque()
-        self._handed_in: _HandedIn | None = None
+        self._generates: deque[Generate] = deque()
+        self._handed_in: HandedIn | None = None
+        self._candidates: tuple[Transaction, ...] = ()  # the last that the mempool gave
         self._scanned: Block | None = None  # the block that the engine works on
         self._live_jobs: dict[int, Block] = {}  # whose nonces still count, newest last
         self._last_job_id = 0
@@ -123,6 +107,7 @@ class MinerActor(NodeActor):
 
     def on_start(self) -> None:
         self._tip = self._read_tip()
+        self._engine.set_threads(self._threads)  # the orders of the incarnation before
         if self._orders.settings.mine:
             refusal = self._start(StartMining())
             if refusal is not None:
@@ -146,6 +131,8 @@ class MinerActor(NodeActor):
         match message:
             case StartMining():
                 return self._start(message)
+            case UpdateMiner(threads, coinbase):
+                return self._update(threads, coinbase)
             case StopMining():
                 self._stop_mining()
             case GetMiner():
@@ -159,7 +146,8 @@ class MinerActor(NodeActor):
             case PoolChanged():
                 self._on_pool_changed()
             case Candidates(_, transactions):
-                self._scan(transactions)
+                self._candidates = transactions
+                self._scan()
             case MinedVerdict():
                 self._settle(message)
             case ScanProgress(_, hashes):
@@ -180,23 +168,40 @@ class MinerActor(NodeActor):
     # -- commands -------------------------------------------------------------------------------
 
     def _start(self, command: StartMining) -> MinerRefusal | None:
-        threads = self._threads if command.threads is None else command.threads
         coinbase = self._coinbase if command.coinbase is None else command.coinbase
-        if not 1 <= threads <= MAX_THREADS:
-            return MinerRefusal.BAD_THREADS
-        refusal = self._judge_coinbase(coinbase)
+        refusal = self._update(command.threads, coinbase)
         if refusal is not None:
             return refusal
-        if threads != self._threads:
-            self._abandon()
-        self._threads, self._coinbase = threads, coinbase
-        self._orders.settings = MinerSettings(mine=True, threads=threads, coinbase=coinbase)
+        self._orders.settings = replace(self._orders.settings, mine=True)
         if not self._mining:
-            log.info("mining with %d threads of %s", threads, self._engine.name)
+            log.info("mining with %d threads of %s", self._threads, self._engine.name)
             self._mining = True
             self._rate.restart(self._clock.now_s())
             self._events.tell(Happened(MinerChanged(mining=True)))
-        self._ask_candidates()
+            self._ask_candidates()
+        return None
+
+    def _update(self, threads: int | None, coinbase: bytes | None) -> MinerRefusal | None:
+        """Take over both or none. Other threads go on with the job; only another coinbase replaces it."""
+        if threads is not None and not 1 <= threads <= MAX_THREADS:
+            return MinerRefusal.BAD_THREADS
+        refusal = None if coinbase is None else self._judge_coinbase(coinbase)
+        if refusal is not None:
+            return refusal
+        if threads is not None and threads != self._threads:
+            try:
+                self._engine.set_threads(threads)
+            except OSError as error:
+                log.error("%d threads cannot scan: %s", threads, error)  # noqa: TRY400 - no bug
+                return MinerRefusal.BAD_THREADS
+            log.info("scanning with %d threads, %d before", threads, self._threads)
+            self._threads = threads
+        former, self._coinbase = self._coinbase, coinbase or self._coinbase
+        self._orders.settings = replace(
+            self._orders.settings, threads=self._threads, coinbase=self._coinbase
+        )
+        if self._coinbase != former and self._mining:
+            self._go_on()
         return None
 
     def _stop_mining(self) -> None:
@@ -220,7 +225,7 @@ class MinerActor(NodeActor):
             return refusal
         if len(self._generates) >= MAX_WAITING_GENERATES:
             return MinerRefusal.BUSY
-        self._generates.append(_Generate(coinbase, token, self.defer()))
+        self._generates.append(Generate(coinbase, token, self.defer()))
         if len(self._generates) == 1:
             self._ask_candidates()
         return None
@@ -256,12 +261,14 @@ class MinerActor(NodeActor):
             mining=self._mining,
             threads=self._threads,
             coinbase=self._coinbase,
-            hash_rate=self._rate.per_second(self._clock.now_s()),
+            hash_rate=self._rate.per_second(self._clock.now_s()) if self._mining else 0.0,
             hashes=self._hashes,
             blocks_found=self._found,
             blocks_stale=self._stale,
             template_height=None if self._scanned is None else self._scanned.number,
             engine=self._engine.name,
+            native=self._engine.native,
+            engine_note=self._engine.note,
         )
 
     # -- templates ------------------------------------------------------------------------------
@@ -271,7 +278,14 @@ class MinerActor(NodeActor):
         self._tip = tip
         if self._scanned is None or self._scanned.parent_hash != tip.hash:
             self._abandon()
-            self._ask_candidates()
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Scan at once with the candidates that are known, and look for better ones: however much the
+        mempool has to do, a new tip does not wait for it.
+        """
+        self._scan()
+        self._ask_candidates()
 
     def _on_pool_changed(self) -> None:
         waited_s = self._clock.now_s() - self._asked_s
@@ -293,12 +307,12 @@ class MinerActor(NodeActor):
     def _is_wanted(self) -> bool:
         return (self._mining or bool(self._generates)) and self._handed_in is None
 
-    def _scan(self, candidates: tuple[Transaction, ...]) -> None:
-        """Let the engine work on the block that these candidates give, if that is another one."""
+    def _scan(self) -> None:
+        """Let the engine work on the block that the candidates give, if that is another one."""
         if not self._is_wanted():
             return  # stopped or solved in the meantime
         coinbase = self._generates[0].coinbase if self._generates else self._coinbase
-        block = draft_block(self._network, self._tip, self._accounts, coinbase, candidates)
+        block = draft_block(self._network, self._tip, self._accounts, coinbase, self._candidates)
         if block == self._scanned:
             return
         self._scanned = block
@@ -306,7 +320,6 @@ class MinerActor(NodeActor):
         self._live_jobs[self._last_job_id] = block
         if len(self._live_jobs) > MAX_LIVE_JOBS:
             del self._live_jobs[next(iter(self._live_jobs))]
-        self._engine.set_threads(self._threads)
         template = template_of(block, self._network.difficulty)
         try:
             self._engine.start(ScanJob(self._last_job_id, template))
@@ -349,7 +362,7 @@ class MinerActor(NodeActor):
         generate = None
         if self._generates and self._generates[0].coinbase == block.coinbase:
             generate = self._generates.popleft()
-        self._handed_in = _HandedIn(block, generate)
+        self._handed_in = HandedIn(block, generate)
         self._chain.tell(BlockMined(block, self._me))
 
     def _settle(self, message: MinedVerdict) -> None:
@@ -370,7 +383,7 @@ class MinerActor(NodeActor):
             log.error("our own block is invalid: %s", verdict.violation)
             self._refresh_after(REFRESH_EVERY_S)  # no faster: the next one may be no better
         else:
-            self._ask_candidates()
+            self._go_on()
 
     def _restart_engine(self) -> None:
         """Begin anew, after a pause, with an engine that failed."""

@@ -27,7 +27,7 @@ class ScanJob:
 
 @dataclass(frozen=True, slots=True)
 class ScanProgress:
-    """So many more hashes were tried, in vain. Tell."""
+    """So many more hashes were tried, in vain; what was cancelled counts too. Tell."""
 
     job_id: int
     hashes: int
@@ -35,7 +35,7 @@ class ScanProgress:
 
 @dataclass(frozen=True, slots=True)
 class ScanFound:
-    """A nonce that solves the job's template, and how many more hashes it took. Tell."""
+    """A nonce that solves the job's template, and how many more hashes it took; once a job. Tell."""
 
     job_id: int
     nonce: int
@@ -44,7 +44,7 @@ class ScanFound:
 
 @dataclass(frozen=True, slots=True)
 class ScanExhausted:
-    """No nonce of the job solves it. Tell."""
+    """No nonce of the job solves it; all were tried. Tell."""
 
     job_id: int
 
@@ -62,7 +62,15 @@ class ScanEngine(Protocol):
 
     @property
     def name(self) -> str:
-        """What people see."""
+        """What people see: the kernel that scans."""
+
+    @property
+    def native(self) -> bool:
+        """Whether it scans at the speed of the processor."""
+
+    @property
+    def note(self) -> str:
+        """A sentence for people on why it is this engine; empty: as it should be."""
 
     def start(self, job: ScanJob) -> None:
         """Scan this job instead of the one before. Its results bear its id; late ones may come.
@@ -75,7 +83,11 @@ class ScanEngine(Protocol):
         """Scan nothing, soon, until the next start."""
 
     def set_threads(self, threads: int) -> None:
-        """How many scan at once, from the next start on at the latest."""
+        """How many scan at once, from now on: those who join or leave do not disturb the job.
+
+        Raises:
+            OSError: the system has no more processes or threads; as many scan as before.
+        """
 
     def stop(self) -> None:
         """Cancel and let go of threads and processes; a later start takes them up again."""

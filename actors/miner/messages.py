@@ -23,7 +23,14 @@ class MinerRefusal(Enum):
 
 @dataclass(frozen=True, slots=True)
 class MinerInfo:
-    """The miner as people see it. ``hash_rate`` in hashes a second, a moving average. Value."""
+    """The miner as people see it. Value.
+
+    Attributes:
+        hash_rate: Hashes a second, a moving average; 0 while it does not mine.
+        engine: The kernel that scans.
+        native: Whether that is the native scan's.
+        engine_note: Why it is that engine; empty: as it should be.
+    """
 
     mining: bool
     threads: int
@@ -34,11 +41,23 @@ class MinerInfo:
     blocks_stale: int
     template_height: int | None
     engine: str
+    native: bool
+    engine_note: str
 
 
 @dataclass(frozen=True, slots=True)
 class StartMining(Ask["MinerRefusal | None"]):
     """Mine until told to stop; None keeps what was configured. None: done. Ask: refusal or None."""
+
+    threads: int | None = None
+    coinbase: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateMiner(Ask["MinerRefusal | None"]):
+    """Mine with so many threads, or for this coinbase, from now on or when next started; None keeps
+    what is. Other threads go on with the same template. None: done. Ask: refusal or None.
+    """
 
     threads: int | None = None
     coinbase: bytes | None = None
@@ -79,4 +98,4 @@ class MinerChanged:
     mining: bool
 
 
-MinerCommand = StartMining | StopMining | GetMiner | GenerateBlock | AbandonGenerate
+MinerCommand = StartMining | UpdateMiner | StopMining | GetMiner | GenerateBlock | AbandonGenerate

@@ -23,10 +23,10 @@ def draft_block(
 ) -> Block:
     """The block to solve on ``parent``, at nonce 0, with those candidates that are valid there.
 
-    The candidates are the mempool's, which has verified their signatures.
+    The candidates are the mempool's, which has held them to policy and verified their signatures.
     """
     block, _ = build_block(
-        network, parent, accounts, coinbase, candidates, signature_known=lambda _tx_id: True
+        network, parent, accounts, coinbase, candidates, vetted=lambda _tx_id: True
     )
     return block
 

@@ -19,15 +19,6 @@ LOWEST_PRIORITY = 19
 
 
 @dataclass(frozen=True, slots=True)
-class Assignment:
-    """A job, and which of its chunks are this worker's: every ``shares``-th, from ``share`` on."""
-
-    job: ScanJob
-    share: int
-    shares: int
-
-
-@dataclass(frozen=True, slots=True)
 class Rest:
     """Scan nothing until there is another assignment."""
 
@@ -37,7 +28,8 @@ class End:
     """The process is to end."""
 
 
-Order = Assignment | Rest | End
+Order = ScanJob | Rest | End
+"""A job's ``first`` and ``end`` are those of the worker's own part of it."""
 
 
 def main(handle: int) -> None:
@@ -53,16 +45,14 @@ def main(handle: int) -> None:
 def follow_orders(connection: Connection) -> None:
     """Work on the newest order; each one cuts short what the one before began."""
     while not isinstance(order := connection.recv(), End):
-        if isinstance(order, Assignment):
+        if isinstance(order, ScanJob):
             work(order, connection)
 
 
-def work(assignment: Assignment, connection: Connection) -> None:
-    """Scan this worker's chunks until one is solved, all are used up, or another order waits."""
-    job = assignment.job
+def work(job: ScanJob, connection: Connection) -> None:
+    """Scan a part of a job until it is solved, used up, or another order waits."""
     chunk = CHECKS_PER_CHUNK * nonces_per_check(job.template)
-    first = job.first + assignment.share * chunk
-    for start in range(first, job.end, assignment.shares * chunk):
+    for start in range(job.first, job.end, chunk):
         nonce, hashes = scan(
             job.template, start, min(chunk, job.end - start), cancelled=connection.poll
         )

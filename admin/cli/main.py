@@ -22,6 +22,7 @@ SECTIONS: Final = {
         "run": "run:run",
         "devnet": "devnet:devnet",
         "verify": "verify:command",
+        "bench": "bench:bench",
     },
     "The node that runs": {
         "status": "node_commands:status",

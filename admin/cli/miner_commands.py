@@ -9,6 +9,7 @@ from troupe.admin.v1.miner_service_pb2 import (
     Miner,
     StartMiningRequest,
     StopMiningRequest,
+    UpdateMinerRequest,
 )
 
 from admin.cli import views
@@ -22,6 +23,15 @@ from admin.cli.text import count, plural
 MAX_GENERATED = 10_000
 """ADMIN_API: the most that one call generates."""
 
+MAX_THREADS = 256
+"""ADMIN_API: the most that the miner is given."""
+
+_THREADS = click.option(
+    "--threads",
+    type=click.IntRange(1, MAX_THREADS),
+    metavar="N",
+    help="How many threads. [default: as before]",
+)
 _COINBASE = click.option(
     "--coinbase", type=Hex(), help="The address to credit. [default: as configured]"
 )
@@ -29,19 +39,19 @@ _COINBASE = click.option(
 
 @click.group(
     invoke_without_command=True,
-    epilog=examples("troupe miner", "troupe miner start --threads 2", "troupe miner stop"),
+    epilog=examples(
+        "troupe miner", "troupe miner start --threads 2", "troupe miner update --threads 4"
+    ),
 )
 @with_session
 def miner(session: Session) -> None:
-    """Start and stop the miner, or show what it does."""
+    """Start, direct and stop the miner, or show what it does."""
     if click.get_current_context().invoked_subcommand is None:
         _status(session)
 
 
 @miner.command(epilog=examples("troupe miner start", "troupe miner start --threads 2"))
-@click.option(
-    "--threads", type=click.IntRange(min=1), help="How many threads. [default: as before]"
-)
+@_THREADS
 @_COINBASE
 @with_session
 def start(session: Session, threads: int | None, coinbase: str | None) -> None:
@@ -49,6 +59,22 @@ def start(session: Session, threads: int | None, coinbase: str | None) -> None:
     client = session.client
     request = StartMiningRequest(threads=threads, coinbase=coinbase)
     _show(session, client.call(client.miner.StartMining, request).miner)
+
+
+@miner.command(
+    epilog=examples("troupe miner update --threads 4", "troupe miner update --coinbase HEX")
+)
+@_THREADS
+@_COINBASE
+@with_session
+def update(session: Session, threads: int | None, coinbase: str | None) -> None:
+    """Change threads or coinbase, whether it mines now or not; other threads lose no work."""
+    if threads is None and coinbase is None:
+        message = "Nothing to change: give --threads, --coinbase or both."
+        raise click.UsageError(message)
+    client = session.client
+    request = UpdateMinerRequest(threads=threads, coinbase=coinbase)
+    _show(session, client.call(client.miner.UpdateMiner, request).miner)
 
 
 @miner.command(epilog=examples("troupe miner stop"))

@@ -66,17 +66,23 @@ def _keep(ctx: click.Context, param: click.Parameter, value: object) -> None:
         setattr(target_of(ctx), param.name, Format(value) if param.name == "output" else value)
 
 
+def output_option(command: Command) -> Command:
+    """Add ``--output`` alone: for a command that has to do with no node."""
+    return click.option(
+        "-o",
+        "--output",
+        type=click.Choice([each.value for each in Format]),
+        help="How to write results. [default: table]",
+        expose_value=False,
+        callback=_keep,
+    )(command)
+
+
 def target_options(command: Command) -> Command:
     """Add ``--data-dir``, ``--admin``, ``--token-file`` and ``--output``."""
     kept: dict[str, Any] = {"expose_value": False, "callback": _keep}
     for decorate in (
-        click.option(
-            "-o",
-            "--output",
-            type=click.Choice([each.value for each in Format]),
-            help="How to write results. [default: table]",
-            **kept,
-        ),
+        output_option,
         click.option(
             "--token-file",
             type=click.Path(dir_okay=False, path_type=Path),

@@ -51,7 +51,7 @@ def run(ctx: click.Context, /, *, die_with_parent: bool, **_: object) -> None:
             serve(
                 node,
                 lambda: launch(node, shutdown=lambda: stops.request("ShutdownNode")),
-                lambda admin_address: _describe(node, admin_address),
+                lambda admin_address: _introduce(node, admin_address),
                 stops,
             )
         except (StartError, AdminBindError) as error:
@@ -61,7 +61,9 @@ def run(ctx: click.Context, /, *, die_with_parent: bool, **_: object) -> None:
             raise CliError(message) from error
 
 
-def _describe(node: Node, admin_address: str) -> Started:
+def _introduce(node: Node, admin_address: str) -> Started:
+    """Say what scans, in the log, and all else, for the banner: nothing can fail any more."""
+    node.announce_engine()
     settings = node.settings
     return Started(
         version=VERSION,

@@ -16,7 +16,7 @@ from typing import Any, Final, TypeVar
 import click
 from click.core import ParameterSource
 
-from actors.config import MinerSettings, PeersSettings, Settings
+from actors.config import KERNEL_CHOICES, MinerSettings, PeersSettings, Settings
 from actors.ledger.network import MAIN, NETWORKS, Network, NetworkError, parse_network
 from admin.cli.exits import CliError, ExitCode
 from admin.cli.options import Target, default_data_dir
@@ -194,6 +194,12 @@ SETTINGS: Final = (
         "The address that mined blocks are credited to.",
         default_text="the node's own",
     ),
+    Definition(
+        "kernel",
+        click.Choice(KERNEL_CHOICES),
+        "What to scan nonces with.",
+        MinerSettings().kernel,
+    ),
     Definition("log_level", click.Choice(LOG_LEVELS), "The least of what to log.", "info"),
 )
 _BY_NAME: Final = {definition.name: definition for definition in SETTINGS}
@@ -319,6 +325,7 @@ def chosen(ctx: click.Context, target: Target) -> Chosen:
             mine=bool(get["mine"]),
             threads=threads,
             coinbase=_coinbase(str(get["coinbase"] or ""), network),
+            kernel=str(get["kernel"]),
         ),
     )
     return Chosen(settings, str(get["log_level"]), values)

@@ -38,9 +38,9 @@ def node(data: Data) -> Facts:
     mempool = ABSENT
     if pending is not None:
         mempool = f"{count(pending)} pending, {count(data['mempool_queued_count'])} queued"
-    mining = yes_no(data["mining"])
+    mining, note = yes_no(data["mining"]), data["miner_engine_note"]
     if data["mining"]:
-        mining += f", {hash_rate(data['hashes_per_s'])}"
+        mining += f", {hash_rate(data['hashes_per_s'])}, {data['miner_engine']}"
     return Facts(
         (
             ("state", state),
@@ -50,6 +50,7 @@ def node(data: Data) -> Facts:
             ("peers", count(data["peer_count"])),
             ("mempool", mempool),
             ("mining", mining),
+            *((("engine", f"{data['miner_engine']}: {note}"),) if note else ()),
             ("listening", listening),
             ("up", duration(data["uptime_s"])),
             ("version", f"{data['name']} {data['version']}"),
@@ -244,9 +245,17 @@ def miner(data: Data) -> Facts:
             ("found", plural(data["found_block_count"], "block")),
             ("stale", plural(data["stale_block_count"], "block")),
             ("hashes", count(data["hash_count"])),
-            ("engine", data["engine"] or ABSENT),
+            ("engine", _engine(data)),
         )
     )
+
+
+def _engine(data: Data) -> str:
+    """What scans, how, and why not faster."""
+    if data["native"]:
+        return f"{data['engine']}, native"
+    note = f": {data['engine_note']}" if data["engine_note"] else ""
+    return f"{data['engine'] or ABSENT}, not native{note}"
 
 
 def event(data: Data) -> str:

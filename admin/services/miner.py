@@ -15,6 +15,7 @@ from actors.miner.messages import (
     MinerRefusal,
     StartMining,
     StopMining,
+    UpdateMiner,
 )
 from admin import convert
 from admin.asks import Asker
@@ -42,11 +43,20 @@ class MinerService(miner_service_pb2_grpc.MinerServiceServicer):
     async def StartMining(
         self, request: miner_service_pb2.StartMiningRequest, _context: Any
     ) -> miner_service_pb2.StartMiningResponse:
-        threads = request.threads if request.HasField("threads") else None
-        refusal = await self._asker.ask(self._house.miner, StartMining(threads, _coinbase(request)))
+        command = StartMining(_threads(request), _coinbase(request))
+        refusal = await self._asker.ask(self._house.miner, command)
         if refusal is not None:
             raise miner_refusal(refusal)
         return miner_service_pb2.StartMiningResponse(miner=await self._miner())
+
+    async def UpdateMiner(
+        self, request: miner_service_pb2.UpdateMinerRequest, _context: Any
+    ) -> miner_service_pb2.UpdateMinerResponse:
+        command = UpdateMiner(_threads(request), _coinbase(request))
+        refusal = await self._asker.ask(self._house.miner, command)
+        if refusal is not None:
+            raise miner_refusal(refusal)
+        return miner_service_pb2.UpdateMinerResponse(miner=await self._miner())
 
     async def StopMining(
         self, _request: miner_service_pb2.StopMiningRequest, _context: Any
@@ -75,8 +85,17 @@ class MinerService(miner_service_pb2_grpc.MinerServiceServicer):
         return convert.miner(await self._asker.ask(self._house.miner, GetMiner()))
 
 
+def _threads(
+    request: miner_service_pb2.StartMiningRequest | miner_service_pb2.UpdateMinerRequest,
+) -> int | None:
+    """How many it can run is the miner's to say."""
+    return request.threads if request.HasField("threads") else None
+
+
 def _coinbase(
-    request: miner_service_pb2.StartMiningRequest | miner_service_pb2.GenerateBlocksRequest,
+    request: miner_service_pb2.StartMiningRequest
+    | miner_service_pb2.UpdateMinerRequest
+    | miner_service_pb2.GenerateBlocksRequest,
 ) -> bytes | None:
     """Whether it is a public key of the network is the miner's to say."""
     if not request.HasField("coinbase"):

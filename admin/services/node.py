@@ -62,6 +62,7 @@ class NodeService(node_service_pb2_grpc.NodeServiceServicer):
             node.mempool_pending_count, node.mempool_queued_count = pool.pending, pool.queued
         if isinstance(miner, MinerInfo):
             node.mining, node.hashes_per_s = miner.mining, miner.hash_rate
+            node.miner_engine, node.miner_engine_note = miner.engine, miner.engine_note
         self._set_state(
             node, syncing=isinstance(chain, ChainInfo) and chain.sync is not SyncState.IDLE
         )

@@ -45,14 +45,6 @@ NODE = node_service_pb2.Node(
     listen_address="127.0.0.1:18750",
     advertise_address="127.0.0.1:18750",
 )
-MINER = miner_service_pb2.Miner(
-    mining=True,
-    threads=2,
-    coinbase=KEY,
-    hashes_per_s=2_000_000,
-    template_number=13,
-    engine="hashlib",
-)
 
 
 @pytest.fixture
@@ -237,36 +229,6 @@ def test_the_mempool_is_shown_with_its_transactions(shell: Shell) -> None:
     assert data["transactions"][0]["transaction"]["amount"] == 25
     asked = shell.node.asked("ListTransactions")[-1]
     assert (asked.sender, asked.page_size) == (KEY, 5)
-
-
-@pytest.mark.parametrize(
-    ("line", "method"),
-    [
-        ("miner", "GetMiner"),
-        ("miner status", "GetMiner"),
-        ("miner start --threads 2", "StartMining"),
-        ("miner stop", "StopMining"),
-    ],
-)
-def test_the_miner_is_directed_and_shown(shell: Shell, line: str, method: str) -> None:
-    shell.answers(
-        GetMiner=miner_service_pb2.GetMinerResponse(miner=MINER),
-        StartMining=miner_service_pb2.StartMiningResponse(miner=MINER),
-        StopMining=miner_service_pb2.StopMiningResponse(miner=MINER),
-    )
-    text = shell(line).stdout
-    assert "mining block 13" in text
-    assert "2.00 MH/s" in text
-    assert shell.data(line)["threads"] == 2
-    assert len(shell.node.asked(method)) == 2
-
-
-def test_what_the_miner_keeps_is_not_sent(shell: Shell) -> None:
-    shell.answers(StartMining=miner_service_pb2.StartMiningResponse(miner=MINER))
-    shell("miner start")
-    (asked,) = shell.node.asked("StartMining")
-    assert not asked.HasField("threads")
-    assert not asked.HasField("coinbase")
 
 
 def generated(count: int) -> list[miner_service_pb2.GenerateBlocksResponse]:

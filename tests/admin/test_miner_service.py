@@ -19,6 +19,7 @@ from actors.miner.messages import (
     MinerRefusal,
     StartMining,
     StopMining,
+    UpdateMiner,
 )
 from tests.support.admin_stage import DEFER, WAIT_S, AdminStage, miner_info, refusal_of
 
@@ -43,6 +44,7 @@ def test_get_miner_shows_what_it_does(stage: AdminStage, stub: Stub) -> None:
     )
     assert (shown.found_block_count, shown.stale_block_count, shown.template_number) == (4, 1, 7)
     assert (shown.coinbase, shown.engine) == ("01" * 32, "test")
+    assert (shown.native, shown.engine_note) == (False, "a test")
 
 
 @pytest.mark.parametrize(
@@ -62,6 +64,44 @@ def test_start_mining_tells_the_miner_and_shows_it(
     stage.miner.answer(GetMiner, miner_info(mining=True))
     assert stub.StartMining(request_).miner.mining
     assert stage.miner.of(StartMining) == [told]
+
+
+@pytest.mark.parametrize(
+    ("request_", "told"),
+    [
+        (pb.UpdateMinerRequest(), UpdateMiner(None, None)),
+        (pb.UpdateMinerRequest(threads=4), UpdateMiner(4, None)),
+        (pb.UpdateMinerRequest(coinbase=COINBASE), UpdateMiner(None, bytes.fromhex(COINBASE))),
+    ],
+)
+def test_update_miner_tells_the_miner_and_shows_it(
+    stage: AdminStage, stub: Stub, request_: pb.UpdateMinerRequest, told: UpdateMiner
+) -> None:
+    stage.miner.answer(UpdateMiner, None)
+    assert stub.UpdateMiner(request_).miner.threads == 2
+    assert stage.miner.of(UpdateMiner) == [told]
+
+
+@pytest.mark.parametrize(
+    ("refusal", "reason", "fields"),
+    [
+        (MinerRefusal.NO_COINBASE, "NO_COINBASE", ()),
+        (MinerRefusal.BAD_COINBASE, "FIELD_INVALID", ("coinbase",)),
+        (MinerRefusal.BAD_THREADS, "FIELD_INVALID", ("threads",)),
+    ],
+)
+def test_an_update_that_is_refused_says_why(
+    stage: AdminStage, stub: Stub, refusal: MinerRefusal, reason: str, fields: tuple[str, ...]
+) -> None:
+    stage.miner.answer(UpdateMiner, refusal)
+    refused = refusal_of(lambda: stub.UpdateMiner(pb.UpdateMinerRequest(threads=9)))
+    assert (refused.reason, refused.fields) == (reason, fields)
+
+
+def test_a_coinbase_that_is_no_hex_never_reaches_the_miner(stage: AdminStage, stub: Stub) -> None:
+    refused = refusal_of(lambda: stub.UpdateMiner(pb.UpdateMinerRequest(coinbase="XY")))
+    assert (refused.reason, refused.fields) == ("FIELD_INVALID", ("coinbase",))
+    assert stage.miner.of(UpdateMiner) == []
 
 
 def test_stop_mining_tells_the_miner_and_shows_it(stage: AdminStage, stub: Stub) -> None:

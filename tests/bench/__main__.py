@@ -23,6 +23,9 @@ from actors.ledger.keys import ED25519, P192_SHA1, KeyScheme
 from actors.ledger.network import Network
 from actors.ledger.state import apply_block, check_transaction
 from actors.ledger.types import Account, Block
+from actors.miner.bench import Row, measure
+from actors.miner.engines import HASHLIB, plan_engine
+from admin.cli.bench import TIMING, thread_counts
 from tests.support.ledger import EASY_MAIN, EASY_WORKSHOP, key, transfer
 from tests.support.process import NodeProcess, easy_network_file
 from tests.support.wire_client import REQUEST, RESPONSE, WireClient, frame, message
@@ -183,8 +186,25 @@ def sync(node: NodeProcess, folder: Path, network_file: str) -> Iterator[Figure]
         yield Figure("sync of empty blocks", blocks / (time.perf_counter() - begun_s), "1/s")
 
 
+def proof_of_work() -> Iterator[Figure]:
+    """What ``troupe bench pow`` measures, of the kernel that mining uses."""
+    plan = plan_engine()
+    selected = plan.kernels[0].name if plan.kernels else HASHLIB
+    run = measure(plan.kernels[:1], selected, thread_counts(), TIMING)
+    while True:
+        try:
+            next(run)
+        except StopIteration as end:
+            rows: tuple[Row, ...] = end.value
+            break
+    for row in rows:
+        what = f"{row.kernel}, block of {row.transactions}, threads: {row.threads}"
+        yield Figure(f"scan nonces with {what}", row.mh_per_s, "MH/s")
+
+
 def figures() -> Iterator[Figure]:
     yield from ledger()
+    yield from proof_of_work()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         yield from store(folder)

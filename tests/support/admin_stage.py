@@ -203,7 +203,7 @@ def chain_info(
 
 def miner_info(*, mining: bool = False) -> miner.MinerInfo:
     return miner.MinerInfo(
-        mining, 2, b"\x01" * 32, 1_500.5, 99, 4, 1, 7 if mining else None, "test"
+        mining, 2, b"\x01" * 32, 1_500.5, 99, 4, 1, 7 if mining else None, "test", False, "a test"
     )
 
 

@@ -37,10 +37,13 @@ class IdleEngine:
     """An engine that only notes its orders: the test says what it finds."""
 
     name = "idle"
+    native = True
+    note = "for a test"
 
     def __init__(self) -> None:
         self.orders: list[object] = []
         self.exhausted = False
+        self.threads = 1
 
     def start(self, job: ScanJob) -> None:
         if self.exhausted:
@@ -51,7 +54,10 @@ class IdleEngine:
         self.orders.append("cancel")
 
     def set_threads(self, threads: int) -> None:
-        if threads != 1:
+        if self.exhausted:
+            raise OSError(11, "Resource temporarily unavailable")
+        if threads != self.threads:
+            self.threads = threads
             self.orders.append(threads)
 
     def stop(self) -> None:
@@ -136,11 +142,10 @@ class MinerStage:
         return len([each for each in self.mempool.take() if isinstance(each, GetCandidates)])
 
     def offer(self, *transactions: Transaction) -> ScanJob:
-        """Answer the miner's question for candidates; the job that it gives the engine."""
+        """Answer the miner's question for candidates; the job that the engine then has."""
         assert self.asked() == 1
-        self.engine.take()
         self.tell(Candidates(1, transactions))
-        (job,) = self.engine.take()
+        job = self.engine.take()[-1]
         assert isinstance(job, ScanJob)
         return job
 

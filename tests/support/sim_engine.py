@@ -23,7 +23,11 @@ class SimEngine:
     ) -> None:
         self._results, self._clock, self._rng, self._mean_s = results, clock, rng, mean_s
         self._timer: Timer | None = None
+        self._result: ScanResult | None = None
         self._threads = 1
+
+    native = False
+    note = ""
 
     @property
     def name(self) -> str:
@@ -32,11 +36,15 @@ class SimEngine:
     def start(self, job: ScanJob) -> None:
         self.cancel()
         nonce, hashes = scan(job.template, job.first, job.end - job.first, lambda: False)
-        result: ScanResult = ScanExhausted(job.job_id)
+        self._result = ScanExhausted(job.job_id)
         if nonce is not None:
-            result = ScanFound(job.job_id, nonce, hashes)
+            self._result = ScanFound(job.job_id, nonce, hashes)
+        self._run()
+
+    def _run(self) -> None:
+        assert self._result is not None
         delay_s = self._rng.expovariate(self._threads / self._mean_s)
-        self._timer = self._clock.tell_after(delay_s, self._results, result)
+        self._timer = self._clock.tell_after(delay_s, self._results, self._result)
 
     def cancel(self) -> None:
         if self._timer is not None:
@@ -44,7 +52,12 @@ class SimEngine:
             self._timer = None
 
     def set_threads(self, threads: int) -> None:
-        self._threads = threads
+        """The search has no memory: what is left of it takes as long as a new one."""
+        if threads != self._threads:
+            self._threads = threads
+            if self._timer is not None:
+                self._timer.cancel()
+                self._run()
 
     def stop(self) -> None:
         self.cancel()

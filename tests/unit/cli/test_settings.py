@@ -118,6 +118,7 @@ def test_every_setting_can_come_from_each_source(start: Started, tmp_path: Path)
         "mine": ("true", "true"),
         "threads": ("3", "3"),
         "coinbase": (KEY, f'"{KEY}"'),
+        "kernel": ("portable", '"portable"'),
         "log_level": ("debug", '"debug"'),
     }
     assert set(given) == {definition.name for definition in SETTINGS}

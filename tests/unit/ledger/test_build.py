@@ -58,12 +58,12 @@ def test_a_bad_signature_is_reported_for_eviction() -> None:
     assert _evicted(_select([unsigned])) == {unsigned.id: Rule.SIGNATURE}
 
 
-def test_a_known_signature_is_not_verified_again() -> None:
-    unsigned = _unsigned(3)
+def test_a_vetted_transaction_is_held_neither_to_its_signature_nor_to_policy_again() -> None:
+    given = [_unsigned(3), transfer(_PAYER, bytes(32), 4, 1)]
     built = select_transactions(
-        EASY_MAIN, lookup(_FUNDED), _MINER.public, [unsigned], signature_known=lambda _: True
+        EASY_MAIN, lookup(_FUNDED), _MINER.public, given, vetted=lambda _: True
     )
-    assert built == Built((unsigned,), ())
+    assert built == Built(tuple(given), ())
 
 
 def test_a_transaction_against_policy_is_not_built() -> None:

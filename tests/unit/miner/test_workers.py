@@ -6,10 +6,8 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
 
 import pytest
 
@@ -24,40 +22,14 @@ from actors.miner.engine import (
 )
 from actors.miner.scan import Template, scan
 from actors.miner.workers import WorkerEngine
-from actors.runtime.address import Address
-from actors.runtime.mailbox import Mailbox
+from tests.support.scan_results import Results
 
 pytestmark = pytest.mark.timeout(60)
 
-T = TypeVar("T")
 HOPELESS = Template(b"1:", b":" + b"s" * 130, 16)
 EASY = Template(b"2:", b":" + b"s" * 130, 3)
 WORKER_OUTLIVES_THE_NODE_BY_S = 10.0
 """Some 10 ms on an idle machine; at the lowest priority on a busy one it takes its time."""
-
-
-class Results:
-    """Where the engine tells; keeps everything in order."""
-
-    def __init__(self) -> None:
-        self._mailbox = Mailbox("miner", time.monotonic)
-        self.address: Address[Any] = Address(self._mailbox)
-        self.messages: list[Any] = []
-
-    def until(self, kind: type[T]) -> T:
-        """Wait for the next message of a kind."""
-        while True:
-            message = self._mailbox.get().message
-            self.messages.append(message)
-            if isinstance(message, kind):
-                return message
-
-    def rest(self) -> list[Any]:
-        """What else was told."""
-        left = []
-        while not self._mailbox.empty():
-            left.append(self._mailbox.get().message)
-        return left
 
 
 @pytest.fixture
@@ -90,8 +62,9 @@ def test_a_nonce_is_found_and_it_solves(results: Results, engine: WorkerEngine) 
 
 @pytest.mark.parametrize("workers", [1, 3])
 def test_workers_share_a_range_without_gap_or_overlap(
-    results: Results, engine: WorkerEngine, workers: int
+    results: Results, engine: WorkerEngine, workers: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("actors.miner.workers.LEASE_NONCES", 30_000)
     engine.set_threads(workers)
     engine.start(ScanJob(1, HOPELESS, first=NONCES - 200_001))
     results.until(ScanExhausted)
@@ -142,17 +115,62 @@ def test_one_thread_reads_any_number_of_workers(results: Results, engine: Worker
     assert reader_threads() == 1
 
 
-def test_another_number_of_threads_takes_new_workers(
+def test_more_threads_join_the_running_job_and_those_at_it_go_on(
     results: Results, engine: WorkerEngine
 ) -> None:
     engine.start(ScanJob(1, HOPELESS))
     results.until(ScanProgress)
     (former,) = processes(engine)
+    engine.set_threads(3)
+    assert len(processes(engine)) == 3
+    assert processes(engine)[0] is former
+    assert former.poll() is None
+    leases = [each.lease for each in engine._crew._workers if each.lease] if engine._crew else []
+    assert len({lease.first for lease in leases}) == 3
+    results.until(ScanProgress)
+    assert reader_threads() == 1
+
+
+def test_a_worker_that_leaves_hands_the_rest_of_its_part_to_another(
+    results: Results, engine: WorkerEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nonces = 600_000
+    monkeypatch.setattr("actors.miner.workers.LEASE_NONCES", nonces // 2)
     engine.set_threads(2)
-    engine.start(ScanJob(2, EASY))
-    assert results.until(ScanFound).job_id == 2
-    assert len(processes(engine)) == 2
-    assert former.wait() is not None
+    engine.start(ScanJob(1, HOPELESS, first=NONCES - nonces))
+    results.until(ScanProgress)
+    leaver = processes(engine)[1]
+    engine.set_threads(1)
+    assert len(processes(engine)) == 1
+    results.until(ScanExhausted)
+    assert sum(each.hashes for each in results.messages[:-1]) == nonces
+    leaver.wait()
+    assert results.rest() == []
+
+
+def test_a_number_of_threads_that_the_system_refuses_leaves_the_scan_as_it_is(
+    results: Results, engine: WorkerEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine.start(ScanJob(1, HOPELESS))
+    results.until(ScanProgress)
+
+    def refuse(_descriptor: int) -> None:
+        raise OSError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr("actors.miner.workers._spawn", refuse)
+    with pytest.raises(OSError, match="unavailable"):
+        engine.set_threads(2)
+    assert len(processes(engine)) == 1
+    results.until(ScanProgress)
+
+
+def test_a_job_is_found_once(results: Results, engine: WorkerEngine) -> None:
+    engine.set_threads(3)
+    anything_solves = Template(b"1:", b":s", 0)
+    engine.start(ScanJob(1, anything_solves))
+    results.until(ScanFound)
+    engine.stop()
+    assert not [each for each in results.rest() if isinstance(each, ScanFound)]
 
 
 def test_a_lost_worker_is_reported_and_a_fresh_start_heals(

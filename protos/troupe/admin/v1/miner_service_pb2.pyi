@@ -65,6 +65,8 @@ class Miner(google.protobuf.message.Message):
     STALE_BLOCK_COUNT_FIELD_NUMBER: builtins.int
     TEMPLATE_NUMBER_FIELD_NUMBER: builtins.int
     ENGINE_FIELD_NUMBER: builtins.int
+    NATIVE_FIELD_NUMBER: builtins.int
+    ENGINE_NOTE_FIELD_NUMBER: builtins.int
     mining: builtins.bool
     """Whether it scans for blocks."""
     threads: builtins.int
@@ -82,7 +84,13 @@ class Miner(google.protobuf.message.Message):
     template_number: builtins.int
     """Number of the block that it looks for; absent while it looks for none."""
     engine: builtins.str
-    """What it scans with, such as "hashlib"."""
+    """The kernel that it scans with: "avx512", "sha_ni", "avx2", "armv8" or "portable" of the native
+    scan, or "hashlib" in worker processes.
+    """
+    native: builtins.bool
+    """Whether that kernel is native: runs at the speed of the processor."""
+    engine_note: builtins.str
+    """Why it is that engine and no native one, a sentence for people; empty: it is as it should be."""
     def __init__(
         self,
         *,
@@ -95,9 +103,11 @@ class Miner(google.protobuf.message.Message):
         stale_block_count: builtins.int = ...,
         template_number: builtins.int | None = ...,
         engine: builtins.str = ...,
+        native: builtins.bool = ...,
+        engine_note: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_template_number", b"_template_number", "template_number", b"template_number"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_template_number", b"_template_number", "coinbase", b"coinbase", "engine", b"engine", "found_block_count", b"found_block_count", "hash_count", b"hash_count", "hashes_per_s", b"hashes_per_s", "mining", b"mining", "stale_block_count", b"stale_block_count", "template_number", b"template_number", "threads", b"threads"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_template_number", b"_template_number", "coinbase", b"coinbase", "engine", b"engine", "engine_note", b"engine_note", "found_block_count", b"found_block_count", "hash_count", b"hash_count", "hashes_per_s", b"hashes_per_s", "mining", b"mining", "native", b"native", "stale_block_count", b"stale_block_count", "template_number", b"template_number", "threads", b"threads"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_template_number", b"_template_number"]) -> typing.Literal["template_number"] | None: ...
 
 Global___Miner: typing_extensions.TypeAlias = Miner
@@ -111,7 +121,7 @@ class StartMiningRequest(google.protobuf.message.Message):
     THREADS_FIELD_NUMBER: builtins.int
     COINBASE_FIELD_NUMBER: builtins.int
     threads: builtins.int
-    """Threads or processes to scan with, at least 1; absent: as before."""
+    """Threads or processes to scan with, 1 to 256; absent: as before."""
     coinbase: builtins.str
     """Address to credit, hex, a public key of the network's scheme; absent: as before."""
     def __init__(
@@ -149,6 +159,54 @@ class StartMiningResponse(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["miner", b"miner"]) -> None: ...
 
 Global___StartMiningResponse: typing_extensions.TypeAlias = StartMiningResponse
+
+@typing.final
+class UpdateMinerRequest(google.protobuf.message.Message):
+    """Request of UpdateMiner."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    THREADS_FIELD_NUMBER: builtins.int
+    COINBASE_FIELD_NUMBER: builtins.int
+    threads: builtins.int
+    """Threads or processes to scan with, 1 to 256; absent: as before."""
+    coinbase: builtins.str
+    """Address to credit, hex, a public key of the network's scheme; absent: as before."""
+    def __init__(
+        self,
+        *,
+        threads: builtins.int | None = ...,
+        coinbase: builtins.str | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["_coinbase", b"_coinbase", "_threads", b"_threads", "coinbase", b"coinbase", "threads", b"threads"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_coinbase", b"_coinbase", "_threads", b"_threads", "coinbase", b"coinbase", "threads", b"threads"]) -> None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_coinbase", b"_coinbase"]) -> typing.Literal["coinbase"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_threads", b"_threads"]) -> typing.Literal["threads"] | None: ...
+
+Global___UpdateMinerRequest: typing_extensions.TypeAlias = UpdateMinerRequest
+
+@typing.final
+class UpdateMinerResponse(google.protobuf.message.Message):
+    """Response of UpdateMiner."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    MINER_FIELD_NUMBER: builtins.int
+    @property
+    def miner(self) -> Global___Miner:
+        """The miner now."""
+
+    def __init__(
+        self,
+        *,
+        miner: Global___Miner | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["miner", b"miner"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["miner", b"miner"]) -> None: ...
+
+Global___UpdateMinerResponse: typing_extensions.TypeAlias = UpdateMinerResponse
 
 @typing.final
 class StopMiningRequest(google.protobuf.message.Message):

@@ -45,6 +45,11 @@ class MinerServiceStub(object):
                 request_serializer=troupe_dot_admin_dot_v1_dot_miner__service__pb2.StartMiningRequest.SerializeToString,
                 response_deserializer=troupe_dot_admin_dot_v1_dot_miner__service__pb2.StartMiningResponse.FromString,
                 _registered_method=True)
+        self.UpdateMiner = channel.unary_unary(
+                '/troupe.admin.v1.MinerService/UpdateMiner',
+                request_serializer=troupe_dot_admin_dot_v1_dot_miner__service__pb2.UpdateMinerRequest.SerializeToString,
+                response_deserializer=troupe_dot_admin_dot_v1_dot_miner__service__pb2.UpdateMinerResponse.FromString,
+                _registered_method=True)
         self.StopMining = channel.unary_unary(
                 '/troupe.admin.v1.MinerService/StopMining',
                 request_serializer=troupe_dot_admin_dot_v1_dot_miner__service__pb2.StopMiningRequest.SerializeToString,
@@ -78,6 +83,20 @@ class MinerServiceServicer(object):
         Permission: miner:write. Errors: FAILED_PRECONDITION (NO_COINBASE), ABORTED (MINER_BUSY).
 
         grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"threads": 2}' $ADMIN troupe.admin.v1.MinerService/StartMining
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateMiner(self, request, context):
+        """Changes how the miner mines, whether it mines now or not. Another number of threads takes effect at
+        once and goes on with the block that is being looked for; another coinbase begins a new one. Both
+        or none are taken over.
+
+        Permission: miner:write. Errors: INVALID_ARGUMENT (FIELD_INVALID), FAILED_PRECONDITION
+        (NO_COINBASE).
+
+        grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"threads": 4}' $ADMIN troupe.admin.v1.MinerService/UpdateMiner
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -120,6 +139,11 @@ def add_MinerServiceServicer_to_server(servicer, server):
                     servicer.StartMining,
                     request_deserializer=troupe_dot_admin_dot_v1_dot_miner__service__pb2.StartMiningRequest.FromString,
                     response_serializer=troupe_dot_admin_dot_v1_dot_miner__service__pb2.StartMiningResponse.SerializeToString,
+            ),
+            'UpdateMiner': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateMiner,
+                    request_deserializer=troupe_dot_admin_dot_v1_dot_miner__service__pb2.UpdateMinerRequest.FromString,
+                    response_serializer=troupe_dot_admin_dot_v1_dot_miner__service__pb2.UpdateMinerResponse.SerializeToString,
             ),
             'StopMining': grpc.unary_unary_rpc_method_handler(
                     servicer.StopMining,
@@ -187,6 +211,33 @@ class MinerService(object):
             '/troupe.admin.v1.MinerService/StartMining',
             troupe_dot_admin_dot_v1_dot_miner__service__pb2.StartMiningRequest.SerializeToString,
             troupe_dot_admin_dot_v1_dot_miner__service__pb2.StartMiningResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateMiner(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/troupe.admin.v1.MinerService/UpdateMiner',
+            troupe_dot_admin_dot_v1_dot_miner__service__pb2.UpdateMinerRequest.SerializeToString,
+            troupe_dot_admin_dot_v1_dot_miner__service__pb2.UpdateMinerResponse.FromString,
             options,
             channel_credentials,
             insecure,

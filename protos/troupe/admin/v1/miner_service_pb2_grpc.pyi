@@ -57,6 +57,22 @@ _MinerServiceStartMiningType = typing_extensions.TypeVar(
     ],
 )
 
+_MinerServiceUpdateMinerType = typing_extensions.TypeVar(
+    '_MinerServiceUpdateMinerType',
+    grpc.UnaryUnaryMultiCallable[
+        troupe.admin.v1.miner_service_pb2.UpdateMinerRequest,
+        troupe.admin.v1.miner_service_pb2.UpdateMinerResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        troupe.admin.v1.miner_service_pb2.UpdateMinerRequest,
+        troupe.admin.v1.miner_service_pb2.UpdateMinerResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        troupe.admin.v1.miner_service_pb2.UpdateMinerRequest,
+        troupe.admin.v1.miner_service_pb2.UpdateMinerResponse,
+    ],
+)
+
 _MinerServiceStopMiningType = typing_extensions.TypeVar(
     '_MinerServiceStopMiningType',
     grpc.UnaryUnaryMultiCallable[
@@ -89,7 +105,7 @@ _MinerServiceGenerateBlocksType = typing_extensions.TypeVar(
     ],
 )
 
-class MinerServiceStub(typing.Generic[_MinerServiceGetMinerType, _MinerServiceStartMiningType, _MinerServiceStopMiningType, _MinerServiceGenerateBlocksType]):
+class MinerServiceStub(typing.Generic[_MinerServiceGetMinerType, _MinerServiceStartMiningType, _MinerServiceUpdateMinerType, _MinerServiceStopMiningType, _MinerServiceGenerateBlocksType]):
     """The miner: looks for blocks on top of the canonical chain."""
 
     @typing.overload
@@ -101,6 +117,10 @@ class MinerServiceStub(typing.Generic[_MinerServiceGetMinerType, _MinerServiceSt
         grpc.UnaryUnaryMultiCallable[
             troupe.admin.v1.miner_service_pb2.StartMiningRequest,
             troupe.admin.v1.miner_service_pb2.StartMiningResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            troupe.admin.v1.miner_service_pb2.UpdateMinerRequest,
+            troupe.admin.v1.miner_service_pb2.UpdateMinerResponse,
         ],
         grpc.UnaryUnaryMultiCallable[
             troupe.admin.v1.miner_service_pb2.StopMiningRequest,
@@ -121,6 +141,10 @@ class MinerServiceStub(typing.Generic[_MinerServiceGetMinerType, _MinerServiceSt
         grpc.aio.UnaryUnaryMultiCallable[
             troupe.admin.v1.miner_service_pb2.StartMiningRequest,
             troupe.admin.v1.miner_service_pb2.StartMiningResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            troupe.admin.v1.miner_service_pb2.UpdateMinerRequest,
+            troupe.admin.v1.miner_service_pb2.UpdateMinerResponse,
         ],
         grpc.aio.UnaryUnaryMultiCallable[
             troupe.admin.v1.miner_service_pb2.StopMiningRequest,
@@ -146,6 +170,17 @@ class MinerServiceStub(typing.Generic[_MinerServiceGetMinerType, _MinerServiceSt
     Permission: miner:write. Errors: FAILED_PRECONDITION (NO_COINBASE), ABORTED (MINER_BUSY).
 
       grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"threads": 2}' $ADMIN troupe.admin.v1.MinerService/StartMining
+    """
+
+    UpdateMiner: _MinerServiceUpdateMinerType
+    """Changes how the miner mines, whether it mines now or not. Another number of threads takes effect at
+    once and goes on with the block that is being looked for; another coinbase begins a new one. Both
+    or none are taken over.
+
+    Permission: miner:write. Errors: INVALID_ARGUMENT (FIELD_INVALID), FAILED_PRECONDITION
+    (NO_COINBASE).
+
+      grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"threads": 4}' $ADMIN troupe.admin.v1.MinerService/UpdateMiner
     """
 
     StopMining: _MinerServiceStopMiningType
@@ -175,6 +210,10 @@ MinerServiceAsyncStub: typing_extensions.TypeAlias = MinerServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
         troupe.admin.v1.miner_service_pb2.StartMiningRequest,
         troupe.admin.v1.miner_service_pb2.StartMiningResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        troupe.admin.v1.miner_service_pb2.UpdateMinerRequest,
+        troupe.admin.v1.miner_service_pb2.UpdateMinerResponse,
     ],
     grpc.aio.UnaryUnaryMultiCallable[
         troupe.admin.v1.miner_service_pb2.StopMiningRequest,
@@ -213,6 +252,22 @@ class MinerServiceServicer(metaclass=abc.ABCMeta):
         Permission: miner:write. Errors: FAILED_PRECONDITION (NO_COINBASE), ABORTED (MINER_BUSY).
 
           grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"threads": 2}' $ADMIN troupe.admin.v1.MinerService/StartMining
+        """
+
+    @abc.abstractmethod
+    def UpdateMiner(
+        self,
+        request: troupe.admin.v1.miner_service_pb2.UpdateMinerRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[troupe.admin.v1.miner_service_pb2.UpdateMinerResponse, collections.abc.Awaitable[troupe.admin.v1.miner_service_pb2.UpdateMinerResponse]]:
+        """Changes how the miner mines, whether it mines now or not. Another number of threads takes effect at
+        once and goes on with the block that is being looked for; another coinbase begins a new one. Both
+        or none are taken over.
+
+        Permission: miner:write. Errors: INVALID_ARGUMENT (FIELD_INVALID), FAILED_PRECONDITION
+        (NO_COINBASE).
+
+          grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"threads": 4}' $ADMIN troupe.admin.v1.MinerService/UpdateMiner
         """
 
     @abc.abstractmethod

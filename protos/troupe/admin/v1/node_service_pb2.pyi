@@ -118,6 +118,8 @@ class Node(google.protobuf.message.Message):
     START_TIME_FIELD_NUMBER: builtins.int
     LISTEN_ADDRESS_FIELD_NUMBER: builtins.int
     ADVERTISE_ADDRESS_FIELD_NUMBER: builtins.int
+    MINER_ENGINE_FIELD_NUMBER: builtins.int
+    MINER_ENGINE_NOTE_FIELD_NUMBER: builtins.int
     name: builtins.str
     """"troupe"."""
     version: builtins.str
@@ -144,6 +146,10 @@ class Node(google.protobuf.message.Message):
     """Where it accepts peers, "host:port"."""
     advertise_address: builtins.str
     """The address that it tells its peers, "host:port"."""
+    miner_engine: builtins.str
+    """The kernel that the miner scans with, as of Miner.engine."""
+    miner_engine_note: builtins.str
+    """Why it is that engine and no native one, a sentence for people; empty: it is as it should be."""
     @property
     def network(self) -> troupe.admin.v1.ledger_pb2.Network:
         """The network that it is on."""
@@ -180,9 +186,11 @@ class Node(google.protobuf.message.Message):
         start_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
         listen_address: builtins.str = ...,
         advertise_address: builtins.str = ...,
+        miner_engine: builtins.str | None = ...,
+        miner_engine_note: builtins.str | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_best_known_height", b"_best_known_height", "_hashes_per_s", b"_hashes_per_s", "_mempool_pending_count", b"_mempool_pending_count", "_mempool_queued_count", b"_mempool_queued_count", "_mining", b"_mining", "_peer_count", b"_peer_count", "best_known_height", b"best_known_height", "hashes_per_s", b"hashes_per_s", "mempool_pending_count", b"mempool_pending_count", "mempool_queued_count", b"mempool_queued_count", "mining", b"mining", "network", b"network", "peer_count", b"peer_count", "start_time", b"start_time", "tip", b"tip"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_best_known_height", b"_best_known_height", "_hashes_per_s", b"_hashes_per_s", "_mempool_pending_count", b"_mempool_pending_count", "_mempool_queued_count", b"_mempool_queued_count", "_mining", b"_mining", "_peer_count", b"_peer_count", "advertise_address", b"advertise_address", "best_known_height", b"best_known_height", "genesis_hash", b"genesis_hash", "hashes_per_s", b"hashes_per_s", "listen_address", b"listen_address", "mempool_pending_count", b"mempool_pending_count", "mempool_queued_count", b"mempool_queued_count", "mining", b"mining", "name", b"name", "network", b"network", "peer_count", b"peer_count", "start_time", b"start_time", "state", b"state", "state_reasons", b"state_reasons", "tip", b"tip", "uptime_s", b"uptime_s", "version", b"version"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_best_known_height", b"_best_known_height", "_hashes_per_s", b"_hashes_per_s", "_mempool_pending_count", b"_mempool_pending_count", "_mempool_queued_count", b"_mempool_queued_count", "_miner_engine", b"_miner_engine", "_miner_engine_note", b"_miner_engine_note", "_mining", b"_mining", "_peer_count", b"_peer_count", "best_known_height", b"best_known_height", "hashes_per_s", b"hashes_per_s", "mempool_pending_count", b"mempool_pending_count", "mempool_queued_count", b"mempool_queued_count", "miner_engine", b"miner_engine", "miner_engine_note", b"miner_engine_note", "mining", b"mining", "network", b"network", "peer_count", b"peer_count", "start_time", b"start_time", "tip", b"tip"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_best_known_height", b"_best_known_height", "_hashes_per_s", b"_hashes_per_s", "_mempool_pending_count", b"_mempool_pending_count", "_mempool_queued_count", b"_mempool_queued_count", "_miner_engine", b"_miner_engine", "_miner_engine_note", b"_miner_engine_note", "_mining", b"_mining", "_peer_count", b"_peer_count", "advertise_address", b"advertise_address", "best_known_height", b"best_known_height", "genesis_hash", b"genesis_hash", "hashes_per_s", b"hashes_per_s", "listen_address", b"listen_address", "mempool_pending_count", b"mempool_pending_count", "mempool_queued_count", b"mempool_queued_count", "miner_engine", b"miner_engine", "miner_engine_note", b"miner_engine_note", "mining", b"mining", "name", b"name", "network", b"network", "peer_count", b"peer_count", "start_time", b"start_time", "state", b"state", "state_reasons", b"state_reasons", "tip", b"tip", "uptime_s", b"uptime_s", "version", b"version"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_best_known_height", b"_best_known_height"]) -> typing.Literal["best_known_height"] | None: ...
     @typing.overload
@@ -191,6 +199,10 @@ class Node(google.protobuf.message.Message):
     def WhichOneof(self, oneof_group: typing.Literal["_mempool_pending_count", b"_mempool_pending_count"]) -> typing.Literal["mempool_pending_count"] | None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_mempool_queued_count", b"_mempool_queued_count"]) -> typing.Literal["mempool_queued_count"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_miner_engine", b"_miner_engine"]) -> typing.Literal["miner_engine"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_miner_engine_note", b"_miner_engine_note"]) -> typing.Literal["miner_engine_note"] | None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_mining", b"_mining"]) -> typing.Literal["mining"] | None: ...
     @typing.overload
