@@ -122,11 +122,11 @@ any_blocks(const struct sweep *sweep, VEC digits, VEC state[STATE_WORDS])
     { \
         lean_block(sweep, word, digits, state); \
     }
-LEAN(0) LEAN(1) LEAN(2) LEAN(3) LEAN(4) LEAN(5) LEAN(6) LEAN(7)
+LEAN(0) LEAN(1) LEAN(2) LEAN(3) LEAN(4)
 #undef LEAN
 
-/* The blocks that vary, for one group of lanes. A block's nonce stands near its beginning: those eight
- * places are the common case. */
+/* The blocks that vary, for one group of lanes. The common case is a number and a nonce at the beginning
+ * of a block's text: up to ten digits each put the last four into these places. */
 INLINE void varying_blocks(const struct sweep *sweep, VEC digits, VEC state[STATE_WORDS])
 {
     switch (sweep->blocks == 1 ? sweep->word : -1) {
@@ -135,9 +135,6 @@ INLINE void varying_blocks(const struct sweep *sweep, VEC digits, VEC state[STAT
     case 2: lean_block_2(sweep, digits, state); break;
     case 3: lean_block_3(sweep, digits, state); break;
     case 4: lean_block_4(sweep, digits, state); break;
-    case 5: lean_block_5(sweep, digits, state); break;
-    case 6: lean_block_6(sweep, digits, state); break;
-    case 7: lean_block_7(sweep, digits, state); break;
     default: any_blocks(sweep, digits, state);
     }
 }
