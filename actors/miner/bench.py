@@ -192,9 +192,9 @@ def _native_rate(kernel: Kernel, threads: int, template: Template, timing: Timin
         return hashes / (timing.now_s() - begun_s)
 
     with ThreadPoolExecutor(threads, thread_name_prefix="troupe-bench") as pool:
-        running = [pool.submit(rate) for _ in range(threads)]
         try:
+            running = [pool.submit(rate) for _ in range(threads)]
             timing.wait_s(timing.round_s)
-        finally:  # a Ctrl-C too ends the scans, which the pool waits for
+        finally:  # whatever ends a round ends the scans too, for the pool waits for them
             cancel[0] = 1
         return sum(each.result() for each in running)

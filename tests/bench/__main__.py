@@ -161,7 +161,7 @@ def wire(node: NodeProcess) -> Iterator[Figure]:
         )
 
 
-def admin(node: NodeProcess) -> Iterator[Figure]:
+def admin(node: NodeProcess, circumstance: str = "") -> Iterator[Figure]:
     node.node()
     taken = []
     for _ in range(2_000):
@@ -169,8 +169,14 @@ def admin(node: NodeProcess) -> Iterator[Figure]:
         node.node()
         taken.append(time.perf_counter() - begun_s)
     taken.sort()
-    yield Figure("GetNode from one client", 1 / statistics.mean(taken), "1/s")
-    yield Figure("GetNode, p99", 1e3 * taken[int(0.99 * len(taken))], "ms")
+    yield Figure(f"GetNode from one client{circumstance}", 1 / statistics.mean(taken), "1/s")
+    yield Figure(f"GetNode{circumstance}, p99", 1e3 * taken[int(0.99 * len(taken))], "ms")
+
+
+def admin_while_mining(folder: Path) -> Iterator[Figure]:
+    threads = thread_counts()[-1]
+    with NodeProcess(folder / "miner", "--mine", "--threads", str(threads)) as node:
+        yield from admin(node, f", mining with {threads} threads")
 
 
 def sync(node: NodeProcess, folder: Path, network_file: str) -> Iterator[Figure]:
@@ -213,6 +219,7 @@ def figures() -> Iterator[Figure]:
             yield from wire(node)
             yield from admin(node)
             yield from sync(node, folder, network_file)
+        yield from admin_while_mining(folder)
 
 
 def main() -> None:

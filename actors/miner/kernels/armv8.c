@@ -1,6 +1,9 @@
 /* The SHA-2 instructions of ARMv8: four rounds in two, several nonces interleaved since each waits for
  * the one before. */
 #if defined(__aarch64__)
+#if defined(__clang__) && !defined(__ARM_FEATURE_SHA2)
+#define __ARM_FEATURE_SHA2 1 /* older clangs declare the instructions only with it; `target` allows them */
+#endif
 #include <arm_neon.h>
 #include <string.h>
 

@@ -9,8 +9,8 @@
 
 #define SWEEP_DIGITS 4
 #define SWEEP_NONCES 10000
-#define MAX_LANES 64
-#define LEAN_ROUNDS 32
+#define MAX_LANES 64 /* of any kernel: a group of hits is one 64-bit word */
+#define LEAN_ROUNDS 32 /* later words of a schedule have all terms reached by a digit, or nearly */
 
 /* Four decimal digits as the big-endian word that their ASCII makes, for 0000 to 9999; what follows
  * is there to be read by the lanes beyond the last, and never looked at. */

@@ -45,7 +45,6 @@ static int has_sha_ni(void)
 
 #if defined(__aarch64__)
 #if defined(__linux__)
-#include <asm/hwcap.h>
 #include <sys/auxv.h>
 
 static int has_armv8(void)

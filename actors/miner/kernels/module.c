@@ -132,6 +132,9 @@ static int execute(PyObject *module)
 
 static PyModuleDef_Slot slots[] = {
     {Py_mod_exec, execute},
+#ifdef Py_GIL_DISABLED
+    {Py_mod_gil, Py_MOD_GIL_NOT_USED}, /* after execute() there is nothing but constants */
+#endif
     {0, NULL},
 };
 

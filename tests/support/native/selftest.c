@@ -1,7 +1,8 @@
 /* Every kernel against a SHA-256 of its own, without Python: for processors that are only emulated.
  *
  * Prints the names of the kernels that it tried, one a line. Ends with 1 and says where at the first
- * disagreement. `selftest 4` tries every fourth template only, for a slow emulator. The oracle shares nothing with the kernels, not even the constants: it derives them. */
+ * disagreement. `selftest 4` tries every fourth template only, for a slow emulator. The oracle shares
+ * nothing with the kernels, not even the constants: it derives them. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -201,6 +202,55 @@ static void compare_sweeps(const struct kernel *kernel)
     }
 }
 
+/* -- the cancel flag ----------------------------------------------------------------------------- */
+
+#define MOST_BYTES_PER_LOOK (1024 * 1024) /* 5 ms for a kernel that hashes 200 MB a second, the slowest */
+#define LOOKS 3
+
+static unsigned char spied_cancel;
+static unsigned spied_looks, spied_nonces, spied_most;
+
+/* A kernel that hashes nothing; raises the flag in its third turn. */
+static unsigned spy(const struct sweep *sweep, unsigned from, unsigned to)
+{
+    (void)sweep;
+    spied_nonces += to - from;
+    if (to - from > spied_most)
+        spied_most = to - from;
+    if (++spied_looks == LOOKS)
+        spied_cancel = 1;
+    return to;
+}
+
+static int always(void)
+{
+    return 1;
+}
+
+/* Between two looks at the flag there is little to hash, whatever the kernel and the template: a cancel
+ * is obeyed in time, without a clock in the test. */
+static void check_cancel(void)
+{
+    static const size_t sizes[] = {130, 2900, 290000};
+    static uint8_t behind[290000];
+    for (const struct kernel *each = KERNELS; each->name != NULL; each++)
+        for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+            struct kernel spying = {each->name, spy, each->lanes, always};
+            struct template template = {(const uint8_t *)"7:", 2, behind, sizes[i], 64};
+            struct result result;
+            size_t most = MOST_BYTES_PER_LOOK + 2 * each->lanes * (sizes[i] + 128);
+            spied_cancel = 0;
+            spied_looks = spied_nonces = spied_most = 0;
+            scan(&spying, &template, 100000000, LAST_NONCE / 2, &spied_cancel, &result);
+            if (result.solved || spied_looks != LOOKS || result.tried != spied_nonces
+                || spied_most * (sizes[i] + 11) > most) {
+                printf("%s is cancelled late: suffix %zu, %u looks, %u nonces between two\n", each->name,
+                       sizes[i], spied_looks, spied_most);
+                exit(1);
+            }
+        }
+}
+
 int main(int count, char **arguments)
 {
     if (count > 1 && (every = strtoul(arguments[1], NULL, 10)) == 0)
@@ -208,6 +258,7 @@ int main(int count, char **arguments)
     derive_constants();
     check_oracle();
     sweep_digits_fill();
+    check_cancel();
     for (const struct kernel *kernel = KERNELS; kernel->name != NULL; kernel++) {
         if (!kernel->runs_here())
             continue;

@@ -199,3 +199,32 @@ def test_an_interruption_ends_the_scans_that_run() -> None:
     with pytest.raises(KeyboardInterrupt):
         finish([Kernel("fast", until_cancelled)], "fast", (1,), timing)
     assert ended.is_set()
+
+
+@pytest.mark.parametrize("error", [RuntimeError("can't start new thread"), KeyboardInterrupt()])
+def test_a_thread_that_cannot_begin_ends_the_scans_of_those_that_did(
+    error: BaseException, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[bool] = []
+
+    def until_cancelled(
+        _template: Template, _first: int, _total: int, cancel: bytearray
+    ) -> tuple[int | None, int]:
+        waiting = threading.Event()
+        while not cancel[0]:
+            waiting.wait(0.001)
+        ended.append(True)
+        return None, 1
+
+    starts = count()
+    start = threading.Thread.start
+
+    def refuse_the_second(thread: threading.Thread) -> None:
+        if next(starts) == 1:
+            raise error
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse_the_second)
+    with pytest.raises(type(error)):
+        finish([Kernel("fast", until_cancelled)], "fast", (2,), quick(TickingClock()))
+    assert ended

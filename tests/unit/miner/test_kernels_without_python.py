@@ -85,3 +85,15 @@ def test_the_kernel_of_the_arm_instructions_agrees_in_an_emulated_processor(tmp_
     program = built(compiler, tmp_path, "-static")
     names = tried(emulator, "-cpu", "max", program, str(STEPS_UNDER_EMULATION))
     assert names == ["armv8", "portable"]
+
+
+def test_clang_compiles_the_kernel_of_the_arm_instructions(tmp_path: Path) -> None:
+    """Older ones declare the instructions only for processors that are sure to have them."""
+    compiler, headers = needed("clang"), Path("/usr/aarch64-linux-gnu/include")
+    if not headers.is_dir():
+        pytest.skip("no C headers for ARM on this machine")
+    target = ("--target=aarch64-linux-gnu", "-isystem", str(headers))
+    for source in (KERNELS / "armv8.c", KERNELS / "kernels.c"):
+        command = (compiler, *target, *FLAGS, "-c", source, "-o", tmp_path / "object")
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
