@@ -74,6 +74,9 @@ class MempoolSettings:
 KERNEL_CHOICES = ("auto", "avx512", "sha_ni", "avx2", "armv8", "portable", "hashlib")
 """How nonces can be scanned: by the best way there is, one kernel of the native scan, or ``hashlib`` in
 worker processes."""
+MAX_THREADS = 256
+"""That scan: each may be a process and a connection to it, of which a system allows some thousand; beyond
+what the largest machines have, a number is a slip. ADMIN_API says it too."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import assert_never
 
 from actors.chain.messages import BlockMined, BlockOutcome, MinedVerdict, TipChanged
+from actors.config import MAX_THREADS
 from actors.ledger.network import Network
 from actors.ledger.types import AccountLookup, Block, BlockRef, Transaction
 from actors.ledger.work import has_work
@@ -51,9 +52,6 @@ log = logging.getLogger(__name__)
 
 REFRESH_EVERY_S = 1.0
 """A change of the pool replaces the template at most so often; a change of the tip always does."""
-MAX_THREADS = 256
-"""Each may be a process and a connection to it, of which a system allows some thousand; beyond what
-the largest machines have, a number is a slip."""
 MAX_WAITING_GENERATES = 64
 """Each waits for the blocks before it; a run of blocks is asked for one by one anyway."""
 MAX_LIVE_JOBS = 2
@@ -99,7 +97,6 @@ class MinerActor(NodeActor):
         self._candidates: tuple[Transaction, ...] = ()  # the last that the mempool gave
         self._scanned: Block | None = None  # the block that the engine works on
         self._live_jobs: dict[int, Block] = {}  # whose nonces still count, newest last
-        self._last_job_id = 0
         self._asked_s = 0.0
         self._refresh_timer: Timer | None = None
         self._rate = HashRate()
@@ -156,8 +153,9 @@ class MinerActor(NodeActor):
                 self._on_found(message)
             case ScanExhausted():
                 log.warning("all nonces were tried: waiting for a change of the template")
-            case ScanLost():
-                self._restart_engine()
+            case ScanLost(job_id):
+                if job_id == self._orders.last_job_id:  # else a start has brought it back
+                    self._restart_engine()
             case _Refresh():
                 self._refresh_timer = None
                 self._ask_candidates()
@@ -174,7 +172,7 @@ class MinerActor(NodeActor):
             return refusal
         self._orders.settings = replace(self._orders.settings, mine=True)
         if not self._mining:
-            log.info("mining with %d threads of %s", self._threads, self._engine.name)
+            log.info("mining with %s, threads: %d", self._engine.name, self._threads)
             self._mining = True
             self._rate.restart(self._clock.now_s())
             self._events.tell(Happened(MinerChanged(mining=True)))
@@ -192,16 +190,19 @@ class MinerActor(NodeActor):
             try:
                 self._engine.set_threads(threads)
             except OSError as error:
-                log.error("%d threads cannot scan: %s", threads, error)  # noqa: TRY400 - no bug
+                log.error("no other number of threads, %d: %s", threads, error)  # noqa: TRY400 - no bug
                 return MinerRefusal.BAD_THREADS
-            log.info("scanning with %d threads, %d before", threads, self._threads)
+            log.info("threads that scan: %d, before: %d", threads, self._threads)
             self._threads = threads
         former, self._coinbase = self._coinbase, coinbase or self._coinbase
         self._orders.settings = replace(
             self._orders.settings, threads=self._threads, coinbase=self._coinbase
         )
-        if self._coinbase != former and self._mining:
-            self._go_on()
+        if self._coinbase != former:
+            payee = self._payee()  # a late nonce must pay nobody whom it is not to pay any more
+            self._live_jobs = {n: b for n, b in self._live_jobs.items() if b.coinbase == payee}
+            if self._mining:
+                self._go_on()
         return None
 
     def _stop_mining(self) -> None:
@@ -307,22 +308,27 @@ class MinerActor(NodeActor):
     def _is_wanted(self) -> bool:
         return (self._mining or bool(self._generates)) and self._handed_in is None
 
+    def _payee(self) -> bytes:
+        return self._generates[0].coinbase if self._generates else self._coinbase
+
     def _scan(self) -> None:
         """Let the engine work on the block that the candidates give, if that is another one."""
         if not self._is_wanted():
             return  # stopped or solved in the meantime
-        coinbase = self._generates[0].coinbase if self._generates else self._coinbase
-        block = draft_block(self._network, self._tip, self._accounts, coinbase, self._candidates)
+        block = draft_block(
+            self._network, self._tip, self._accounts, self._payee(), self._candidates
+        )
         if block == self._scanned:
             return
         self._scanned = block
-        self._last_job_id += 1
-        self._live_jobs[self._last_job_id] = block
+        self._orders.last_job_id += 1
+        job_id = self._orders.last_job_id
+        self._live_jobs[job_id] = block
         if len(self._live_jobs) > MAX_LIVE_JOBS:
             del self._live_jobs[next(iter(self._live_jobs))]
         template = template_of(block, self._network.difficulty)
         try:
-            self._engine.start(ScanJob(self._last_job_id, template))
+            self._engine.start(ScanJob(job_id, template))
         except OSError as error:  # no more processes or files: trying on would not make it better
             log.error("the %s engine cannot start, mining stops: %s", self._engine.name, error)  # noqa: TRY400
             self._engine.stop()
@@ -387,7 +393,7 @@ class MinerActor(NodeActor):
 
     def _restart_engine(self) -> None:
         """Begin anew, after a pause, with an engine that failed."""
-        log.error("the %s engine failed: it starts again", self._engine.name)
+        log.error("the scan failed: it starts again with %s", self._engine.name)
         self._scanned = None
         self._engine.stop()
         self._refresh_after(REFRESH_EVERY_S)

@@ -1,7 +1,8 @@
 """What the miner asks of whatever scans for it, and what that tells back.
 
-An engine does the work elsewhere (worker processes, native threads, simulated hardware): no method
-waits for it. Results are told to the address that the engine was built with.
+An engine does the work elsewhere (worker processes, native threads, simulated hardware). No method waits
+for it, but ``stop``: up to 2 s, for threads and processes to end. Results are told to the address that
+the engine was built with.
 """
 
 from __future__ import annotations
@@ -51,7 +52,14 @@ class ScanExhausted:
 
 @dataclass(frozen=True, slots=True)
 class ScanLost:
-    """A part of the engine ended on its own; ``stop`` and ``start`` bring it back. Tell."""
+    """A part of the engine ended on its own; ``stop`` and ``start`` bring it back, and so does the start
+    of another job: it is of no more interest then. Tell.
+
+    Attributes:
+        job_id: The last that was started when it happened.
+    """
+
+    job_id: int
 
 
 ScanResult = ScanProgress | ScanFound | ScanExhausted | ScanLost
@@ -84,6 +92,8 @@ class ScanEngine(Protocol):
 
     def set_threads(self, threads: int) -> None:
         """How many scan at once, from now on: those who join or leave do not disturb the job.
+
+        Where it takes long to find out that the system refuses some, fewer scan and ``note`` says so.
 
         Raises:
             OSError: the system has no more processes or threads; as many scan as before.

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from actors.miner import native
 from actors.miner.engine import ScanEngine, ScanJob, ScanResult
-from actors.miner.native import Kernel, sound
+from actors.miner.native import Kernel, failure_note, from_first_sound
 from actors.miner.threads import ThreadEngine
 from actors.miner.workers import WorkerEngine
 from actors.runtime.address import Address
@@ -39,11 +39,13 @@ class EnginePlan:
     Attributes:
         kernels: Of the native scan, in the order of their use, the first one tested; empty: worker
             processes scan with ``hashlib``.
-        note: Why it is those workers.
+        note: Why it is those workers, or not the preferred kernel; empty: as it should be.
+        failed_names: The kernels before those, which failed their test.
     """
 
     kernels: tuple[Kernel, ...]
     note: str = ""
+    failed_names: tuple[str, ...] = ()
 
     def build(
         self, results: Address[ScanResult], threads: int, now_s: Callable[[], float]
@@ -51,17 +53,17 @@ class EnginePlan:
         """The engine; its threads or processes begin with the first job."""
         if not self.kernels:
             return WorkerEngine(results, threads, self.note)
-        native_one = ThreadEngine(results, self.kernels, now_s, threads)
-        return FallbackEngine(native_one, results, threads)
+        preferred = ThreadEngine(results, self.kernels, now_s, threads, self.failed_names)
+        return FallbackEngine(preferred, WorkerEngine(results, threads, ALL_FAILED))
 
     def announce(self, threads: int) -> None:
         """Say once in the log what scans."""
         if self.kernels:
             log.info("nonces are scanned natively: %s, threads: %d", self.kernels[0].name, threads)
         elif self.note == FORCED:
-            log.info("nonces are scanned by hashlib in %d processes: %s", threads, self.note)
+            log.info("nonces are scanned by hashlib, processes: %d: %s", threads, self.note)
         else:
-            log.warning("nonces are scanned by hashlib in %d processes: %s", threads, self.note)
+            log.warning("nonces are scanned by hashlib, processes: %d: %s", threads, self.note)
 
 
 def plan_engine(choice: str = AUTO) -> EnginePlan:
@@ -77,10 +79,14 @@ def plan_engine(choice: str = AUTO) -> EnginePlan:
         return EnginePlan((), FORCED)
     there = native.kernels()
     if choice == AUTO:
-        usable = sound(there)
-        missing = NOT_BUILT.format(native.MISSING) if native.MISSING else ALL_FAILED
-        return EnginePlan(usable, "" if usable else missing)
-    chosen = sound([each for each in there if each.name == choice])
+        usable = from_first_sound(there)
+        if not usable:
+            return EnginePlan(
+                (), NOT_BUILT.format(native.MISSING) if native.MISSING else ALL_FAILED
+            )
+        failed_names = tuple(each.name for each in there[: len(there) - len(usable)])
+        return EnginePlan(usable, failure_note(failed_names), failed_names)
+    chosen = from_first_sound([each for each in there if each.name == choice])
     if not chosen:
         names = ", ".join([*(each.name for each in there), HASHLIB])
         why = f" ({NOT_BUILT.format(native.MISSING)})" if native.MISSING else ""
@@ -90,39 +96,38 @@ def plan_engine(choice: str = AUTO) -> EnginePlan:
 
 
 class FallbackEngine:
-    """A native engine, and worker processes from the first job on that it can no longer scan."""
+    """A native engine, and worker processes for the jobs that it can no longer scan."""
 
-    def __init__(
-        self, native_one: ThreadEngine, results: Address[ScanResult], threads: int
-    ) -> None:
-        self._native, self._results, self._threads = native_one, results, threads
-        self._engine: ScanEngine = native_one
+    def __init__(self, preferred: ThreadEngine, fallback: WorkerEngine) -> None:
+        self._preferred, self._fallback = preferred, fallback
+
+    @property
+    def _current(self) -> ScanEngine:
+        """Who scans, or will from the next job on; it never changes back."""
+        return self._fallback if self._preferred.failed else self._preferred
 
     @property
     def name(self) -> str:
-        return self._engine.name
+        return self._current.name
 
     @property
     def native(self) -> bool:
-        return self._engine.native
+        return self._current.native
 
     @property
     def note(self) -> str:
-        return self._engine.note
+        return self._current.note
 
     def start(self, job: ScanJob) -> None:
-        if self._native.failed and self._engine is self._native:
-            self._native.stop()
-            self._engine = WorkerEngine(self._results, self._threads, ALL_FAILED)
-            log.warning("nonces are scanned by hashlib in %d processes", self._threads)
-        self._engine.start(job)
+        self._current.start(job)
 
     def cancel(self) -> None:
-        self._engine.cancel()
+        self._current.cancel()
 
     def set_threads(self, threads: int) -> None:
-        self._engine.set_threads(threads)
-        self._threads = threads
+        self._current.set_threads(threads)
+        self._fallback.set_threads(threads)
 
     def stop(self) -> None:
-        self._engine.stop()
+        self._preferred.stop()
+        self._fallback.stop()

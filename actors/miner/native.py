@@ -136,13 +136,26 @@ def self_test(kernel: Kernel) -> None:
             at = end if found[0] is None else found[0] + 1
 
 
-def sound(candidates: Sequence[Kernel]) -> tuple[Kernel, ...]:
+def is_sound(kernel: Kernel) -> bool:
+    """Whether a kernel passes its test; the log says how it fails."""
+    try:
+        self_test(kernel)
+    except Exception as error:  # noqa: BLE001 - whatever a kernel does, there is another way
+        log.error("the %s kernel fails its test, it is not used: %r", kernel.name, error)  # noqa: TRY400
+        return False
+    return True
+
+
+def from_first_sound(candidates: Sequence[Kernel]) -> tuple[Kernel, ...]:
     """The candidates from the first one on that passes its test: that one is for use."""
     for index, kernel in enumerate(candidates):
-        try:
-            self_test(kernel)
-        except Exception as error:  # noqa: BLE001 - whatever a kernel does, there is another way
-            log.error("the %s kernel fails its test, it is not used: %r", kernel.name, error)  # noqa: TRY400
-        else:
+        if is_sound(kernel):
             return tuple(candidates[index:])
     return ()
+
+
+def failure_note(failed: Sequence[str]) -> str:
+    """What people read of the kernels that failed, by their names; empty: none did."""
+    if not failed:
+        return ""
+    return f"the {' and '.join(failed)} kernel{'s' * (len(failed) > 1)} failed, the log says how"

@@ -12,3 +12,5 @@ class MiningOrders:
     """Held by the composition root; read and written by the miner in office alone."""
 
     settings: MinerSettings
+    last_job_id: int = 0
+    """Of the jobs for the engine: what an incarnation left in the mailbox is none of the next one's."""

@@ -1,4 +1,4 @@
-"""The nonce scan in plain ``hashlib``: the seam that a native scan takes over.
+"""The nonce scan in plain ``hashlib``: what worker processes run, and what kernels are tested against.
 
 Must not live here: the ledger, messages, processes. A scanning worker imports little more than this.
 """

@@ -23,7 +23,7 @@ from actors.miner.engine import (
     ScanProgress,
     ScanResult,
 )
-from actors.miner.native import Kernel, sound
+from actors.miner.native import Kernel, failure_note, from_first_sound
 from actors.miner.ranges import NonceRange
 from actors.miner.scan import nonces_per_check
 from actors.runtime.address import Address
@@ -81,16 +81,17 @@ class ThreadEngine:
 
     The threads begin with the first job and wait between jobs. A kernel that fails gives way to the
     next one while the job goes on; when none is left the engine tells ScanLost and is of no more use.
+    A scan that lacks memory is no failure of its kernel: the job ends with ScanLost.
 
     Args:
         results: Where it tells.
         kernels: At least one; the first has passed its test.
         now_s: A clock that never goes back, in seconds.
         threads: How many, until told otherwise.
+        failed_names: Kernels before those, which failed their test.
     """
 
     native = True
-    note = ""
 
     def __init__(
         self,
@@ -98,9 +99,12 @@ class ThreadEngine:
         kernels: Sequence[Kernel],
         now_s: Callable[[], float],
         threads: int = 1,
+        failed_names: Sequence[str] = (),
     ) -> None:
         self._results, self._now_s, self._threads = results, now_s, threads
-        self._kernels = tuple(kernels)
+        self._all = tuple(kernels)
+        self._kernels = self._all  # those that are left
+        self._failed_before = tuple(failed_names)
         self._changed = threading.Condition()  # guards all below, and whatever a run holds
         self._run: _Run | None = None
         self._crew: dict[int, _Member] = {}
@@ -108,7 +112,13 @@ class ThreadEngine:
 
     @property
     def name(self) -> str:
-        return self._kernels[0].name if self._kernels else "none"
+        kernels = self._kernels  # read once: a scanning thread may replace it
+        return kernels[0].name if kernels else "none"
+
+    @property
+    def note(self) -> str:
+        failed = self._all[: len(self._all) - len(self._kernels)]
+        return failure_note((*self._failed_before, *(each.name for each in failed)))
 
     @property
     def failed(self) -> bool:
@@ -119,7 +129,7 @@ class ThreadEngine:
         with self._changed:
             self._retire()
             if self.failed:
-                self._results.tell(ScanLost())
+                self._results.tell(ScanLost(job.job_id))
                 return
             self._fill_crew()
             run = _Run(job, NonceRange(job.first, job.end), nonces_per_check(job.template))
@@ -149,15 +159,14 @@ class ThreadEngine:
     def stop(self) -> None:
         with self._changed:
             self._retire()
-            while self._crew:
-                self._crew.popitem()[1].dismiss()
-            self._changed.notify_all()
+            self._dismiss_all()
             leaving = [each.thread for each in self._alive if each.thread is not None]
         deadline_s = self._now_s() + STOP_TIMEOUT_S
         for thread in leaving:
             thread.join(max(0.0, deadline_s - self._now_s()))
-            if thread.is_alive():
-                log.error("%s does not end, it is left behind", thread.name)
+        hanging = sum(thread.is_alive() for thread in leaving)
+        if hanging:
+            log.error("scanning threads that do not end and are left behind: %d", hanging)
 
     # -- under the lock -------------------------------------------------------------------------
 
@@ -169,6 +178,11 @@ class ThreadEngine:
     def _interrupt(self) -> None:
         for member in self._crew.values():
             member.cancel[0] = 1
+
+    def _dismiss_all(self) -> None:
+        while self._crew:
+            self._crew.popitem()[1].dismiss()
+        self._changed.notify_all()
 
     def _fill_crew(self) -> None:
         """Begin the threads that are wanting, all or none.
@@ -223,6 +237,9 @@ class ThreadEngine:
             nonce, tried = chunk.kernel.scan(
                 chunk.run.job.template, chunk.first, chunk.count, chunk.cancel
             )
+        except MemoryError:
+            self._give_up_run(chunk.run)
+            return
         except Exception as error:  # noqa: BLE001 - the job goes on with another kernel
             self._give_up_kernel(chunk, error)
             return
@@ -251,20 +268,35 @@ class ThreadEngine:
         elif tried < chunk.count:
             self._changed.notify_all()  # who found nothing free may have the rest
 
+    def _give_up_run(self, run: _Run) -> None:
+        """End a job for which there is no memory now; there may be some when it is started again."""
+        with self._changed:
+            if self._run is run:
+                log.error("there is no memory for a scan")
+                self._retire()
+                self._results.tell(ScanLost(run.job.job_id))
+
     def _give_up_kernel(self, chunk: _Chunk, error: Exception) -> None:
         """Go on with the next kernel, from where the chunk of the failed one began."""
         with self._changed:
             chunk.run.nonces.settle(chunk.first, chunk.count, 0)
             if self._kernels[:1] == (chunk.kernel,):  # else another thread was here before
-                log.error("the %s kernel failed, it is not used any more: %r", self.name, error)
-                self._kernels = sound(self._kernels[1:])
+                log.error(
+                    "the %s kernel failed, it is not used any more: %r", chunk.kernel.name, error
+                )
+                self._kernels = from_first_sound(self._kernels[1:])
                 self._interrupt()
-                if self.failed:
-                    self._run = None
-                    self._results.tell(ScanLost())
-                else:
+                if not self.failed:
                     log.warning("scanning goes on with the %s kernel", self.name)
+                else:
+                    self._end_for_good()
             self._changed.notify_all()
+
+    def _end_for_good(self) -> None:
+        if self._run is not None:
+            self._results.tell(ScanLost(self._run.job.job_id))
+            self._run = None
+        self._dismiss_all()
 
 
 def next_size(tried: int, took_s: float) -> int:

@@ -28,6 +28,13 @@ class End:
     """The process is to end."""
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The worker has read its last order: what it tells from now on is of that one, and the next order
+    finds room on the way.
+    """
+
+
 Order = ScanJob | Rest | End
 """A job's ``first`` and ``end`` are those of the worker's own part of it."""
 
@@ -45,6 +52,7 @@ def main(handle: int) -> None:
 def follow_orders(connection: Connection) -> None:
     """Work on the newest order; each one cuts short what the one before began."""
     while not isinstance(order := connection.recv(), End):
+        connection.send(Taken())
         if isinstance(order, ScanJob):
             work(order, connection)
 

@@ -7,18 +7,12 @@ and need no helper process. Must not live here: what is done with a nonce.
 
 from __future__ import annotations
 
+import errno
 import logging
-import os
-import subprocess
-import sys
 import threading
-from dataclasses import dataclass, replace
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
-from pathlib import Path
 
-import actors
-from actors.miner import worker
 from actors.miner.engine import (
     ScanExhausted,
     ScanFound,
@@ -27,8 +21,9 @@ from actors.miner.engine import (
     ScanProgress,
     ScanResult,
 )
+from actors.miner.process import Lease, Run, WorkerProcess
 from actors.miner.ranges import NonceRange
-from actors.miner.worker import End, Order, Rest
+from actors.miner.worker import End, Rest, Taken
 from actors.runtime.address import Address
 
 log = logging.getLogger(__name__)
@@ -51,21 +46,21 @@ class WorkerEngine:
     native = False
 
     def __init__(self, results: Address[ScanResult], threads: int = 1, note: str = "") -> None:
-        self._results, self._threads, self.note = results, threads, note
+        self._results, self._threads, self._note = results, threads, note
         self._crew: _Crew | None = None
 
     @property
     def name(self) -> str:
         return "hashlib"
 
+    @property
+    def note(self) -> str:
+        refusal = "" if self._crew is None else self._crew.refusal
+        return "; ".join(each for each in (self._note, refusal) if each)
+
     def start(self, job: ScanJob) -> None:
         if self._crew is None:
-            self._crew = _Crew(self._results)
-        try:
-            self._crew.resize(self._threads)
-        except OSError:
-            self.stop()
-            raise
+            self._crew = _Crew(self._results, self._threads)
         self._crew.begin(job)
 
     def cancel(self) -> None:
@@ -73,7 +68,7 @@ class WorkerEngine:
             self._crew.rest()
 
     def set_threads(self, threads: int) -> None:
-        if self._crew is not None:
+        if self._crew is not None and threads != self._threads:
             self._crew.resize(threads)
         self._threads = threads
 
@@ -83,151 +78,96 @@ class WorkerEngine:
             self._crew = None
 
 
-@dataclass(slots=True, eq=False)
-class _Run:
-    """A job under way."""
-
-    job: ScanJob
-    nonces: NonceRange
-    solved: bool = False
-
-
-@dataclass(slots=True, eq=False)
-class _Lease:
-    """The part of a run that one worker has, and how much of it that has reported."""
-
-    run: _Run
-    first: int
-    count: int
-    tried: int = 0
-
-
-class _Worker:
-    """A worker process and our end of its connection; guarded by the lock of its crew."""
-
-    def __init__(self) -> None:
-        self.connection, theirs = Pipe()
-        self.lease: _Lease | None = None
-        self.dismissed = False
-        try:
-            with theirs:
-                self._process = _spawn(theirs.fileno())
-        except OSError:
-            self.connection.close()
-            raise
-
-    def send(self, order: Order) -> None:
-        """Hand over an order; a worker that is gone is the reader's to report."""
-        try:
-            self.connection.send(order)
-        except OSError:
-            log.debug("worker %d is gone", self._process.pid)
-
-    def dismiss(self) -> None:
-        """Tell the worker to end, and do not wait for it."""
-        self.dismissed = True
-        self.send(End())
-
-    def bury(self) -> None:
-        """Let go of a worker whose connection has ended."""
-        self.connection.close()
-        self._process.kill()
-        self._process.wait()
-
-    def kill(self) -> None:
-        self._process.kill()
-
-
-def _spawn(descriptor: int) -> subprocess.Popen[bytes]:
-    """A worker process that gets its orders on ``descriptor``."""
-    code = f"from {worker.__name__} import main; main({descriptor})"
-    return subprocess.Popen(  # noqa: S603 - our own code
-        (sys.executable, "-P", "-c", code),
-        pass_fds=(descriptor,),
-        env={**os.environ, "PYTHONPATH": _import_path()},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        start_new_session=True,  # a Ctrl-C is for the node, which then ends us
-    )
-
-
 class _Crew:
-    """The workers, and the one thread that reads them all."""
+    """The workers, and the one thread that begins them, sends them their orders and reads them all.
 
-    def __init__(self, results: Address[ScanResult]) -> None:
-        """Begin with nobody.
+    Whoever else comes only notes what is wanted: nobody waits for a worker.
+    """
+
+    def __init__(self, results: Address[ScanResult], size: int) -> None:
+        """Begin with nobody; with the first job there are to be so many.
 
         Raises:
-            OSError: the system has no more files for us.
+            OSError: the system has no more files or threads for us.
         """
         self._results = results
         self._lock = threading.Lock()  # guards all below, the workers, and whatever a run holds
-        self._workers: list[_Worker] = []  # in office
-        self._known: dict[Connection, _Worker] = {}  # those, and who is on the way out
-        self._run: _Run | None = None
-        self._solved_id: int | None = None
-        self._ending = False
-        self._wake, self._woken = Pipe()  # the reader looks again for whom to read
-        self._reader = threading.Thread(target=self._read, name="troupe-scan", daemon=True)
-        self._reader.start()
+        self.refusal = ""  # why there are fewer than wanted, for people
+        self._size, self._vacant = size, 0  # wanted, and how many of those are yet to begin
+        self._before = 0  # how many there were when those were none
+        self._workers: list[WorkerProcess] = []  # in office
+        self._known: dict[Connection, WorkerProcess] = {}  # those, and who is on the way out
+        self._run: Run | None = None
+        self._job_id = 0
+        self._ending = self._awake = False
+        self._wake, self._woken = Pipe()
+        self._keeper = threading.Thread(target=self._keep, name="troupe-scan", daemon=True)
+        try:
+            self._keeper.start()
+        except RuntimeError as error:  # what Python makes of the system's refusal
+            self._wake.close()
+            self._woken.close()
+            raise OSError(errno.EAGAIN, str(error)) from error
 
     def resize(self, size: int) -> None:
-        """Have so many workers at once: new ones join the running job, surplus ones leave it.
-
-        Raises:
-            OSError: the system has no more processes or files; there are as many as before.
-        """
+        """Have so many workers: new ones join the running job, surplus ones leave it."""
         with self._lock:
-            fresh: list[_Worker] = []
-            try:
-                for _ in range(size - len(self._workers)):
-                    fresh.append(_Worker())  # noqa: PERF401 - those before a failure are buried
-            except OSError:
-                for each in fresh:
-                    each.bury()
-                raise
-            for each in self._workers[size:]:
-                each.dismiss()
-            self._workers = [*self._workers[:size], *fresh]
-            self._known.update((each.connection, each) for each in fresh)
-            self._wake.send(None)
-            self._employ()
+            self._resize(size)
+            self.refusal = ""
+            self._wake_up()
 
     def begin(self, job: ScanJob) -> None:
-        """Scan this job instead of the one before."""
+        """Scan this job instead of the one before, with all workers that are wanted."""
         with self._lock:
             self._retire()
-            self._run = _Run(job, NonceRange(job.first, job.end))
+            self._resize(self._size)  # for those who were lost
+            self._run, self._job_id = Run(job, NonceRange(job.first, job.end)), job.job_id
             self._employ()
             self._look_for_end()
+            self._wake_up()
 
     def rest(self) -> None:
         with self._lock:
             self._retire()
+            self._wake_up()
 
     def end(self) -> None:
         """Let all workers end, and wait for it; who does not is killed."""
         with self._lock:
             self._ending = True
-            for each in self._workers:
-                each.dismiss()
-            self._wake.send(None)
-        self._reader.join(STOP_TIMEOUT_S)
-        if self._reader.is_alive():
-            for each in tuple(self._known.values()):
-                each.kill()
-            self._reader.join()
+            self._resize(0)
+            self._wake_up()
+        self._keeper.join(STOP_TIMEOUT_S)
+        if self._keeper.is_alive():
+            with self._lock:
+                for each in self._known.values():
+                    each.kill()
+            self._keeper.join()
         self._wake.close()
         self._woken.close()
 
     # -- under the lock -------------------------------------------------------------------------
+
+    def _wake_up(self) -> None:
+        """Have the keeper look again at what is to be done; once is enough until it does."""
+        if not self._awake:
+            self._awake = True
+            self._wake.send(None)
+
+    def _resize(self, size: int) -> None:
+        if not self._vacant:
+            self._before = len(self._workers)
+        self._size, self._vacant = size, max(0, size - len(self._workers))
+        for each in self._workers[size:]:
+            each.order(End())
+        del self._workers[size:]
 
     def _retire(self) -> None:
         self._run = None
         for each in self._workers:
             if each.lease is not None:
                 each.lease = None
-                each.send(Rest())
+                each.order(Rest())
 
     def _employ(self) -> None:
         """Give those who have nothing to do a part of the job, as long as there is any."""
@@ -238,11 +178,10 @@ class _Crew:
             taken = run.nonces.take(LEASE_NONCES)
             if taken is None:
                 return
-            first, count = taken
-            each.lease = _Lease(run, first, count)
-            each.send(replace(run.job, first=first, end=first + count))
+            each.lease = Lease(run, *taken)
+            each.order(each.lease.order())
 
-    def _give_back(self, each: _Worker, tried: int) -> None:
+    def _give_back(self, each: WorkerProcess, tried: int) -> None:
         """Take a lease from a worker, and what it has not tried to somebody else."""
         lease, each.lease = each.lease, None
         if lease is not None:
@@ -256,58 +195,103 @@ class _Crew:
             self._run = None
             self._results.tell(ScanExhausted(run.job.job_id))
 
-    # -- in the reader --------------------------------------------------------------------------
+    # -- in the keeper --------------------------------------------------------------------------
 
-    def _read(self) -> None:
-        """Tell on what the workers say, until the crew ends and the last of them is gone."""
+    def _keep(self) -> None:
+        """Do what is wanted and tell on what the workers say, until the last of them is gone."""
         while True:
+            self._hire()
+            self._deliver()
             with self._lock:
-                open_ones: list[Connection] = [*self._known, self._woken]
                 if self._ending and not self._known:
                     return
-            for ready in wait(open_ones):
+                open_ones: list[Connection] = [*self._known, self._woken]
+                wait_s = 0 if self._vacant else None
+            for ready in wait(open_ones, wait_s):
                 assert isinstance(ready, Connection)
-                try:
-                    result: ScanResult | None = ready.recv()
-                except (EOFError, OSError):
-                    self._bury(ready)
-                    continue
-                if result is not None:
-                    with self._lock:
-                        self._take(self._known[ready], result)
+                self._listen(ready)
+
+    def _hire(self) -> None:
+        """Begin one of the workers that are wanting: between two of them others are heard."""
+        with self._lock:
+            if not self._vacant:
+                return
+        try:
+            fresh = WorkerProcess()
+        except OSError as error:
+            with self._lock:
+                self._do_without(error)
+            return
+        with self._lock:
+            self._known[fresh.connection] = fresh
+            if self._vacant:
+                self._vacant -= 1
+                self._workers.append(fresh)
+                self._employ()
+            else:
+                fresh.order(End())  # it is not wanted any more
+
+    def _do_without(self, error: OSError) -> None:
+        """Go on with as many workers as before, or with half of what the system allows if that is more:
+        the rest of the node needs files too.
+        """
+        if not self._vacant:
+            return
+        here = len(self._workers)
+        log.error("the system refuses a worker process, wanted: %d: %s", self._size, error)
+        self._resize(min(here, max(self._before, (here + 1) // 2)))
+        self.refusal = f"the system refuses more processes than {len(self._workers)} ({error})"
+        if not self._workers:
+            self._results.tell(ScanLost(self._job_id))
+
+    def _deliver(self) -> None:
+        with self._lock:
+            orders = [(each, each.next_order()) for each in self._known.values()]
+        for each, order in orders:
+            if order is not None:
+                each.send(order)
+
+    def _listen(self, ready: Connection) -> None:
+        try:
+            message: ScanResult | Taken | None = ready.recv()
+        except (EOFError, OSError):
+            self._bury(ready)
+            return
+        with self._lock:
+            if message is None:
+                self._awake = False
+            else:
+                self._hear(self._known[ready], message)
 
     def _bury(self, connection: Connection) -> None:
+        self._known[connection].bury()
         with self._lock:
             gone = self._known.pop(connection)
-            gone.bury()
             if gone.dismissed:
-                self._give_back(gone, 0 if gone.lease is None else gone.lease.tried)
+                self._give_back(gone, gone.lease.tried if gone.lease is not None else 0)
             else:
-                self._results.tell(ScanLost())
+                self._workers.remove(gone)
+                self._results.tell(ScanLost(self._job_id))
 
-    def _take(self, each: _Worker, result: ScanResult) -> None:
-        lease = each.lease
-        same = lease is not None and lease.run.job.job_id == getattr(result, "job_id", None)
-        match result:
+    def _hear(self, each: WorkerProcess, message: ScanResult | Taken) -> None:
+        if isinstance(message, Taken):
+            each.take()
+            return
+        lease = each.scans
+        assert lease is not None, "a worker tells only of what it was given"
+        match message:
             case ScanExhausted():
-                if same and lease is not None:
+                if lease is each.lease:
                     self._give_back(each, lease.count)
                 return
-            case ScanFound(job_id, _, hashes) if job_id == self._solved_id:
-                result = ScanProgress(job_id, hashes)  # another was first: once is enough
-            case ScanFound(job_id, _, _):
-                self._solved_id = job_id
-                if self._run is not None and self._run.job.job_id == job_id:
+            case ScanFound(job_id, _, hashes) if lease.run.solved:
+                message = ScanProgress(job_id, hashes)  # another was first: once is enough
+            case ScanFound():
+                lease.run.solved = True
+                if self._run is lease.run:
                     self._retire()
-            case ScanProgress(_, hashes) if same and lease is not None:
+            case ScanProgress(_, hashes):
                 lease.tried += hashes
             case _:
-                pass  # of a job before
-        self._results.tell(result)
-
-
-def _import_path() -> str:
-    """Where a child finds this very package, however we were started."""
-    root = str(Path(actors.__file__).parent.parent)
-    inherited = os.environ.get("PYTHONPATH")
-    return os.pathsep.join((root, inherited)) if inherited else root
+                pass  # nothing else is told by workers
+        self._results.tell(message)

@@ -13,7 +13,7 @@ import click
 from actors.miner import native
 from actors.miner.bench import Progress, Row, Timing, measure
 from actors.miner.engines import HASHLIB, NoKernelError, plan_engine
-from actors.miner.native import sound
+from actors.miner.native import is_sound
 from admin.cli.exits import CliError
 from admin.cli.help import examples
 from admin.cli.options import output_option, target_of
@@ -51,7 +51,7 @@ def proof_of_work(ctx: click.Context, /, **_: object) -> None:
     selected = plan.kernels[0].name if plan.kernels else HASHLIB
     if plan.note:
         click.echo(f"Mining would run {selected}: {plan.note}.", err=True)
-    kernels = [each for each in native.kernels() if sound([each])]
+    kernels = [each for each in native.kernels() if is_sound(each)]
     rows = _with_progress(measure(kernels, selected, thread_counts(), TIMING))
     _show(Output(target.output), rows)
 

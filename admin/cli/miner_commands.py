@@ -12,6 +12,7 @@ from troupe.admin.v1.miner_service_pb2 import (
     UpdateMinerRequest,
 )
 
+from actors.config import MAX_THREADS
 from admin.cli import views
 from admin.cli.help import examples
 from admin.cli.output import Data, as_data
@@ -22,9 +23,6 @@ from admin.cli.text import count, plural
 
 MAX_GENERATED = 10_000
 """ADMIN_API: the most that one call generates."""
-
-MAX_THREADS = 256
-"""ADMIN_API: the most that the miner is given."""
 
 _THREADS = click.option(
     "--threads",

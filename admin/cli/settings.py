@@ -16,7 +16,7 @@ from typing import Any, Final, TypeVar
 import click
 from click.core import ParameterSource
 
-from actors.config import KERNEL_CHOICES, MinerSettings, PeersSettings, Settings
+from actors.config import KERNEL_CHOICES, MAX_THREADS, MinerSettings, PeersSettings, Settings
 from actors.ledger.network import MAIN, NETWORKS, Network, NetworkError, parse_network
 from admin.cli.exits import CliError, ExitCode
 from admin.cli.options import Target, default_data_dir
@@ -25,8 +25,6 @@ from admin.cli.params import AdminAddress, Hex, HostPort, Kind, split_host_port
 DEFAULT_LISTEN: Final = "127.0.0.1:18750"
 """Loopback, so that a first `troupe run` opens nothing to the world; the port is nobody's by custom."""
 DEFAULT_ADMIN: Final = "127.0.0.1:18751"
-MAX_THREADS: Final = 256
-"""More than a machine has cores is a slip of the keyboard."""
 MAX_PEERS: Final = 10_000
 """Twice as many sockets still fit into what an operating system grants a process."""
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from actors.chain.messages import TipChanged
-from actors.config import MinerSettings
+from actors.config import MAX_THREADS, MinerSettings
 from actors.ledger.types import Account
 from actors.mempool.messages import Candidates, GetCandidates, PoolChanged
-from actors.miner.actor import MAX_THREADS, REFRESH_EVERY_S
+from actors.miner.actor import REFRESH_EVERY_S
 from actors.miner.engine import ScanJob, ScanProgress
 from actors.miner.messages import (
     GenerateBlock,
@@ -158,6 +158,29 @@ def test_an_update_of_the_coinbase_replaces_the_job_at_once(mining: MinerStage) 
     assert isinstance(job, ScanJob)
     assert job.template.suffix.endswith(THEIRS.hex().encode() + b":" + tx.raw)
     assert (mining.info.threads, mining.info.coinbase) == (1, THEIRS)
+
+
+@pytest.mark.parametrize("command", [UpdateMiner(coinbase=THEIRS), StartMining(coinbase=THEIRS)])
+def test_no_late_nonce_pays_a_coinbase_that_was_replaced(
+    mining: MinerStage, command: object
+) -> None:
+    job = mining.offer()
+    assert mining.ask(command) is None
+    mining.solve(job)
+    assert mining.chain.take() == []
+    mining.solve(mining.offer())
+    assert mining.handed_in().coinbase == THEIRS
+
+
+def test_another_coinbase_leaves_a_block_that_somebody_waits_for_alone(mining: MinerStage) -> None:
+    job = mining.offer()
+    mining.ask_soon(GenerateBlock(coinbase=MINE))
+    assert mining.asked() == 1
+    assert mining.ask(UpdateMiner(coinbase=THEIRS)) is None
+    assert mining.asked() == 1
+    assert mining.engine.take() == [], "the scan goes on"
+    mining.solve(job)
+    assert mining.handed_in().coinbase == MINE
 
 
 def test_an_update_of_an_idle_miner_is_for_when_it_starts(house: MinerStage) -> None:

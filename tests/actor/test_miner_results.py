@@ -105,12 +105,33 @@ def test_a_nonce_that_solves_nothing_is_not_believed_and_the_engine_starts_again
 
 def test_a_lost_engine_starts_again_after_a_pause(mining: MinerStage) -> None:
     job = mining.offer()
-    mining.tell(ScanLost())
-    mining.tell(ScanLost())
+    mining.tell(ScanLost(job.job_id))
+    mining.tell(ScanLost(job.job_id))
     assert set(mining.engine.take()) == {"stop"}
     assert mining.asked() == 0
     mining.pump.run_for(REFRESH_EVERY_S)
     assert mining.offer().template == job.template
+
+
+def test_a_loss_before_the_present_job_is_healed_and_stops_nothing(mining: MinerStage) -> None:
+    former = mining.offer()
+    mining.tell(TipChanged(NEXT_TIP))
+    mining.engine.take()
+    mining.tell(ScanLost(former.job_id))
+    assert mining.engine.take() == []
+    assert mining.info.template_height == 12
+
+
+def test_what_the_engine_told_a_former_incarnation_is_nothing_to_the_next(
+    mining: MinerStage,
+) -> None:
+    former = mining.offer()
+    heir = MinerStage(orders=mining.orders)
+    job = heir.offer()
+    assert job.job_id != former.job_id
+    heir.solve(former)
+    heir.tell(ScanLost(former.job_id))
+    assert (heir.chain.take(), heir.engine.take()) == ([], [])
 
 
 def test_an_exhausted_template_waits_for_another_one(mining: MinerStage) -> None:

@@ -77,13 +77,14 @@ class MinerStage:
         *,
         network: Network = EASY,
         settings: MinerSettings | None = None,
+        orders: MiningOrders | None = None,
         simulated: bool = False,
     ) -> None:
         self.clock = FakeClock()
         self.pump = Pump(3, self.clock)
         self.accounts = {ALICE.public: Account(100), BOB.public: Account(100)}
         self.network, self.engine = network, IdleEngine()
-        self.orders = MiningOrders(settings or MinerSettings(coinbase=MINE))
+        self.orders = orders or MiningOrders(settings or MinerSettings(coinbase=MINE))
         self.chain, self.mempool, self.events = (
             Probe(self.pump, name) for name in ("chain", "mempool", "events")
         )

@@ -106,6 +106,17 @@ def test_without_a_sound_kernel_workers_scan_and_say_why(
     assert (engine.name, engine.native, engine.note) == ("hashlib", False, ALL_FAILED)
 
 
+def test_a_preferred_kernel_that_fails_its_test_is_named_in_the_note(
+    monkeypatch: pytest.MonkeyPatch, results: Results
+) -> None:
+    there = (Kernel("avx512", broken), Kernel("avx2", broken), Kernel("portable", in_python))
+    monkeypatch.setattr(native, "kernels", lambda: there)
+    plan = plan_engine()
+    note = "the avx512 and avx2 kernels failed, the log says how"
+    assert (names(plan), plan.note) == (["portable"], note)
+    assert plan.build(results.address, 1, time.monotonic).note == note
+
+
 def test_without_the_extension_the_note_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -140,10 +151,23 @@ def test_when_every_kernel_has_failed_the_next_job_goes_to_workers(
     engine.set_threads(2)
     engine.start(ScanJob(1, EASY))
     results.until(ScanLost)
+    assert (engine.name, engine.native, engine.note) == ("hashlib", False, ALL_FAILED)
     engine.stop()
     engine.start(ScanJob(2, EASY))
     assert results.until(ScanFound).job_id == 2
     assert (engine.name, engine.native, engine.note) == ("hashlib", False, ALL_FAILED)
+
+
+def test_the_job_after_a_failure_goes_to_workers_without_a_stop(
+    results: Results, stopping: list[ScanEngine]
+) -> None:
+    engine = EnginePlan((Kernel("bad", broken),)).build(results.address, 2, time.monotonic)
+    stopping.append(engine)
+    engine.start(ScanJob(1, EASY))
+    assert results.until(ScanLost) == ScanLost(1)
+    engine.set_threads(1)
+    engine.start(ScanJob(2, EASY))
+    assert results.until(ScanFound).job_id == 2
 
 
 def test_a_node_does_not_start_with_a_kernel_that_its_machine_lacks(tmp_path: Path) -> None:

@@ -10,7 +10,14 @@ from typing import Any
 import pytest
 
 from actors.miner import native
-from actors.miner.native import Kernel, KernelError, scan_natively, self_test, sound
+from actors.miner.native import (
+    Kernel,
+    KernelError,
+    from_first_sound,
+    is_sound,
+    scan_natively,
+    self_test,
+)
 from actors.miner.scan import Template, scan
 
 pytestmark = pytest.mark.timeout(60)
@@ -107,11 +114,12 @@ def test_the_first_kernel_that_passes_is_used_and_the_log_tells_of_the_others(
         raise ValueError
 
     bad, good, spare = Kernel("bad", broken), Kernel("good", in_python), Kernel("spare", in_python)
-    assert sound((bad, good, spare)) == (good, spare)
+    assert from_first_sound((bad, good, spare)) == (good, spare)
     (record,) = caplog.records
     assert record.levelname == "ERROR"
     assert "bad" in record.getMessage()
-    assert sound((bad, bad)) == ()
+    assert from_first_sound((bad, bad)) == ()
+    assert (is_sound(bad), is_sound(good)) == (False, True)
 
 
 @needs_the_extension

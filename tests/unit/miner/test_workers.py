@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import actors
+from actors.miner import process
 from actors.miner.engine import (
     NONCES,
     ScanExhausted,
@@ -46,6 +47,12 @@ def engine(results: Results) -> Iterator[WorkerEngine]:
 
 def processes(engine: WorkerEngine) -> "list[subprocess.Popen[bytes]]":
     return [each._process for each in engine._crew._workers] if engine._crew else []
+
+
+def await_workers(engine: WorkerEngine, results: Results, number: int) -> None:
+    """Each wait is for what one of those that scan already has to tell."""
+    while len(processes(engine)) != number:
+        results.until(ScanProgress)
 
 
 def reader_threads() -> int:
@@ -99,9 +106,9 @@ def test_workers_begin_with_the_first_job_at_the_lowest_priority_and_end_with_st
     engine.cancel()
     assert processes(engine) == []
     engine.start(ScanJob(1, HOPELESS))
+    await_workers(engine, results, 2)
     results.until(ScanProgress)
     scanning = processes(engine)
-    assert len(scanning) == 2
     assert 19 in [os.getpriority(os.PRIO_PROCESS, each.pid) for each in scanning]
     engine.stop()
     assert all(each.returncode is not None for each in scanning)
@@ -111,6 +118,7 @@ def test_workers_begin_with_the_first_job_at_the_lowest_priority_and_end_with_st
 def test_one_thread_reads_any_number_of_workers(results: Results, engine: WorkerEngine) -> None:
     engine.set_threads(4)
     engine.start(ScanJob(1, HOPELESS))
+    await_workers(engine, results, 4)
     results.until(ScanProgress)
     assert reader_threads() == 1
 
@@ -122,7 +130,7 @@ def test_more_threads_join_the_running_job_and_those_at_it_go_on(
     results.until(ScanProgress)
     (former,) = processes(engine)
     engine.set_threads(3)
-    assert len(processes(engine)) == 3
+    await_workers(engine, results, 3)
     assert processes(engine)[0] is former
     assert former.poll() is None
     leases = [each.lease for each in engine._crew._workers if each.lease] if engine._crew else []
@@ -138,6 +146,7 @@ def test_a_worker_that_leaves_hands_the_rest_of_its_part_to_another(
     monkeypatch.setattr("actors.miner.workers.LEASE_NONCES", nonces // 2)
     engine.set_threads(2)
     engine.start(ScanJob(1, HOPELESS, first=NONCES - nonces))
+    await_workers(engine, results, 2)
     results.until(ScanProgress)
     leaver = processes(engine)[1]
     engine.set_threads(1)
@@ -157,11 +166,74 @@ def test_a_number_of_threads_that_the_system_refuses_leaves_the_scan_as_it_is(
     def refuse(_descriptor: int) -> None:
         raise OSError(11, "Resource temporarily unavailable")
 
-    monkeypatch.setattr("actors.miner.workers._spawn", refuse)
-    with pytest.raises(OSError, match="unavailable"):
-        engine.set_threads(2)
+    monkeypatch.setattr("actors.miner.process._spawn", refuse)
+    engine.set_threads(2)
+    while not engine.note:
+        results.until(ScanProgress)
+    assert "more processes than 1" in engine.note
+    assert "unavailable" in engine.note
     assert len(processes(engine)) == 1
     results.until(ScanProgress)
+    monkeypatch.undo()
+    engine.set_threads(3)
+    await_workers(engine, results, 3)
+    assert engine.note == ""
+
+
+def test_no_worker_at_all_is_a_loss(
+    results: Results, engine: WorkerEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_descriptor: int) -> None:
+        raise OSError(12, "Cannot allocate memory")
+
+    monkeypatch.setattr("actors.miner.process._spawn", refuse)
+    engine.start(ScanJob(5, EASY))
+    assert results.until(ScanLost) == ScanLost(5)
+    monkeypatch.undo()
+    engine.stop()
+    engine.start(ScanJob(6, EASY))
+    assert results.until(ScanFound).job_id == 6
+
+
+def test_nobody_waits_for_workers_that_begin(
+    results: Results, engine: WorkerEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine.start(ScanJob(1, HOPELESS))
+    results.until(ScanProgress)
+    released, spawn = threading.Event(), process._spawn
+
+    def spawn_when_released(descriptor: int) -> "subprocess.Popen[bytes]":
+        released.wait()
+        return spawn(descriptor)
+
+    monkeypatch.setattr("actors.miner.process._spawn", spawn_when_released)
+    engine.set_threads(3)
+    engine.start(ScanJob(2, HOPELESS))
+    engine.cancel()
+    engine.start(ScanJob(3, HOPELESS))
+    assert len(processes(engine)) == 1
+    released.set()
+    await_workers(engine, results, 3)
+
+
+def test_a_thread_that_the_system_refuses_is_an_error_of_start_and_leaves_no_file_open(
+    engine: WorkerEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refusal = RuntimeError("can't start new thread")
+
+    def refuse(_thread: threading.Thread) -> None:
+        raise refusal
+
+    before = open_files()
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with pytest.raises(OSError, match="can't start new thread"):
+        engine.start(ScanJob(1, EASY))
+    monkeypatch.undo()
+    assert open_files() == before
+
+
+def open_files() -> list[str]:
+    return sorted(os.listdir("/dev/fd"))[:-1]  # noqa: PTH208 - names; the last is this look's own
 
 
 def test_a_job_is_found_once(results: Results, engine: WorkerEngine) -> None:
@@ -171,6 +243,39 @@ def test_a_job_is_found_once(results: Results, engine: WorkerEngine) -> None:
     results.until(ScanFound)
     engine.stop()
     assert not [each for each in results.rest() if isinstance(each, ScanFound)]
+
+
+def test_a_start_heals_a_loss_that_nobody_has_handled_yet(
+    results: Results, engine: WorkerEngine
+) -> None:
+    engine.start(ScanJob(1, HOPELESS))
+    results.until(ScanProgress)
+    processes(engine)[0].kill()
+    assert results.until(ScanLost) == ScanLost(1)
+    engine.start(ScanJob(2, EASY))
+    assert results.until(ScanFound).job_id == 2
+
+
+@pytest.mark.parametrize("size", [2_900, 300_000])
+def test_nobody_waits_for_a_worker_that_reads_nothing(
+    results: Results, engine: WorkerEngine, size: int
+) -> None:
+    """Not who starts jobs, and not the other workers; when it reads again it has the newest job."""
+    engine.set_threads(2)
+    engine.start(ScanJob(1, HOPELESS))
+    await_workers(engine, results, 2)
+    results.until(ScanProgress)
+    stopped = processes(engine)[0]
+    stopped.send_signal(signal.SIGSTOP)
+    large = Template(b"1:", b"s" * size, 64)
+    for job_id in range(2, 400):
+        engine.start(ScanJob(job_id, large))
+    while results.until(ScanProgress).job_id != 399:
+        pass
+    engine.set_threads(1)
+    engine.start(ScanJob(400, EASY))
+    stopped.send_signal(signal.SIGCONT)
+    assert results.until(ScanFound).job_id == 400
 
 
 def test_a_lost_worker_is_reported_and_a_fresh_start_heals(
@@ -210,6 +315,8 @@ mailbox = Mailbox("miner", time.monotonic)
 engine = WorkerEngine(Address(mailbox), threads=2)
 engine.start(ScanJob(1, Template(b"1:", b":s", 16)))
 mailbox.get()
+while len(engine._crew._workers) < 2:
+    mailbox.get()
 print(*(each._process.pid for each in engine._crew._workers), flush=True)
 while True:
     mailbox.get()
@@ -234,7 +341,7 @@ def test_a_node_that_is_killed_leaves_no_worker_behind() -> None:
             assert ended
 
 
-def test_workers_that_the_system_refuses_leave_none_behind() -> None:
+def test_workers_that_the_system_refuses_leave_it_files_and_no_process() -> None:
     """In a process of its own: it takes its own files away."""
     code = """
 import os, resource
@@ -245,12 +352,15 @@ from actors.runtime.address import Address
 from actors.runtime.mailbox import Mailbox
 _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 resource.setrlimit(resource.RLIMIT_NOFILE, (40, hard))
-engine = WorkerEngine(Address(Mailbox("miner", lambda: 0.0)), 100)
+mailbox = Mailbox("miner", lambda: 0.0)
+engine = WorkerEngine(Address(mailbox), 100)
 before = len(os.listdir("/proc/self/fd"))
-try:
-    engine.start(ScanJob(1, Template(b"1:", b":x", 16)))
-except OSError:
-    print("refused", len(os.listdir("/proc/self/fd")) - before)
+engine.start(ScanJob(1, Template(b"1:", b":x", 16)))
+while not engine.note:
+    mailbox.get()
+print("some scan", 0 < len(engine._crew._workers) < 20)
+engine.stop()
+print("files", len(os.listdir("/proc/self/fd")) - before)
 try:
     os.waitpid(-1, 0)
 except ChildProcessError:
@@ -265,4 +375,4 @@ except ChildProcessError:
         check=True,
         timeout=60,
     )
-    assert done.stdout.splitlines() == ["refused 0", "no child"]
+    assert done.stdout.splitlines() == ["some scan True", "files 0", "no child"]
