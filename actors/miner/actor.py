@@ -282,10 +282,9 @@ class MinerActor(NodeActor):
             self._go_on()
 
     def _go_on(self) -> None:
-        """Scan at once with the candidates that are known, and look for better ones: however much the
-        mempool has to do, a new tip does not wait for it.
-        """
-        self._scan()
+        """A new tip does not wait for the mempool; a block asked for does, to hold what is pooled."""
+        if not self._generates:
+            self._scan()
         self._ask_candidates()
 
     def _on_pool_changed(self) -> None:

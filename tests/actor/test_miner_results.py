@@ -206,6 +206,19 @@ def test_a_new_tip_only_moves_the_block_to_be_generated(house: MinerStage) -> No
     assert answer.result(0).number == 12
 
 
+def test_a_generated_block_waits_for_what_is_pooled_when_the_tip_moves(house: MinerStage) -> None:
+    payment = transfer(ALICE, BOB.public, 0, 5)
+    answer = house.ask_soon(GenerateBlock())
+    assert house.asked() == 1
+    house.tell(TipChanged(NEXT_TIP))
+    assert house.engine.take() == []
+    house.solve(house.offer(payment))
+    block = house.handed_in()
+    assert block.transactions == (payment,)
+    house.judge(block, BlockOutcome.CONNECTED)
+    assert answer.result(0).number == 12
+
+
 def test_a_generate_goes_before_mining_which_then_goes_on(mining: MinerStage) -> None:
     mined = mining.offer()
     answer = mining.ask_soon(GenerateBlock(THEIRS))

@@ -54,9 +54,9 @@ def test_two_miners_that_were_apart_end_on_the_longer_chain(
     with run(tmp_path / "a", network_file) as a:
         with run(tmp_path / "b", network_file, a) as b:
             a.generate(1)
+            b.await_height(1)  # else it may mine one of its own beside it
             b.generate(1)
             a.await_height(2)
-            b.await_height(2)
             assert b.stop() == 0
         with run(tmp_path / "b", network_file) as b:
             payment = b.transfer(a.wallet_address(), 77)
