@@ -14,6 +14,8 @@ from actors.miner.scan import Template
 
 NONCES = 2**64
 """LEDGER: canonical form; nonces are below it."""
+LOWEST_PRIORITY = 19
+"""Of what scans, thread or process: everything else goes before it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from actors.miner.engine import (
+    LOWEST_PRIORITY,
     ScanExhausted,
     ScanFound,
     ScanJob,
@@ -36,7 +37,6 @@ MAX_GROWTH = 8
 """A chunk is at most so many times the one before: a first, cold measurement says little."""
 MAX_CHUNK = 2**32
 """Nonces; no processor tries so many in ``CHUNK_S``, so a clock that stands still ends here."""
-LOWEST_PRIORITY = 19
 STOP_TIMEOUT_S = 2.0
 """A scan looks up every 10 ms; one that takes so long hangs. A thread cannot be killed: it is left
 behind, reported, and as a daemon it does not keep the process from ending."""

@@ -10,12 +10,17 @@ import os
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
-from actors.miner.engine import ScanExhausted, ScanFound, ScanJob, ScanProgress
+from actors.miner.engine import (
+    LOWEST_PRIORITY,
+    ScanExhausted,
+    ScanFound,
+    ScanJob,
+    ScanProgress,
+)
 from actors.miner.scan import nonces_per_check, scan
 
 CHECKS_PER_CHUNK = 16
 """A chunk of some 50 to 150 ms is one report: rare enough to cost nothing."""
-LOWEST_PRIORITY = 19
 
 
 @dataclass(frozen=True, slots=True)
