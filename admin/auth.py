@@ -1,6 +1,6 @@
-"""Who may call what: the tokens, and the one table of methods and permissions.
+"""Who calls: the tokens, whom each stands for, and whether that permits a call.
 
-Must not live here: how a call is intercepted (``guard``).
+Must not live here: which permission a method needs (``permissions``), how a call is intercepted (``guard``).
 """
 
 from __future__ import annotations
@@ -10,15 +10,14 @@ import hmac
 import logging
 import os
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
-from typing import Final
 
 from troupe.admin.v1 import errors_pb2
 
 from admin.errors import Refusal
+from admin.permissions import EVERYTHING, PERMISSIONS, READING
 
 log = logging.getLogger(__name__)
 
@@ -30,53 +29,6 @@ ADMIN_TOKEN_FILE = "admin.token"  # noqa: S105 - a file's name
 READONLY_TOKEN_FILE = "readonly.token"  # noqa: S105 - a file's name
 _PRIVATE_MODE = 0o600
 _BEARER = "bearer "
-
-_PACKAGE = "/troupe.admin.v1."
-
-PERMISSIONS: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        _PACKAGE + method: permission
-        for method, permission in {
-            "NodeService/GetNode": "node:read",
-            "NodeService/ShutdownNode": "node:write",
-            "ActorService/ListActors": "actor:read",
-            "PeerService/ListPeers": "peer:read",
-            "PeerService/ConnectPeer": "peer:write",
-            "PeerService/DisconnectPeer": "peer:write",
-            "ChainService/GetChain": "chain:read",
-            "ChainService/GetBlock": "chain:read",
-            "ChainService/ListBlocks": "chain:read",
-            "ChainService/GetTransaction": "chain:read",
-            "ChainService/GetAccount": "chain:read",
-            "ChainService/SubmitBlock": "chain:write",
-            "MempoolService/GetMempool": "mempool:read",
-            "MempoolService/ListTransactions": "mempool:read",
-            "MempoolService/SubmitTransaction": "mempool:write",
-            "MinerService/GetMiner": "miner:read",
-            "MinerService/StartMining": "miner:write",
-            "MinerService/UpdateMiner": "miner:write",
-            "MinerService/StopMining": "miner:write",
-            "MinerService/GenerateBlocks": "miner:write",
-            "WalletService/GetAddress": "wallet:read",
-            "WalletService/Transfer": "wallet:write",
-            "EventService/WatchEvents": "event:read",
-        }.items()
-    }
-)
-"""The permission that each method needs. A method that is not here is denied to everybody."""
-
-OPEN_METHODS: Final = frozenset(
-    {
-        "/grpc.health.v1.Health/Check",
-        "/grpc.health.v1.Health/List",
-        "/grpc.health.v1.Health/Watch",
-        "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
-    }
-)
-"""Methods that need no token: they tell what any client must know before it has one."""
-
-EVERYTHING: Final = frozenset(PERMISSIONS.values())
-READING: Final = frozenset(name for name in EVERYTHING if name.endswith(":read"))
 
 
 @dataclass(frozen=True, slots=True)

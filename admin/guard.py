@@ -18,8 +18,9 @@ import grpc
 from google.protobuf.message import DecodeError
 from troupe.admin.v1 import errors_pb2
 
-from admin.auth import OPEN_METHODS, Tokens, authorize
+from admin.auth import Tokens, authorize
 from admin.errors import Refusal, stopping
+from admin.permissions import OPEN_METHODS
 
 log = logging.getLogger(__name__)
 

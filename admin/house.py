@@ -7,15 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from actors.chain.messages import ChainCommand
+from actors.gossip.messages import GossipCommand
 from actors.ledger.keys import PrivateKey
 from actors.ledger.network import Network
 from actors.mempool.messages import MempoolCommand
+from actors.messaging.messages import MessagingCommand
 from actors.miner.messages import MinerCommand
 from actors.peers.messages import PeersCommand
 from actors.runtime.address import Address
 from actors.runtime.clock import Clock
 from actors.runtime.events import EventsInput
 from actors.runtime.supervisor import SupervisorInput
+from actors.search.messages import SearchCommand
+from actors.tcp.messages import TcpEvent, TcpInput
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +35,11 @@ class House:
     """
 
     supervisor: Address[SupervisorInput]
+    tcp: Address[TcpInput]
+    messaging: Address[MessagingCommand | TcpEvent]
     peers: Address[PeersCommand]
+    gossip: Address[GossipCommand]
+    search: Address[SearchCommand]
     chain: Address[ChainCommand]
     mempool: Address[MempoolCommand]
     miner: Address[MinerCommand]

@@ -22,7 +22,11 @@ def launch(node: Node, *, shutdown: Callable[[], None]) -> AdminServer:
     at = node.addresses
     house = House(
         supervisor=at.supervisor,
+        tcp=at.tcp,
+        messaging=at.messaging,
         peers=at.peers,
+        gossip=at.gossip,
+        search=at.search,
         chain=at.chain,
         mempool=at.mempool,
         miner=at.miner,

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Final
@@ -18,16 +18,6 @@ from typing import Any, Final
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
-from troupe.admin.v1 import (
-    actor_service_pb2_grpc,
-    chain_service_pb2_grpc,
-    event_service_pb2_grpc,
-    mempool_service_pb2_grpc,
-    miner_service_pb2_grpc,
-    node_service_pb2_grpc,
-    peer_service_pb2_grpc,
-    wallet_service_pb2_grpc,
-)
 
 from actors.runtime.supervisor import ActorReport
 from admin.asks import ASK_TIMEOUT_S, Asker
@@ -36,14 +26,7 @@ from admin.bind import loopback, unbound
 from admin.guard import Guard
 from admin.health import Health
 from admin.house import House
-from admin.services.actor import ActorService
-from admin.services.chain import ChainService
-from admin.services.event import EventService
-from admin.services.mempool import MempoolService
-from admin.services.miner import MinerService
-from admin.services.node import NodeService
-from admin.services.peer import PeerService
-from admin.services.wallet import WalletService
+from admin.roster import PACKAGE, Service, services
 from admin.streams import EventHub
 
 log = logging.getLogger(__name__)
@@ -75,25 +58,9 @@ _OPTIONS: Final = (
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.min_ping_interval_without_data_ms", CLIENT_PING_MS),
 )
-_PACKAGE = "troupe.admin.v1."
 _ENDING_THEMSELVES = frozenset(
-    {f"/{_PACKAGE}EventService/WatchEvents", "/grpc.health.v1.Health/Watch"}
+    {f"/{PACKAGE}EventService/WatchEvents", "/grpc.health.v1.Health/Watch"}
 )
-
-
-def _needs(house: House) -> Mapping[str, str | None]:
-    """Each service, and the actor without which it cannot serve."""
-    actors: Mapping[str, str | None] = {
-        "NodeService": None,
-        "ActorService": house.supervisor.name,
-        "PeerService": house.peers.name,
-        "ChainService": house.chain.name,
-        "MempoolService": house.mempool.name,
-        "MinerService": house.miner.name,
-        "WalletService": house.mempool.name,
-        "EventService": house.events.name,
-    }
-    return {_PACKAGE + service: actor for service, actor in actors.items()}
 
 
 class AdminServer:
@@ -154,14 +121,14 @@ class AdminServer:
         house = self._house
         asker = Asker(house.supervisor, timeout_s=self._ask_timeout_s)
         hub = EventHub(house.events, self._loop)
-        health = Health(
-            asker, house.supervisor, _needs(house), _restart_noter(hub, house.events.name)
-        )
+        served = services(house, asker, hub)
+        needs = {service.name: service.actor for service in served}
+        health = Health(asker, house.supervisor, needs, _restart_noter(hub, house.events.name))
         guard = Guard(load_tokens(house.data_dir))
         server = grpc.aio.server(
             interceptors=(guard,), options=_OPTIONS, maximum_concurrent_rpcs=MAX_CALLS
         )
-        _add_services(server, house, asker, hub, health)
+        _add_services(server, served, health)
         address = _bind(server, self._listen)
         await server.start()
         try:
@@ -201,24 +168,12 @@ def _restart_noter(hub: EventHub, events: str) -> Any:
     return note
 
 
-def _add_services(
-    server: grpc.aio.Server, house: House, asker: Asker, hub: EventHub, health: Health
-) -> None:
-    node_service_pb2_grpc.add_NodeServiceServicer_to_server(NodeService(house, asker), server)
-    actor_service_pb2_grpc.add_ActorServiceServicer_to_server(ActorService(house, asker), server)
-    peer_service_pb2_grpc.add_PeerServiceServicer_to_server(PeerService(house, asker), server)
-    chain_service_pb2_grpc.add_ChainServiceServicer_to_server(ChainService(house, asker), server)
-    mempool_service_pb2_grpc.add_MempoolServiceServicer_to_server(
-        MempoolService(house, asker), server
-    )
-    miner_service_pb2_grpc.add_MinerServiceServicer_to_server(MinerService(house, asker), server)
-    wallet_service_pb2_grpc.add_WalletServiceServicer_to_server(WalletService(house, asker), server)
-    event_service_pb2_grpc.add_EventServiceServicer_to_server(
-        EventService(house, asker, hub), server
-    )
+def _add_services(server: grpc.aio.Server, served: Sequence[Service], health: Health) -> None:
+    for service in served:
+        service.add(service.servicer, server)
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     health_name: str = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
-    names = (*_needs(house), health_name, reflection.SERVICE_NAME)
+    names = (*(service.name for service in served), health_name, reflection.SERVICE_NAME)
     reflection.enable_server_reflection(names, server)
 
 

@@ -29,8 +29,9 @@ from troupe.admin.v1 import (
 from actors.chain.messages import GetBlock, GetChain
 from actors.mempool.messages import GetPool
 from actors.runtime.supervisor import MAX_RESTARTS
-from admin.auth import OPEN_METHODS, PERMISSIONS, READONLY_TOKEN_FILE
+from admin.auth import READONLY_TOKEN_FILE
 from admin.guard import MAX_OPEN_CALLS, MAX_OPEN_STREAMS, MAX_STREAMS
+from admin.permissions import OPEN_METHODS, PERMISSIONS
 from admin.server import MAX_CALLS
 from tests.support.admin_stage import (
     DEFER,

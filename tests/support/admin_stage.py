@@ -39,7 +39,7 @@ S = TypeVar("S")
 WAIT_S = 10.0
 """How long a test waits for what must come; never how long it takes."""
 EPOCH = "epoch-1"
-ROOMS = ("peers", "chain", "mempool", "miner")
+ROOMS = ("tcp", "messaging", "peers", "gossip", "search", "chain", "mempool", "miner")
 
 
 @dataclass
@@ -116,6 +116,22 @@ class AdminStage:
         self.address = ""
         self._channels: list[grpc.Channel] = []
         self._script_a_quiet_node()
+
+    @property
+    def tcp(self) -> Script:
+        return self.rooms["tcp"]
+
+    @property
+    def messaging(self) -> Script:
+        return self.rooms["messaging"]
+
+    @property
+    def gossip(self) -> Script:
+        return self.rooms["gossip"]
+
+    @property
+    def search(self) -> Script:
+        return self.rooms["search"]
 
     @property
     def peers(self) -> Script:

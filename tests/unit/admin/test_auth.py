@@ -9,9 +9,6 @@ from troupe.admin.v1 import errors_pb2
 
 from admin.auth import (
     ADMIN_TOKEN_FILE,
-    EVERYTHING,
-    PERMISSIONS,
-    READING,
     READONLY_TOKEN_FILE,
     Caller,
     Tokens,
@@ -19,6 +16,7 @@ from admin.auth import (
     load_tokens,
 )
 from admin.errors import Refusal
+from admin.permissions import EVERYTHING, PERMISSIONS, READING
 
 GET_NODE = "/troupe.admin.v1.NodeService/GetNode"
 SHUTDOWN = "/troupe.admin.v1.NodeService/ShutdownNode"
