@@ -7,7 +7,7 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -31,17 +31,17 @@ class QuickDisplay(PlainDisplay):
         super().__init__()
         self.said: list[str] = []
         self.shown = 0
-        self.at: dict[int, object] = {}
+        self.at: dict[int, Callable[[], object]] = {}
+        self.when_told: Callable[[str], object] = lambda _text: None
 
     def show(self, children: Sequence[Child]) -> None:
         self.shown += 1
-        action = self.at.pop(self.shown, None)
-        if callable(action):
-            action()
+        self.at.pop(self.shown, lambda: None)()
         super().show(children)
 
     def tell(self, text: str) -> None:
         self.said.append(text)
+        self.when_told(text)
 
 
 class Town:
@@ -56,6 +56,12 @@ class Town:
         name = f"node-{len(self.children) + 1}"
         self.children.append(Child(name, self._place / name, arguments, command=FAKE))
         return self.children[-1]
+
+    def add_mortal(self) -> Child:
+        """A node that ends at the first look after all of them were shown."""
+        deadly = self._place / "deadly"
+        self.display.at[1] = deadly.touch
+        return self.add("--dies-once", str(deadly))
 
     def run(self, blocks: int | None = None) -> ExitCode:
         return run_network(self.children, self.stops, self.display, blocks=blocks)
@@ -122,9 +128,9 @@ def test_a_node_that_ignores_the_request_is_killed(
 
 def test_a_node_that_dies_is_shown_with_its_last_lines_and_the_rest_goes_on(town: Town) -> None:
     town.add()
-    town.add("--dies-after", "3")
+    town.add_mortal()
     town.add()
-    town.display.at[8] = lambda: town.stops.request("a test")
+    town.display.when_told = lambda text: "ended" in text and town.stops.request("a test")
     assert town.run() is ExitCode.OK
     (mourning,) = [text for text in town.display.said if "node-2 has" in text]
     assert mourning == "node-2 has ended (exit 7); its log ends:\n  it died of its script"
@@ -134,13 +140,13 @@ def test_a_node_that_dies_is_shown_with_its_last_lines_and_the_rest_goes_on(town
 
 def test_a_death_makes_the_goal_a_failure(town: Town) -> None:
     town.add()
-    town.add("--dies-after", "3")
+    town.add_mortal()
     assert town.run(blocks=6) is ExitCode.FAILED
 
 
 def test_when_all_are_dead_it_fails(town: Town) -> None:
-    town.add("--dies-after", "3")
-    town.add("--dies-after", "3")
+    town.add_mortal()
+    town.add_mortal()
     with pytest.raises(CliError, match="all nodes have ended"):
         town.run()
 

@@ -1,7 +1,7 @@
 """``python -m tests.unit.cli.fake_run run ...``: a `troupe run` for the devnet's tests.
 
-Its chain grows by a block each time it is looked at. Extra arguments: ``--dies-after N`` ends it with
-exit code 7 at the Nth look, ``--stubborn`` makes it ignore SIGTERM.
+Its chain grows by a block each time it is looked at. Extra arguments: ``--dies-once FILE`` ends it with
+exit code 7 at the first look while that file is there, ``--stubborn`` makes it ignore SIGTERM.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ def hash_of(number: int) -> str:
 
 
 class GrowingNode(FakeNode):
-    def __init__(self, dies_after: int | None) -> None:
+    def __init__(self, deadly: Path | None) -> None:
         super().__init__()
-        self._looks, self._dies_after = 0, dies_after
+        self._looks, self._deadly = 0, deadly
         self.answers = {
             "GetNode": self._glance,
             "GetAddress": GetAddressResponse(address="ab" * 32, key_scheme="ed25519"),
@@ -44,7 +44,7 @@ class GrowingNode(FakeNode):
 
     def _glance(self, _request: Any) -> GetNodeResponse:
         self._looks += 1
-        if self._looks == self._dies_after:
+        if self._deadly is not None and self._deadly.exists():
             sys.stderr.write("it died of its script\n")
             sys.stderr.flush()
             os._exit(7)
@@ -71,8 +71,8 @@ def main() -> None:
     watch_parent(stops, sys.stdin.fileno(), on_overdue=lambda: os._exit(1))
     if "--stubborn" in sys.argv:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    dies_after = argument("--dies-after")
-    node = GrowingNode(int(dies_after) if dies_after else None)
+    deadly = argument("--dies-once")
+    node = GrowingNode(Path(deadly) if deadly else None)
     node.serve(directory)
     stops.wait()
     node.stop()
