@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install protos lint types test test-all sanitize bench run devnet clean
+.PHONY: help install protos lint buf no-buf baseline types test test-all sanitize bench run devnet clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -8,6 +8,8 @@ INSTALLED := $(VENV)/.installed
 DEV := $(VENV)/.dev
 PROTO_VENV := .venv-protos
 GENERATOR := $(PROTO_VENV)/.installed
+GO := $(shell command -v go)
+TOOLS := build/tools
 NATIVE := setup.py $(wildcard actors/miner/kernels/*.[ch])
 
 help:  ## show this help
@@ -43,18 +45,35 @@ $(GENERATOR): pyproject.toml
 	@$(PROTO_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --group protos
 	@touch $@
 
-lint: $(DEV)  ## ruff: rules and format
+lint: $(DEV) $(if $(GO),buf,no-buf)  ## ruff: rules and format; and buf, where Go is
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+
+buf: $(TOOLS)/buf  ## the .proto files: style, comments, and nothing broken since the last release
+	@$(TOOLS)/buf lint protos
+	@$(TOOLS)/buf breaking protos --against protos/baseline.binpb
+
+no-buf:
+	@echo "left out: buf on the .proto files, for this machine has no go"
+
+baseline: $(TOOLS)/buf  ## at a release: let nothing of today's .proto files break from now on
+	@$(TOOLS)/buf build protos --exclude-source-info --output protos/baseline.binpb
+
+# By Go's own installer, which checks what it fetches; the versions are pinned here.
+$(TOOLS)/buf: MODULE := github.com/bufbuild/buf/cmd/buf@v1.75.0
+$(TOOLS)/grpcurl: MODULE := github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.4
+$(TOOLS)/buf $(TOOLS)/grpcurl: Makefile
+	@GOBIN=$(abspath $(TOOLS)) go install $(MODULE)
+	@touch $@
 
 types: $(DEV)  ## mypy --strict
 	@$(BIN)/mypy
 
-test: $(DEV)  ## the tests, in under 5 minutes
+test: $(DEV)  ## the tests, with the clients in other languages that this machine can build
 	@$(BIN)/pytest -q
 
-test-all: $(DEV)  ## the tests with more simulation seeds
-	@TROUPE_SEEDS=2000 $(BIN)/pytest -q
+test-all: $(DEV)  ## the tests with more simulation seeds and the clients in all languages
+	@TROUPE_SEEDS=2000 TROUPE_REQUIRE_CLIENTS=1 $(BIN)/pytest -q
 
 sanitize: $(DEV)  ## the kernels' tests on a build that stops at bad memory accesses
 	@.ci/sanitize
@@ -70,4 +89,6 @@ devnet: $(INSTALLED)  ## the same, by its own name
 clean:  ## remove what the other targets made
 	@rm -rf $(VENV) $(PROTO_VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 	@rm -f actors/miner/_native*.so
+	@cd tests/clients && rm -rf go/gen go/troupe-client java/target rust/target \
+		typescript/dist typescript/gen typescript/node_modules
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

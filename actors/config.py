@@ -91,6 +91,24 @@ class MinerSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class TlsSettings:
+    """TLS of the admin server; without a certificate of one's own it is automatic."""
+
+    automatic: bool = False
+    names: tuple[str, ...] = ()
+    """Host names and IP addresses of an automatic certificate, beside those of this machine."""
+    certificate: Path | None = None
+    """PEM; with ``key``, in place of an automatic one."""
+    key: Path | None = None
+    client_ca: Path | None = None
+    """PEM of who signs the certificates that clients must show."""
+
+    @property
+    def is_on(self) -> bool:
+        return self.automatic or self.certificate is not None
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All of a node's settings."""
 
@@ -98,6 +116,9 @@ class Settings:
     network: Network = MAIN
     listen: str = "127.0.0.1:0"
     admin: str = "127.0.0.1:0"
+    tls: TlsSettings = field(default_factory=TlsSettings)
+    channelz: bool = False
+    """Whether the admin server serves grpc.channelz.v1 beside its own services."""
     tcp: TcpSettings = field(default_factory=TcpSettings)
     peers: PeersSettings = field(default_factory=PeersSettings)
     mempool: MempoolSettings = field(default_factory=MempoolSettings)

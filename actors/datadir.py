@@ -54,6 +54,10 @@ class DataDir:
         return self.path / "mempool"
 
     @property
+    def bans(self) -> Path:
+        return self.path / "bans"
+
+    @property
     def admin_address(self) -> Path:
         return self.path / "admin.address"
 

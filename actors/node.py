@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from actors.chain.actor import ChainActor
+from actors.chain.archive import Archive
 from actors.chain.messages import ChainCommand
 from actors.chain.room import Neighbours
 from actors.chain.store import Reader, Store, StoreError
@@ -27,7 +28,6 @@ from actors.gossip.messages import GossipCommand
 from actors.ledger.keys import PrivateKey
 from actors.ledger.network import Network
 from actors.mempool.actor import MempoolActor
-from actors.mempool.journal import FileJournal, Journal
 from actors.mempool.messages import MempoolCommand
 from actors.messaging.actor import MessagingActor
 from actors.messaging.messages import MessagingCommand
@@ -42,8 +42,10 @@ from actors.runtime.actor import NodeActor
 from actors.runtime.address import ActorDownError, Address
 from actors.runtime.clock import Clock, ThreadClock
 from actors.runtime.events import EventsActor, EventsInput
+from actors.runtime.journal import FileJournal, Journal
 from actors.runtime.supervisor import Runner, Supervisor, SupervisorInput, ThreadRunner
 from actors.search.actor import SearchActor
+from actors.search.items import Items
 from actors.search.messages import SearchCommand
 from actors.tcp.actor import TcpActor
 from actors.tcp.messages import ConnId, TcpEvent, TcpInput
@@ -117,6 +119,7 @@ class Machine:
     pool_view: Reader
     template_view: Reader
     journal: Journal
+    bans: Journal
     build_tcp: Callable[[Address[TcpEvent], Address[Any]], NodeActor]
     build_engine: Callable[[Address[ScanResult]], ScanEngine]
 
@@ -169,6 +172,7 @@ def _enlist_links(
             messaging=at["messaging"],
             rooms=(at["gossip"], at["search"], at["chain"], at["mempool"]),
             events=at["events"],
+            bans=machine.bans,
             clock=machine.clock,
             rng=_generator(machine),
         ),
@@ -194,6 +198,7 @@ def _enlist_spreading(
     settings: Settings, machine: Machine, supervisor: Supervisor, at: dict[str, Address[Any]]
 ) -> None:
     handlers = {"bc:new_tx": at["mempool"], "bc:new_block": at["chain"], "search": at["search"]}
+    items = Items()
     supervisor.enlist(
         "gossip",
         lambda: GossipActor(
@@ -211,6 +216,7 @@ def _enlist_spreading(
         lambda: SearchActor(
             me=at["search"],
             providers={"block": at["chain"]},
+            items=items,
             gossip=at["gossip"],
             messaging=at["messaging"],
             peers=at["peers"],
@@ -356,6 +362,8 @@ class Node:
         self.clock = ThreadClock()
         self._resources.callback(self.clock.stop)
         self.started_s = self.clock.now_s()
+        self.archive = Archive(self.data_dir.chain_db, self.settings.network, self.clock)
+        self._resources.callback(self.archive.close)
         conn_ids = map(ConnId, itertools.count(1))
         machine = Machine(
             runner=ThreadRunner(self.clock),
@@ -365,6 +373,7 @@ class Node:
             pool_view=self._resources.enter_context(closing(self._store.reader())),
             template_view=self._resources.enter_context(closing(self._store.reader())),
             journal=FileJournal(self.data_dir.mempool),
+            bans=FileJournal(self.data_dir.bans),
             build_tcp=lambda messaging, me: TcpActor(
                 settings=self.settings.tcp,
                 listener=self._listener,

@@ -19,11 +19,18 @@ from troupe.admin.v1 import (
     peer_service_pb2,
 )
 
-from actors.chain.messages import AccountView, BlockDigest, BlockOutcome, SyncState
+from actors.chain.messages import (
+    AccountView,
+    BlockDigest,
+    BlockOutcome,
+    SyncState,
+    TipStatus,
+    TipView,
+)
 from actors.ledger.network import Network
 from actors.ledger.types import HASH_BYTES, Block, BlockRef, Transaction
 from actors.mempool.messages import PooledTransaction
-from actors.miner.messages import MinerInfo
+from actors.miner.messages import BlockTemplate, MinerInfo
 from actors.peers.messages import PeerInfo, PeerKind
 from actors.runtime.supervisor import ActorReport, ActorState
 from admin.errors import field_invalid
@@ -43,6 +50,13 @@ BLOCK_OUTCOMES = {
     BlockOutcome.SIDE_BRANCH: chain_service_pb2.BLOCK_OUTCOME_SIDE_BRANCH,
     BlockOutcome.ORPHAN: chain_service_pb2.BLOCK_OUTCOME_ORPHAN,
     BlockOutcome.VALID: chain_service_pb2.BLOCK_OUTCOME_VALID,
+}
+TIP_STATUSES = {
+    TipStatus.CANONICAL: chain_service_pb2.TIP_STATUS_CANONICAL,
+    TipStatus.VALID: chain_service_pb2.TIP_STATUS_VALID,
+    TipStatus.UNEXECUTED: chain_service_pb2.TIP_STATUS_UNEXECUTED,
+    TipStatus.INVALID: chain_service_pb2.TIP_STATUS_INVALID,
+    TipStatus.INVALIDATED: chain_service_pb2.TIP_STATUS_INVALIDATED,
 }
 ACTOR_STATES = {
     ActorState.STARTING: actor_service_pb2.ACTOR_STATE_STARTING,
@@ -114,6 +128,15 @@ def account(view: AccountView) -> ledger_pb2.Account:
     )
 
 
+def tip(view: TipView) -> chain_service_pb2.Tip:
+    return chain_service_pb2.Tip(
+        block=block_ref(view.tip),
+        status=TIP_STATUSES[view.status],
+        fork=block_ref(view.fork),
+        branch_length=view.length,
+    )
+
+
 def network(definition: Network) -> ledger_pb2.Network:
     return ledger_pb2.Network(
         name=definition.name,
@@ -152,6 +175,8 @@ def peer(info: PeerInfo, now_unix_s: float) -> peer_service_pb2.Peer:
         height=info.height,
         connect_time=timestamp(now_unix_s - info.connected_s),
         connection_ids=info.conns,
+        verified=info.verified,
+        listed=info.listed,
     )
 
 
@@ -169,6 +194,8 @@ def actor(report: ActorReport) -> actor_service_pb2.Actor:
         handling_p50_s=box.handling_p50_s,
         handling_p99_s=box.handling_p99_s,
         last_error=report.last_error or "",
+        requested_restart_count=report.requested_restarts,
+        restart_group=report.group,
     )
 
 
@@ -185,6 +212,18 @@ def miner(info: MinerInfo) -> miner_service_pb2.Miner:
         engine=info.engine,
         native=info.native,
         engine_note=info.engine_note,
+    )
+
+
+def block_template(made: BlockTemplate) -> miner_service_pb2.BlockTemplate:
+    return miner_service_pb2.BlockTemplate(
+        parent=block_ref(made.parent),
+        number=made.block.number,
+        coinbase=made.block.coinbase.hex(),
+        transactions=list(map(transaction, made.block.transactions)),
+        difficulty=made.difficulty,
+        prefix=made.prefix,
+        suffix=made.suffix,
     )
 
 

@@ -7,6 +7,7 @@ renumbering. A move of the tip stays one event, however many blocks it carries.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from troupe.admin.v1 import event_pb2
 
@@ -25,13 +26,39 @@ class NodeStopping:
 
 def convert_event(event: Event) -> event_pb2.Event | None:
     """The event as the API shows it; None for a happening that is not published."""
-    converted = _convert_body(event.body)
-    if converted is None:
+    type_ = event_type(event)
+    if type_ is None:
         return None
-    converted.sequence = event.sequence
-    converted.epoch = event.epoch
-    converted.time.CopyFrom(convert.timestamp(event.at_s))
-    return converted
+    return event_pb2.Event(
+        sequence=event.sequence,
+        epoch=event.epoch,
+        time=convert.timestamp(event.at_s),
+        type=type_,
+        **_body(event.body),
+    )
+
+
+def event_type(event: Event) -> event_pb2.EventType.ValueType | None:
+    """The type that it has once converted, which costs more; None: it is not published."""
+    match event.body:
+        case TipMoved():
+            return event_pb2.EVENT_TYPE_TIP_CHANGED
+        case TransactionAdded():
+            return event_pb2.EVENT_TYPE_TRANSACTION_ADDED
+        case TransactionRemoved():
+            return event_pb2.EVENT_TYPE_TRANSACTION_REMOVED
+        case PeerLinked(first=True):
+            return event_pb2.EVENT_TYPE_PEER_CONNECTED
+        case PeerUnlinked(outbound=None):
+            return event_pb2.EVENT_TYPE_PEER_DISCONNECTED
+        case MinerChanged(mining=True):
+            return event_pb2.EVENT_TYPE_MINING_STARTED
+        case MinerChanged(mining=False):
+            return event_pb2.EVENT_TYPE_MINING_STOPPED
+        case NodeStopping():
+            return event_pb2.EVENT_TYPE_NODE_STOPPING
+        case _:
+            return None  # a peer's further connections, and what later rooms may tell
 
 
 def watch_started(position: event_pb2.EventPosition, now_unix_s: float) -> event_pb2.Event:
@@ -45,46 +72,28 @@ def watch_started(position: event_pb2.EventPosition, now_unix_s: float) -> event
     )
 
 
-def _convert_body(body: object) -> event_pb2.Event | None:
+def _body(body: object) -> dict[str, Any]:
+    """The body of a published event, under the name of its field."""
     match body:
         case TipMoved():
-            return event_pb2.Event(
-                type=event_pb2.EVENT_TYPE_TIP_CHANGED, tip_changed=_tip_changed(body)
-            )
+            return {"tip_changed": _tip_changed(body)}
         case TransactionAdded(tx, pending):
             added = event_pb2.TransactionAdded(transaction=convert.transaction(tx), pending=pending)
-            return event_pb2.Event(
-                type=event_pb2.EVENT_TYPE_TRANSACTION_ADDED, transaction_added=added
-            )
+            return {"transaction_added": added}
         case TransactionRemoved(tx_id, reason):
             removed = event_pb2.TransactionRemoved(tx_id=tx_id.hex(), reason=reason)
-            return event_pb2.Event(
-                type=event_pb2.EVENT_TYPE_TRANSACTION_REMOVED, transaction_removed=removed
-            )
-        case PeerLinked(peer, _conn, initiated, first=True):
-            return event_pb2.Event(
-                type=event_pb2.EVENT_TYPE_PEER_CONNECTED,
-                peer_connected=event_pb2.PeerConnected(address=peer, initiated=initiated),
-            )
-        case PeerUnlinked(peer, _conn, outbound=None):
-            return event_pb2.Event(
-                type=event_pb2.EVENT_TYPE_PEER_DISCONNECTED,
-                peer_disconnected=event_pb2.PeerDisconnected(address=peer),
-            )
+            return {"transaction_removed": removed}
+        case PeerLinked(peer, _conn, initiated):
+            linked = event_pb2.PeerConnected(address=peer, initiated=initiated)
+            return {"peer_connected": linked}
+        case PeerUnlinked(peer):
+            return {"peer_disconnected": event_pb2.PeerDisconnected(address=peer)}
         case MinerChanged(mining=True):
-            return event_pb2.Event(
-                type=event_pb2.EVENT_TYPE_MINING_STARTED, mining_started=event_pb2.MiningStarted()
-            )
-        case MinerChanged(mining=False):
-            return event_pb2.Event(
-                type=event_pb2.EVENT_TYPE_MINING_STOPPED, mining_stopped=event_pb2.MiningStopped()
-            )
-        case NodeStopping():
-            return event_pb2.Event(
-                type=event_pb2.EVENT_TYPE_NODE_STOPPING, node_stopping=event_pb2.NodeStopping()
-            )
+            return {"mining_started": event_pb2.MiningStarted()}
+        case MinerChanged():
+            return {"mining_stopped": event_pb2.MiningStopped()}
         case _:
-            return None  # a peer's further connections, and what later rooms may tell
+            return {"node_stopping": event_pb2.NodeStopping()}
 
 
 def _tip_changed(moved: TipMoved) -> event_pb2.TipChanged:

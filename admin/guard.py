@@ -18,9 +18,11 @@ import grpc
 from google.protobuf.message import DecodeError
 from troupe.admin.v1 import errors_pb2
 
-from admin.auth import Tokens, authorize
+from admin.auth import Token, Tokens, authorize
+from admin.counts import CallCounts
 from admin.errors import Refusal, stopping
-from admin.permissions import OPEN_METHODS
+from admin.permissions import OPEN_METHODS, PACKAGE
+from admin.sharing import Changes
 
 log = logging.getLogger(__name__)
 
@@ -33,16 +35,35 @@ MAX_OPEN_CALLS = 64
 REQUEST_S = 5.0
 """A request comes with its call, at most 4 MiB over loopback; a call without one only holds a place."""
 
+_LOOKS = OPEN_METHODS | {PACKAGE + "NodeService/GetNode", PACKAGE + "NodeService/WatchNode"}
+"""They show what is kept for a moment. Whoever learns something by any other method must not find it older
+there: each of those ends the moment.
+"""
+UPLOAD_GAP_S = 30.0
+"""For the next message of an upload, from when it is wanted: a disk that has to spin up, and to spare."""
+_NO_MORE = object()
+
 Handler = Any
 """``grpc.RpcMethodHandler``: the border to an untyped library."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Call:
-    """A call that is under way."""
+    """A call that is under way.
+
+    Attributes:
+        token: What it was let in with; None for an open method.
+        ending: What it is being ended with.
+        writing: Whether a message of it is being sent.
+        is_cut: Whether it is to end after that message.
+    """
 
     method: str
     is_stream: bool
+    token: Token | None = None
+    ending: Refusal | None = None
+    writing: bool = False
+    is_cut: bool = False
 
     @property
     def is_open(self) -> bool:
@@ -63,8 +84,9 @@ class _Call:
 class Guard(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
     """The server's one interceptor. Everything on the server's event loop."""
 
-    def __init__(self, tokens: Tokens) -> None:
-        self._tokens = tokens
+    def __init__(self, tokens: Tokens, counts: CallCounts, changes: Changes) -> None:
+        """``changes`` is told before the answer to any call that changes or shows something new."""
+        self._tokens, self._counts, self._changes = tokens, counts, changes
         self._guarded: dict[str, Handler] = {}
         self._calls: dict[asyncio.Task[Any], _Call] = {}
         self._stopping = False
@@ -80,15 +102,25 @@ class Guard(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
             if served is None:
                 return None
             handler = self._guarded[method] = self._guard(method, served)
+        token = None
         try:
             if method not in OPEN_METHODS:
-                authorize(self._tokens, method, details.invocation_metadata or ())
+                token = authorize(self._tokens, method, details.invocation_metadata or ())
                 if self._stopping:
                     raise stopping()
-            self._take_place(_Call(method, is_stream=handler.response_streaming))
+            self._take_place(_Call(method, handler.response_streaming, token))
         except Refusal as refusal:
+            self._counts.end(method, refusal.code.name)
             return _refuse(refusal)
         return handler
+
+    def end_lapsed(self) -> None:
+        """End the streams whose token was deleted or has expired; other calls are left to finish."""
+        for task, call in self._calls.items():
+            if call.is_stream and call.token is not None and call.ending is None:
+                call.ending = self._tokens.lapse(call.token)
+                if call.ending is not None:
+                    _cut(task, call)
 
     # -- the node's stop ----------------------------------------------------------------------------
 
@@ -102,7 +134,7 @@ class Guard(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
         """
         for task, call in self._calls.items():
             if call.is_stream and call.method not in last:
-                task.cancel()
+                _cut(task, call)
         if self._calls:
             await asyncio.wait(self._calls, timeout=patience_s)
         for task in self._calls:
@@ -121,6 +153,10 @@ class Guard(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
             return grpc.unary_stream_rpc_method_handler(
                 self._stream(method, served.unary_stream), decode, served.response_serializer
             )
+        if served.stream_unary is not None:
+            return grpc.stream_unary_rpc_method_handler(
+                self._upload(method, served.stream_unary), decode, served.response_serializer
+            )
         # Reflection alone streams both ways; its requests are decoded by its own rules.
         return grpc.stream_stream_rpc_method_handler(
             self._stream(method, served.stream_stream),
@@ -135,31 +171,64 @@ class Guard(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
 
         return call
 
+    def _upload(self, method: str, behaviour: Callable[..., Awaitable[Any]]) -> Any:
+        async def call(requests: AsyncIterator[Any], context: Any) -> Any:
+            async with self._boundary(method, context):
+                return await behaviour(_paced(requests), context)
+
+        return call
+
     def _stream(self, method: str, behaviour: Callable[..., AsyncIterator[Any]]) -> Any:
         async def call(request: Any, context: Any) -> None:
             async with self._boundary(method, context):
                 responses = _closable(behaviour(_decoded(request), context))
+                own = self._calls[_current_task()]
                 async with contextlib.aclosing(responses) as out:
                     async for response in out:
+                        if method not in _LOOKS:
+                            self._changes.tell()
+                        own.writing = True
                         await context.write(response)
+                        own.writing = False
+                        if own.is_cut:
+                            raise asyncio.CancelledError
 
         return call
 
     @contextlib.asynccontextmanager
     async def _boundary(self, method: str, context: Any) -> AsyncIterator[None]:
         """Whatever a method raises ends its call with a status and its details, and lets no text out."""
+        code = grpc.StatusCode.OK
         try:
             yield
         except Refusal as refusal:
+            code = refusal.code
             await refusal.abort(context)
         except grpc.aio.AbortError:
+            code = grpc.StatusCode.UNKNOWN
             raise
         except asyncio.CancelledError:
-            if not self._stopping:
+            code = grpc.StatusCode.CANCELLED
+            ending = self._ending()
+            if ending is None:
                 raise
-            await stopping().abort(context)
+            code = ending.code
+            await ending.abort(context)
         except Exception as error:  # noqa: BLE001 - the boundary where a bug becomes a status
+            code = grpc.StatusCode.INTERNAL
             await _bug(method, error).abort(context)
+        finally:
+            self._counts.end(method, code.name)
+            if method not in _LOOKS:
+                self._changes.tell()
+
+    def _ending(self) -> Refusal | None:
+        """What this call is being ended with; None: it ended of its client's accord."""
+        if self._stopping:
+            return stopping()
+        task = asyncio.current_task()
+        call = self._calls.get(task) if task is not None else None
+        return call.ending if call is not None else None
 
     def _take_place(self, call: _Call) -> None:
         """Count a call from before its request, which may never come, to the end of its task."""
@@ -170,10 +239,29 @@ class Guard(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
         ):
             message = f"{limit} {'streams' if call.is_stream else 'calls'} are open, and that is the limit"
             raise Refusal(errors_pb2.ERROR_REASON_TOO_MANY_STREAMS, message, limit=str(limit))
-        task = asyncio.current_task()
-        assert task is not None
+        task = _current_task()
         self._calls[task] = call
-        task.add_done_callback(self._calls.pop)
+        if call.is_stream:
+            self._counts.open_streams[call.method] += 1
+        task.add_done_callback(self._leave_place)
+
+    def _leave_place(self, task: asyncio.Task[Any]) -> None:
+        call = self._calls.pop(task)
+        if call.is_stream:
+            self._counts.open_streams[call.method] -= 1
+
+
+def _cut(task: asyncio.Task[Any], call: _Call) -> None:
+    """End a stream, after the message that is being sent if one is: gRPC takes no status meanwhile."""
+    call.is_cut = True
+    if not call.writing:
+        task.cancel()
+
+
+def _current_task() -> asyncio.Task[Any]:
+    task = asyncio.current_task()
+    assert task is not None
+    return task
 
 
 def _refuse(refusal: Refusal) -> Handler:
@@ -210,6 +298,20 @@ async def _first(requests: AsyncIterator[Any]) -> Any:
         async with asyncio.timeout(REQUEST_S):
             return await anext(requests, None)
     return None
+
+
+async def _paced(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    """The messages of an upload, none of which lets us wait too long for it."""
+    while True:
+        try:
+            async with asyncio.timeout(UPLOAD_GAP_S):
+                request = await anext(requests, _NO_MORE)
+        except TimeoutError as error:
+            message = f"no message of the upload came for {UPLOAD_GAP_S:g} s"
+            raise Refusal(errors_pb2.ERROR_REASON_UPLOAD_STALLED, message) from error
+        if request is _NO_MORE:
+            return
+        yield _decoded(request)
 
 
 def _decoded(request: Any) -> Any:

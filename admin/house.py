@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from actors.chain.archive import Archive
 from actors.chain.messages import ChainCommand
 from actors.gossip.messages import GossipCommand
 from actors.ledger.keys import PrivateKey
@@ -20,6 +21,7 @@ from actors.runtime.events import EventsInput
 from actors.runtime.supervisor import SupervisorInput
 from actors.search.messages import SearchCommand
 from actors.tcp.messages import TcpEvent, TcpInput
+from admin.tuning import Tuning
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,8 @@ class House:
         started_s: ``clock.now_s()`` when the node started.
         listen_address: Where peers are accepted, ``host:port``, with the bound port.
         advertise_address: What peers are told, ``host:port``.
+        tuning: The node's settings, as they are now.
+        archive: Starts the long jobs over the stored chain.
         wallet: Signs transfers; the server shows its public half alone.
         shutdown: Begins to stop the node and returns at once; may be called again. From any thread.
     """
@@ -51,5 +55,7 @@ class House:
     listen_address: str
     advertise_address: str
     data_dir: Path
+    archive: Archive
     wallet: PrivateKey
     shutdown: Callable[[], None]
+    tuning: Tuning

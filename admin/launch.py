@@ -7,17 +7,23 @@ from collections.abc import Callable
 from actors.node import VERSION, Node
 from admin.house import House
 from admin.server import AdminServer
+from admin.tls import server_tls
+from admin.tuning import Tuning
 
 
-def launch(node: Node, *, shutdown: Callable[[], None]) -> AdminServer:
+def launch(
+    node: Node, *, shutdown: Callable[[], None], tuning: Tuning | None = None
+) -> AdminServer:
     """The admin server of a started node, on the address of its settings; not yet serving.
 
     Args:
         node: Its actors play.
         shutdown: As of :class:`~admin.house.House`.
+        tuning: As there; None: no settings to show.
 
     Raises:
-        AdminBindError: that address is none, or not on the loopback interface.
+        AdminBindError: that address is none, or is open to other machines without TLS.
+        TlsError: its TLS cannot be served.
     """
     at = node.addresses
     house = House(
@@ -38,7 +44,11 @@ def launch(node: Node, *, shutdown: Callable[[], None]) -> AdminServer:
         listen_address=node.listen_address,
         advertise_address=node.settings.peers.advertise,
         data_dir=node.data_dir.path,
+        archive=node.archive,
         wallet=node.wallet,
         shutdown=shutdown,
+        tuning=tuning or Tuning(),
     )
-    return AdminServer(house, listen=node.settings.admin)
+    settings = node.settings
+    tls = server_tls(settings.tls, house.data_dir, settings.admin, node.clock)
+    return AdminServer(house, listen=settings.admin, tls=tls, channelz=settings.channelz)

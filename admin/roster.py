@@ -5,31 +5,50 @@ Must not live here: how they are served (``server``), what a method does (``serv
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from grpc_channelz.v1 import channelz_pb2
+from grpc_channelz.v1.channelz import add_channelz_servicer
 from troupe.admin.v1 import (
     actor_service_pb2_grpc,
+    auth_service_pb2_grpc,
     chain_service_pb2_grpc,
+    diagnostics_service_pb2_grpc,
     event_service_pb2_grpc,
+    gossip_service_pb2_grpc,
     mempool_service_pb2_grpc,
+    messaging_service_pb2_grpc,
     miner_service_pb2_grpc,
     node_service_pb2_grpc,
     peer_service_pb2_grpc,
+    search_service_pb2_grpc,
+    transport_service_pb2_grpc,
     wallet_service_pb2_grpc,
 )
 
 from admin.asks import Asker
+from admin.auth import Tokens
+from admin.counts import CallCounts
 from admin.house import House
+from admin.logs import LogHub
 from admin.services.actor import ActorService
+from admin.services.auth import AuthService
 from admin.services.chain import ChainService
+from admin.services.diagnostics import DiagnosticsService
 from admin.services.event import EventService
+from admin.services.gossip import GossipService
 from admin.services.mempool import MempoolService
+from admin.services.messaging import MessagingService
 from admin.services.miner import MinerService
 from admin.services.node import NodeService
 from admin.services.peer import PeerService
+from admin.services.search import SearchService
+from admin.services.transport import TransportService
 from admin.services.wallet import WalletService
+from admin.sharing import Changes
 from admin.streams import EventHub
 
 PACKAGE: Final = "troupe.admin.v1."
@@ -52,44 +71,60 @@ class Service:
     add: Callable[[Any, Any], None]
 
 
-def services(house: House, asker: Asker, hub: EventHub) -> Sequence[Service]:
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What the services have of their server; they live as long as it does.
+
+    Attributes:
+        stop_asked: Set when the server is to stop.
+        changes: Tells when what is kept for a moment, ``fresh_s``, is out of date before that.
+    """
+
+    house: House
+    asker: Asker
+    hub: EventHub
+    logs: LogHub
+    tokens: Tokens
+    counts: CallCounts
+    stop_asked: asyncio.Event
+    changes: Changes
+    fresh_s: float
+
+
+def services(means: Means) -> Sequence[Service]:
     """The services of a node; what they keep between calls begins here."""
-
-    def service(name: str, actor: str | None, servicer: Any, stubs: Any) -> Service:
-        add = getattr(stubs, f"add_{name}Servicer_to_server")
-        return Service(PACKAGE + name, actor, servicer, add)
-
-    return (
-        service("NodeService", None, NodeService(house, asker), node_service_pb2_grpc),
-        service(
-            "ActorService",
-            house.supervisor.name,
-            ActorService(house, asker),
-            actor_service_pb2_grpc,
+    house, asker = means.house, means.asker
+    node = NodeService(house, asker, means.stop_asked, means.changes, fresh_s=means.fresh_s)
+    rooms: Sequence[tuple[str | None, Any, Any]] = (
+        (None, node, node_service_pb2_grpc),
+        (house.supervisor.name, ActorService(house, asker), actor_service_pb2_grpc),
+        (house.tcp.name, TransportService(house, asker), transport_service_pb2_grpc),
+        (house.messaging.name, MessagingService(house, asker), messaging_service_pb2_grpc),
+        (house.peers.name, PeerService(house, asker), peer_service_pb2_grpc),
+        (house.gossip.name, GossipService(house, asker), gossip_service_pb2_grpc),
+        (house.search.name, SearchService(house, asker), search_service_pb2_grpc),
+        (house.chain.name, ChainService(house, asker), chain_service_pb2_grpc),
+        (house.mempool.name, MempoolService(house, asker), mempool_service_pb2_grpc),
+        (house.miner.name, MinerService(house, asker), miner_service_pb2_grpc),
+        (house.mempool.name, WalletService(house, asker), wallet_service_pb2_grpc),
+        (house.events.name, EventService(house, asker, means.hub), event_service_pb2_grpc),
+        (
+            None,
+            DiagnosticsService(house, asker, means.counts, means.logs),
+            diagnostics_service_pb2_grpc,
         ),
-        service("PeerService", house.peers.name, PeerService(house, asker), peer_service_pb2_grpc),
-        service(
-            "ChainService", house.chain.name, ChainService(house, asker), chain_service_pb2_grpc
-        ),
-        service(
-            "MempoolService",
-            house.mempool.name,
-            MempoolService(house, asker),
-            mempool_service_pb2_grpc,
-        ),
-        service(
-            "MinerService", house.miner.name, MinerService(house, asker), miner_service_pb2_grpc
-        ),
-        service(
-            "WalletService",
-            house.mempool.name,
-            WalletService(house, asker),
-            wallet_service_pb2_grpc,
-        ),
-        service(
-            "EventService",
-            house.events.name,
-            EventService(house, asker, hub),
-            event_service_pb2_grpc,
-        ),
+        (None, AuthService(means.tokens, house.clock), auth_service_pb2_grpc),
     )
+    return tuple(_service(actor, servicer, stubs) for actor, servicer, stubs in rooms)
+
+
+def _service(actor: str | None, servicer: Any, stubs: Any) -> Service:
+    """Its class bears the name that the contract gives it."""
+    name = type(servicer).__name__
+    return Service(PACKAGE + name, actor, servicer, getattr(stubs, f"add_{name}Servicer_to_server"))
+
+
+def channelz() -> Service:
+    """What gRPC tells of this server's own calls and sockets, for one that was asked to serve it."""
+    name: str = channelz_pb2.DESCRIPTOR.services_by_name["Channelz"].full_name
+    return Service(name, None, None, lambda _servicer, server: add_channelz_servicer(server))

@@ -17,17 +17,24 @@ from typing import Any, Final
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
 
+from actors.runtime.files import write_whole
 from actors.runtime.supervisor import ActorReport
+from admin import reflection
 from admin.asks import ASK_TIMEOUT_S, Asker
-from admin.auth import load_tokens, write_private
-from admin.bind import loopback, unbound
+from admin.auth import Tokens
+from admin.bind import bindable, reachable, unbound
+from admin.counts import CallCounts
 from admin.guard import Guard
 from admin.health import Health
 from admin.house import House
-from admin.roster import PACKAGE, Service, services
+from admin.logs import LogHub
+from admin.roster import PACKAGE, Means, Service, channelz, services
+from admin.services.node import FRESH_S
+from admin.sharing import Changes
 from admin.streams import EventHub
+from admin.tls import TRUST_FILE, ServerTls
+from admin.tokenfiles import TokenFiles
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +50,8 @@ KEEPALIVE_MS = 30_000
 KEEPALIVE_TIMEOUT_MS = 10_000
 CLIENT_PING_MS = 10_000
 """Clients may ping so often, also between calls."""
+LOOK_EVERY_S = 1.0
+"""How long a stream may outlive its token, and a new TLS file wait where nobody connects."""
 START_TIMEOUT_S = 10.0
 FINAL_EVENT_S = 1.0
 """How long calls and streams may take to end by themselves; a stalled one is cut off with STOPPING."""
@@ -59,32 +68,49 @@ _OPTIONS: Final = (
     ("grpc.http2.min_ping_interval_without_data_ms", CLIENT_PING_MS),
 )
 _ENDING_THEMSELVES = frozenset(
-    {f"/{PACKAGE}EventService/WatchEvents", "/grpc.health.v1.Health/Watch"}
+    {
+        f"/{PACKAGE}EventService/WatchEvents",
+        f"/{PACKAGE}NodeService/WatchNode",
+        "/grpc.health.v1.Health/Watch",
+    }
 )
 
 
 class AdminServer:
-    """Serves ``troupe.admin.v1`` of one node, on the loopback interface."""
+    """Serves ``troupe.admin.v1`` of one node."""
 
     def __init__(
-        self, house: House, *, listen: str = "127.0.0.1:0", ask_timeout_s: float = ASK_TIMEOUT_S
+        self,
+        house: House,
+        *,
+        listen: str = "127.0.0.1:0",
+        ask_timeout_s: float = ASK_TIMEOUT_S,
+        tls: ServerTls | None = None,
+        channelz: bool = False,
+        fresh_s: float = FRESH_S,
     ) -> None:
         """Args:
             listen: ``host:port``; port 0 lets the system choose.
             ask_timeout_s: How long an actor may take to answer.
+            tls: None: plaintext.
+            channelz: Whether to serve grpc.channelz.v1 too, which shows the sockets and calls of this server.
+            fresh_s: How long GetNode may serve one look at the actors.
 
         Raises:
-            AdminBindError: ``listen`` is no address, or not on the loopback interface.
+            AdminBindError: ``listen`` is no address, or is open to other machines without TLS.
         """
-        self._house, self._listen = house, loopback(listen)
+        self._house, self._listen = house, bindable(listen, tls=tls is not None)
+        self._tls, self._channelz = tls, channelz
         self._bound: Future[str] = Future()
         self._thread = threading.Thread(target=self._run, name="troupe-admin", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop_asked: asyncio.Event | None = None
         self._grace_s, self._ask_timeout_s = DEFAULT_GRACE_S, ask_timeout_s
+        self._fresh_s = fresh_s
 
     def start(self) -> str:
-        """Serve. Returns the bound ``host:port``, which the data directory's ``admin.address`` then holds.
+        """Serve. Returns the bound ``host:port``. While it serves, the data directory's ``admin.address``
+        holds where to call it from this machine, and ``admin.pem`` what to trust if it is TLS.
 
         Raises:
             AdminBindError: the address is in use, or cannot be bound.
@@ -121,22 +147,33 @@ class AdminServer:
         house = self._house
         asker = Asker(house.supervisor, timeout_s=self._ask_timeout_s)
         hub = EventHub(house.events, self._loop)
-        served = services(house, asker, hub)
+        tokens = Tokens(TokenFiles(house.data_dir), house.clock)
+        counts, logs = CallCounts(), LogHub(self._loop)
+        changes = Changes()
+        means = Means(
+            house, asker, hub, logs, tokens, counts, self._stop_asked, changes, self._fresh_s
+        )
+        served = services(means)
+        if self._channelz:
+            served = (*served, channelz())
         needs = {service.name: service.actor for service in served}
         health = Health(asker, house.supervisor, needs, _restart_noter(hub, house.events.name))
-        guard = Guard(load_tokens(house.data_dir))
+        guard = Guard(tokens, counts, changes)
         server = grpc.aio.server(
-            interceptors=(guard,), options=_OPTIONS, maximum_concurrent_rpcs=MAX_CALLS
+            interceptors=(guard,),
+            options=(*_OPTIONS, ("grpc.enable_channelz", int(self._channelz))),
+            maximum_concurrent_rpcs=MAX_CALLS,
         )
         _add_services(server, served, health)
-        address = _bind(server, self._listen)
+        address = _bind(server, self._listen, self._tls)
         await server.start()
         try:
             await health.refresh()
-            with _written(house.data_dir / ADDRESS_FILE, address):
+            with logs.listening(), _told(house.data_dir, address, self._tls):
                 log.info("the admin API is served on %s", address)
                 self._bound.set_result(address)
                 refreshing = asyncio.create_task(health.run())
+                looking = asyncio.create_task(_look_about(guard, self._tls))
                 try:
                     await self._stop_asked.wait()
                     guard.close()
@@ -145,25 +182,38 @@ class AdminServer:
                     await guard.end_calls(last=_ENDING_THEMSELVES, patience_s=FINAL_EVENT_S)
                 finally:
                     refreshing.cancel()
+                    looking.cancel()
         finally:
             await server.stop(self._grace_s)
         log.info("the admin API is closed")
 
 
 @contextlib.contextmanager
-def _written(address_file: Path, address: str) -> Iterator[None]:
-    """The address is in the file for as long as it is served."""
-    write_private(address_file, address + "\n")
-    try:
-        yield
-    finally:
-        address_file.unlink(missing_ok=True)
+def _told(data_dir: Path, address: str, tls: ServerTls | None) -> Iterator[None]:
+    """What a client on this machine needs is in files for as long as it is served, the address last."""
+    address_file, trust_file = data_dir / ADDRESS_FILE, data_dir / TRUST_FILE
+    trust_file.unlink(missing_ok=True)  # of a run that was killed
+    with tls.told(trust_file) if tls is not None else contextlib.nullcontext():
+        write_whole(address_file, f"{reachable(address)}\n".encode("ascii"))
+        try:
+            yield
+        finally:
+            address_file.unlink(missing_ok=True)
+
+
+async def _look_about(guard: Guard, tls: ServerTls | None) -> None:
+    """What time alone brings about: tokens expire, certificates are renewed or replaced."""
+    while True:
+        await asyncio.sleep(LOOK_EVERY_S)
+        guard.end_lapsed()
+        if tls is not None:
+            tls.look()
 
 
 def _restart_noter(hub: EventHub, events: str) -> Any:
     def note(reports: Mapping[str, ActorReport]) -> None:
         if events in reports:
-            hub.note_restarts(reports[events].restarts)
+            hub.note_restarts(reports[events].incarnation)
 
     return note
 
@@ -173,14 +223,16 @@ def _add_services(server: grpc.aio.Server, served: Sequence[Service], health: He
         service.add(service.servicer, server)
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     health_name: str = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
-    names = (*(service.name for service in served), health_name, reflection.SERVICE_NAME)
-    reflection.enable_server_reflection(names, server)
+    reflection.enable(server, (*(service.name for service in served), health_name))
 
 
-def _bind(server: grpc.aio.Server, listen: str) -> str:
+def _bind(server: grpc.aio.Server, listen: str, tls: ServerTls | None) -> str:
     """Bind, and return ``host:port`` with the port that the system gave."""
     try:
-        port = server.add_insecure_port(listen)
+        if tls is None:
+            port = server.add_insecure_port(listen)
+        else:
+            port = server.add_secure_port(listen, tls.credentials())
     except RuntimeError:
         port = 0
     if port == 0:

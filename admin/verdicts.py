@@ -6,11 +6,18 @@ from collections.abc import Mapping
 
 from troupe.admin.v1 import errors_pb2
 
-from actors.chain.messages import BlockOutcome, BlockVerdict
+from actors.chain.messages import (
+    MAX_STEERED_BLOCKS,
+    BlockOutcome,
+    BlockVerdict,
+    SteerOutcome,
+    SteerVerdict,
+)
 from actors.ledger.violation import Rule, Violation
 from actors.mempool.messages import Admission, Submission
 from actors.miner.messages import MinerRefusal
-from actors.peers.messages import ConnectOutcome
+from actors.peers.bans import MAX_BANS
+from actors.peers.messages import BanRefusal, ConnectOutcome
 from admin.errors import ReasonValue, Refusal, field_invalid
 
 
@@ -53,6 +60,12 @@ def block_refusal(verdict: BlockVerdict) -> Refusal | None:
             "the block is stored already",
             block_hash=_hex(verdict.hash),
         )
+    if verdict.outcome is BlockOutcome.INVALIDATED:
+        return Refusal(
+            errors_pb2.ERROR_REASON_BLOCK_INVALIDATED,
+            "the block, or one that it stands on, is treated as invalid by InvalidateBlock",
+            block_hash=_hex(verdict.hash),
+        )
     if verdict.outcome is not BlockOutcome.INVALID:
         return None
     rule, detail = _broken(verdict.violation)
@@ -63,6 +76,25 @@ def block_refusal(verdict: BlockVerdict) -> Refusal | None:
     if verdict.violation is not None and verdict.violation.transaction_index is not None:
         metadata["transaction_index"] = str(verdict.violation.transaction_index)
     return Refusal(errors_pb2.ERROR_REASON_BLOCK_REJECTED, f"invalid block: {detail}", **metadata)
+
+
+def steer_refusal(verdict: SteerVerdict, block_hash: str) -> Refusal | None:
+    """Why an operator's word about a block was not followed; None when it was."""
+    match verdict.outcome:
+        case SteerOutcome.DONE | SteerOutcome.UNCHANGED:
+            return None
+        case SteerOutcome.NOT_FOUND:
+            message = f"no block of hash {block_hash} is stored"
+            return Refusal(errors_pb2.ERROR_REASON_BLOCK_NOT_FOUND, message)
+        case SteerOutcome.GENESIS:
+            message = "genesis cannot be invalidated: every chain stands on it"
+            return Refusal(errors_pb2.ERROR_REASON_GENESIS_FIXED, message)
+        case SteerOutcome.TOO_DEEP:
+            message = (
+                f"more than {MAX_STEERED_BLOCKS:,} blocks would leave and join the canonical chain"
+            )
+            reason = errors_pb2.ERROR_REASON_REORG_TOO_DEEP
+            return Refusal(reason, message, limit=str(MAX_STEERED_BLOCKS))
 
 
 def connect_refusal(outcome: ConnectOutcome, address: str) -> Refusal | None:
@@ -81,12 +113,26 @@ def connect_refusal(outcome: ConnectOutcome, address: str) -> Refusal | None:
             reason, message = errors_pb2.ERROR_REASON_PEER_UNREACHABLE, "cannot be reached"
         case ConnectOutcome.NO_ANSWER:
             reason, message = errors_pb2.ERROR_REASON_PEER_NO_ANSWER, "did not answer our hello"
+        case ConnectOutcome.BANNED:
+            reason, message = errors_pb2.ERROR_REASON_PEER_BANNED, "is banned"
         case ConnectOutcome.BUSY:
             reason, message = (
                 errors_pb2.ERROR_REASON_PEERS_BUSY,
                 "has to wait: too many connections",
             )
     return Refusal(reason, f"{address} {message}")
+
+
+def ban_refusal(outcome: BanRefusal) -> Refusal:
+    """Why a ban was not made or lifted."""
+    match outcome:
+        case BanRefusal.BAD_TARGET:
+            return field_invalid(
+                "target", "must be an IP address, or on loopback host:port of one node"
+            )
+        case BanRefusal.TOO_MANY:
+            message = f"{MAX_BANS} bans are in force, and that is the limit"
+            return Refusal(errors_pb2.ERROR_REASON_TOO_MANY_BANS, message, limit=str(MAX_BANS))
 
 
 _MINER: Mapping[MinerRefusal, tuple[ReasonValue, str]] = {

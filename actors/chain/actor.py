@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
+from actors.chain.answering import Answering
 from actors.chain.download import Downloads
 from actors.chain.greeting import Greeting
-from actors.chain.importer import Importer
+from actors.chain.importer import Importer, decode_run
 from actors.chain.messages import (
     BlockMined,
     BlockOutcome,
@@ -24,8 +25,14 @@ from actors.chain.messages import (
     GetBlock,
     GetChain,
     GetTransaction,
+    ImportRun,
+    InvalidateBlock,
+    ListAccounts,
     ListBlocks,
+    ListTips,
     MinedVerdict,
+    ReconsiderBlock,
+    SteerVerdict,
     SubmitBlock,
     SyncState,
     TipChanged,
@@ -34,31 +41,18 @@ from actors.chain.messages import (
 from actors.chain.orphans import Orphan
 from actors.chain.room import Neighbours, Room, tokens
 from actors.chain.serving import Serving
+from actors.chain.steering import Steering
 from actors.chain.store import Store
 from actors.chain.sync import ASK_AGAIN_S, MAX_PENDING_BLOCKS, PeerTable
 from actors.chain.walkback import WalkBack
-from actors.chain.wire import (
-    GET_BLOCKS_KIND,
-    MAX_BATCH_BLOCKS,
-    MAX_BATCH_BYTES,
-    STATUS_KIND,
-    decode_status,
-)
+from actors.chain.wire import MAX_BATCH_BLOCKS, MAX_BATCH_BYTES
 from actors.gossip.messages import Decision, GossipItem, GossipReceived, Publish, Verdicts
 from actors.ledger.codec import decode_block
 from actors.ledger.network import Network
 from actors.ledger.state import SignatureKnown
 from actors.ledger.types import Block
 from actors.ledger.violation import Violation
-from actors.messaging.messages import (
-    ANSWER_BUDGET_BYTES,
-    Done,
-    Inbound,
-    MessageType,
-    Received,
-    Respond,
-    Response,
-)
+from actors.messaging.messages import Received, Response
 from actors.peers.messages import (
     LinksReset,
     PeerEvent,
@@ -84,8 +78,10 @@ _DECISIONS = {
     BlockOutcome.INVALID: Decision.FINAL,
     BlockOutcome.KNOWN: Decision.FINAL,
     BlockOutcome.SIDE_BRANCH: Decision.DROP,
+    BlockOutcome.INVALIDATED: Decision.DROP,
     BlockOutcome.ORPHAN: Decision.DROP,
 }
+_STORED = (BlockOutcome.CONNECTED, BlockOutcome.SIDE_BRANCH, BlockOutcome.INVALIDATED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +144,8 @@ class ChainActor(NodeActor):
         self._table = PeerTable()
         room = Room(store, network, self._table, neighbours, me, tokens(clock))
         self._greeting = Greeting(room, agent)
+        self._answering = Answering(room, self._greeting, self._serving)
+        self._steering = Steering(room, self._importer, self._greeting, self._tell_moved)
         self._downloads = Downloads(room, self._import, self._ask_later)
         self._walk = WalkBack(room, self._connect, max_pending)
         self._bases: deque[bytes] = deque()
@@ -171,8 +169,11 @@ class ChainActor(NodeActor):
                 reply_to.tell(MinedVerdict(self._take_own(block)))
             case SubmitBlock(raw, validate_only):
                 return self._submit(raw, validate_only=validate_only)
+            case ImportRun(raws):
+                return self._import_run(raws)
             case Received(messages):
-                self._on_requests(messages)
+                self._answering.on_requests(messages)
+                self._settle()
             case Response():
                 self._on_response(message)
             case SearchEnded():
@@ -188,14 +189,12 @@ class ChainActor(NodeActor):
                 self._ask(peer)
             case GetChain():
                 return self._info()
-            case GetBlock():
-                return self._serving.block(message)
-            case ListBlocks():
-                return self._serving.blocks(message)
-            case GetTransaction(tx_id):
-                return self._serving.transaction(tx_id)
-            case GetAccount():
-                return self._serving.account(message)
+            case InvalidateBlock() | ReconsiderBlock():
+                return self._steer(message)
+            case GetBlock() | ListBlocks() | GetTransaction():
+                return self._serving.answer(message)
+            case GetAccount() | ListAccounts() | ListTips():
+                return self._serving.answer(message)
             case _:
                 assert_never(message)
         return None
@@ -217,7 +216,7 @@ class ChainActor(NodeActor):
             self._unannounced = False
         if verdict.outcome is BlockOutcome.INVALID:
             log.debug("%s gossiped an invalid block: %s", item.peer, verdict.violation)
-        else:
+        elif verdict.outcome is not BlockOutcome.INVALIDATED:
             self._greeting.heard_of(item.peer, block.number)
         return _DECISIONS[verdict.outcome]
 
@@ -241,6 +240,12 @@ class ChainActor(NodeActor):
         self._settle()
         return verdict
 
+    def _import_run(self, raws: Sequence[bytes]) -> tuple[BlockVerdict, ...]:
+        blocks, malformed = decode_run(raws)
+        verdicts = self._import(blocks)
+        self._settle()
+        return (*verdicts, *malformed)
+
     def _take(self, block: Block, peer: PeerId | None, conn: ConnId | None) -> BlockVerdict:
         verdict = self._import((block,))[0]
         if verdict.outcome is BlockOutcome.ORPHAN:
@@ -255,26 +260,28 @@ class ChainActor(NodeActor):
         """Take blocks, and see to what was waiting for them."""
         verdicts = self._add(blocks)
         for block, verdict in zip(blocks, verdicts, strict=True):
-            if verdict.outcome in (BlockOutcome.CONNECTED, BlockOutcome.SIDE_BRANCH):
+            if verdict.outcome in _STORED:
                 self._connect(block.hash)
         return verdicts
 
     def _add(self, blocks: Sequence[Block]) -> Sequence[BlockVerdict]:
         """Store blocks, move the tip, and tell of it after the commit."""
         imported = self._importer.add(blocks)
-        change = imported.change
-        if change is not None:
-            level = logging.INFO if change.disconnected else logging.DEBUG
-            log.log(level, "tip %d %.8s", change.tip.number, change.tip.hash.hex())
-            self._unannounced = True
-            self._to.mempool.tell(change)
-            self._to.miner.tell(change)
-            moved = tip_moved(change)
-            self._to.events.tell(
-                Happened(moved, 1 + len(moved.connected) + len(moved.disconnected))
-            )
+        if imported.change is not None:
+            self._tell_moved(imported.change)
         self._walk.on_stored()
         return imported.verdicts
+
+    def _tell_moved(self, change: TipChanged) -> None:
+        """Tell of a commit that moved the tip."""
+        level = logging.INFO if change.disconnected else logging.DEBUG
+        log.log(level, "tip %d %.8s", change.tip.number, change.tip.hash.hex())
+        self._unannounced = True
+        self._to.mempool.tell(change)
+        self._to.miner.tell(change)
+        moved = tip_moved(change)
+        blocks = len(moved.connected) + len(moved.disconnected)
+        self._to.events.tell(Happened(moved, 1 + blocks))
 
     def _connect(self, base: bytes) -> None:
         """See to the held blocks, if any, that stand on one that is stored now."""
@@ -342,31 +349,6 @@ class ChainActor(NodeActor):
                 self._downloads.on_response(response)
         self._settle()
 
-    def _on_requests(self, messages: Sequence[Inbound]) -> None:
-        """Answer the requests of one batch, all of one connection, within the budget for it."""
-        unanswered, budget_bytes = 0, ANSWER_BUDGET_BYTES
-        for message in messages:
-            wanted = message.type is MessageType.REQUEST and budget_bytes > 0
-            answer = self._answer(message) if wanted else None
-            if answer is None:
-                unanswered += 1
-            else:
-                budget_bytes -= len(answer)
-                self._to.messaging.tell(Respond(message.conn, message.message_id, answer))
-        if unanswered:
-            self._to.messaging.tell(Done(messages[0].conn, unanswered))
-        self._settle()
-
-    def _answer(self, request: Inbound) -> bytes | None:
-        if request.kind == GET_BLOCKS_KIND:
-            return self._serving.blocks_after(request.payload)
-        if request.kind != STATUS_KIND:
-            return None
-        peer, status = self._table.owner(request.conn), decode_status(request.payload)
-        if peer is not None and status is not None:
-            self._greeting.learn(peer, status)
-        return self._greeting.status()
-
     def _ask(self, peer: PeerId) -> None:
         known = self._table.get(peer)
         if known is not None:
@@ -376,6 +358,11 @@ class ChainActor(NodeActor):
         self._clock.tell_after(ASK_AGAIN_S, self._me, _AskAgain(peer))
 
     # -- people -----------------------------------------------------------------------------------
+
+    def _steer(self, word: InvalidateBlock | ReconsiderBlock) -> SteerVerdict:
+        verdict = self._steering.obey(word)
+        self._settle()
+        return verdict
 
     def _info(self) -> ChainInfo:
         tip = self._store.tip()

@@ -95,7 +95,7 @@ class Downloads:
         if peer is None or known is None:
             return
         log.info("downloading from %s up to height %s", peer, known.height)
-        self._active = _Download(peer, known.conn, self._side(known.reached))
+        self._active = _Download(peer, known.conn, self._side(known.reached) or self._avoided())
         self._request(self._active, known.height or 0)
 
     def on_response(self, response: Response) -> None:
@@ -116,11 +116,13 @@ class Downloads:
         known = self._table.get(active.peer)
         height = 0 if known is None else known.height or 0
         more = height > last.number
-        if more:
+        if more and not self._is_invalidated(blocks):
             self._request(active, height, room_bytes(blocks, active.claimed))
-        verdicts = self._import(blocks)
-        if any(verdict.outcome is BlockOutcome.INVALID for verdict in verdicts):
+        outcomes = {verdict.outcome for verdict in self._import(blocks)}
+        if BlockOutcome.INVALID in outcomes:
             self._give_up(active, BatchFault.INVALID)
+        elif BlockOutcome.INVALIDATED in outcomes:
+            self._give_up(active, BatchFault.INVALIDATED)
         elif not more:
             self._active = None
             self.seek()
@@ -145,11 +147,23 @@ class Downloads:
 
     def _give_up(self, active: _Download, fault: BatchFault) -> None:
         """Go on with another peer; this one counts again when it was asked again, after a while."""
-        log.warning("no more blocks from %s: it sent %s", active.peer, fault.value)
+        level = logging.INFO if fault is BatchFault.INVALIDATED else logging.WARNING
+        log.log(level, "no more blocks from %s: it sent %s", active.peer, fault.value)
         self._active = None
         self._table.forget_height(active.peer, self._side(active.last))
         self._ask_again(active.peer)
         self.seek()
+
+    def _avoided(self) -> BlockRef | None:
+        """The highest block that the operator does not follow: who has it sends only what is above it."""
+        highest = self._store.highest_invalidated()
+        return None if highest is None else highest.ref
+
+    def _is_invalidated(self, blocks: Sequence[Block]) -> bool:
+        """Whether the operator does not follow these, as far as we know before we take them."""
+        ends = (blocks[0].parent_hash, blocks[0].hash, blocks[-1].hash)
+        headers = (self._store.header(block_hash) for block_hash in ends)
+        return any(header is not None and header.status.is_invalidated for header in headers)
 
     def _side(self, ref: BlockRef | None) -> BlockRef | None:
         """The block, if it is a stored one of a side branch: better to go on from than our tip."""

@@ -33,6 +33,11 @@ class Greeting:
             SendRequest(conn, STATUS_KIND, self.status(), token, self._me, STATUS_TIMEOUT_S)
         )
 
+    def ask_anew(self) -> None:
+        """Ask all of our kind again, and believe in no height until they answer."""
+        for peer, conn in self._table.forget_heights():
+            self.ask(peer, conn)
+
     def status(self) -> bytes:
         """Our own."""
         tip, genesis = self._store.tip(), self._network.genesis

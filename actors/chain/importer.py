@@ -7,19 +7,36 @@ from, and who is told.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from actors.chain.messages import BlockOutcome, BlockVerdict, TipChanged
+from actors.chain.messages import (
+    MAX_STEERED_BLOCKS,
+    BlockOutcome,
+    BlockVerdict,
+    SteerOutcome,
+    TipChanged,
+)
 from actors.chain.store import Store
 from actors.chain.tree import Branch, Header, Refused, Status, execute_branch, find_branch
+from actors.ledger.codec import decode_block
 from actors.ledger.network import Network
 from actors.ledger.state import SignatureKnown, check_header
 from actors.ledger.types import Account, Block, BlockRef
 from actors.ledger.violation import Rule, Violation
 
 _BAD_ANCESTOR = Violation(Rule.PARENT, "an ancestor of the block is invalid")
+_BAD_BY_WORD = Violation(Rule.PARENT, "the operator invalidated it, or a block that it stands on")
+
+_INHERITED = {
+    Status.STORED: Status.STORED,
+    Status.VALID: Status.STORED,
+    Status.INVALID: Status.INVALID,
+    Status.INVALIDATED_STORED: Status.INVALIDATED_STORED,
+    Status.INVALIDATED_VALID: Status.INVALIDATED_STORED,
+}
+"""What a new block is, by what its parent is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +45,29 @@ class Imported:
 
     verdicts: tuple[BlockVerdict, ...]
     change: TipChanged | None
+
+
+def decode_run(raws: Sequence[bytes]) -> tuple[tuple[Block, ...], tuple[BlockVerdict, ...]]:
+    """The blocks before the first that is none, and the verdict on that one, if there is one."""
+    blocks: list[Block] = []
+    for raw in raws:
+        block = decode_block(raw)
+        if isinstance(block, Violation):
+            return tuple(blocks), (BlockVerdict(BlockOutcome.INVALID, None, block),)
+        blocks.append(block)
+    return tuple(blocks), ()
+
+
+@dataclass(frozen=True, slots=True)
+class Steered:
+    """What came of the operator's word, and what became of the tip (None: it stays). Value."""
+
+    outcome: SteerOutcome
+    change: TipChanged | None = None
+
+
+class _TooDeepError(Exception):
+    """More would move than the operator may move: the transaction ends without a trace."""
 
 
 class Importer:
@@ -61,6 +101,38 @@ class Importer:
             )
         return Imported(verdicts, change)
 
+    def invalidate(self, block_hash: bytes) -> Steered:
+        """Follow a block and its descendants no more, and go to the longest branch that is left."""
+        store, header = self._store, self._store.header(block_hash)
+        if header is None:
+            return Steered(SteerOutcome.NOT_FOUND)
+        if header.number == 0:
+            return Steered(SteerOutcome.GENESIS)
+        if header.status is Status.INVALID or store.is_marked(block_hash):
+            return Steered(SteerOutcome.UNCHANGED)
+        above = store.tip().number - header.number + 1
+        if above > MAX_STEERED_BLOCKS and store.is_canonical(header.ref):
+            return Steered(SteerOutcome.TOO_DEEP)
+        return self._steer(lambda: store.invalidate(block_hash))
+
+    def reconsider(self, block_hash: bytes) -> Steered:
+        """Take back what :meth:`invalidate` said of a block and its ancestors, and follow the longest."""
+        store, header = self._store, self._store.header(block_hash)
+        if header is None:
+            return Steered(SteerOutcome.NOT_FOUND)
+        if not store.has_mark(block_hash):
+            return Steered(SteerOutcome.UNCHANGED)
+        return self._steer(lambda: store.reconsider(block_hash))
+
+    def _steer(self, mark: Callable[[], None]) -> Steered:
+        try:
+            with self._store.transaction():
+                mark()
+                change = self._advance({}, {}, most=MAX_STEERED_BLOCKS)
+        except _TooDeepError:
+            return Steered(SteerOutcome.TOO_DEEP)
+        return Steered(SteerOutcome.DONE, change)
+
     def _standing(
         self, block: Block, *, known: bool, violation: Violation | None = None
     ) -> BlockVerdict:
@@ -70,6 +142,8 @@ class Importer:
             outcome = BlockOutcome.ORPHAN
         elif header is None or header.status is Status.INVALID:
             outcome, violation = BlockOutcome.INVALID, violation or _BAD_ANCESTOR
+        elif header.status.is_invalidated:
+            outcome, violation = BlockOutcome.INVALIDATED, _BAD_BY_WORD
         elif known:
             outcome = BlockOutcome.KNOWN
         elif self._store.is_canonical(header.ref):
@@ -93,8 +167,7 @@ class Importer:
             return None
         if block.number != parent.number + 1:
             return Violation(Rule.NUMBER, f"number {block.number} does not follow {parent.number}")
-        bad = parent.status is Status.INVALID
-        self._store.add_block(block, Status.INVALID if bad else Status.STORED)
+        self._store.add_block(block, _INHERITED[parent.status])
         return None
 
     def _check_root(self, block: Block) -> Violation | None:
@@ -106,19 +179,29 @@ class Importer:
         return None
 
     def _advance(
-        self, fresh: Mapping[bytes, Block], refused: dict[bytes, Violation]
+        self,
+        fresh: Mapping[bytes, Block],
+        refused: dict[bytes, Violation],
+        *,
+        most: int | None = None,
     ) -> TipChanged | None:
-        """Move to the longest valid chain; a tie changes nothing: first seen wins.
+        """Move to the longest branch that may be followed, the first seen of equals.
 
         Memory and time grow with the depth of the reorganisation: both branches are held, decoded,
         until all who are told of the change have handled it. A decoded block takes 0.5 KiB when it is
         empty and 10 KiB with ten transactions, so 1,000 blocks deep are 1 to 20 MiB and 100,000 deep
         0.1 to 2 GB, all in one SQL transaction. A branch must bring its own proof of work for that.
+
+        Raises:
+            _TooDeepError: More than ``most`` blocks would move.
         """
         store = self._store
         tip = store.tip()
-        while (head := store.longest()).number > tip.number:
+        while (head := store.longest()).ref != tip:
             branch = find_branch(head, store.header, store.is_canonical)
+            moving = tip.number - branch.fork.number + len(branch.headers)
+            if most is not None and moving > most:
+                raise _TooDeepError
             blocks = tuple(self._load(header, fresh) for header in branch.headers)
             run = execute_branch(
                 self._network,
@@ -150,7 +233,8 @@ class Importer:
         if disconnected:
             self._store.disconnect_above(branch.fork.number)
         self._store.connect(zip(blocks, changes, strict=True))
-        return TipChanged(blocks[-1].ref, blocks, tuple(disconnected))
+        head = branch.headers[-1].ref if branch.headers else branch.fork
+        return TipChanged(head, blocks, tuple(disconnected))
 
     def _load(self, header: Header, fresh: Mapping[bytes, Block]) -> Block:
         block = fresh.get(header.hash) or self._store.block(header.hash)

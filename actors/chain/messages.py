@@ -24,6 +24,8 @@ class BlockOutcome(Enum):
     """It breaks a rule: see the violation."""
     VALID = "valid"
     """Only checked, on request: it would connect."""
+    INVALIDATED = "invalidated"
+    """Stored; it or an ancestor is not followed by the operator's word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,92 @@ class AccountView:
     at: BlockRef
 
 
+@dataclass(frozen=True, slots=True)
+class AccountsPage:
+    """Accounts as of a block, by the bytes of their addresses; ``next_start`` begins the next page,
+    None: this is the last. Value.
+    """
+
+    at: BlockRef
+    accounts: tuple[AccountView, ...]
+    next_start: bytes | None
+
+
+class TipStatus(Enum):
+    """What is known of a branch."""
+
+    CANONICAL = "canonical"
+    VALID = "valid"
+    """Executed once, and shorter than the canonical one or a later equal."""
+    UNEXECUTED = "unexecuted"
+    """It was never the longest, so its transactions were never looked at."""
+    INVALID = "invalid"
+    """It has a block that breaks a rule."""
+    INVALIDATED = "invalidated"
+    """It has a block that is not followed by the operator's word."""
+
+
+@dataclass(frozen=True, slots=True)
+class TipView:
+    """The end of a branch; ``fork`` is the canonical block that it stands on, so many blocks below.
+    Value.
+    """
+
+    tip: BlockRef
+    status: TipStatus
+    fork: BlockRef
+
+    @property
+    def length(self) -> int:
+        return self.tip.number - self.fork.number
+
+
+@dataclass(frozen=True, slots=True)
+class TipCursor:
+    """Where a page of tips begins: a tip's number and the order of its arrival. Value."""
+
+    number: int
+    arrival: int
+
+
+@dataclass(frozen=True, slots=True)
+class TipsPage:
+    """Tips, the highest and newest first; ``next_start`` begins the next page, None: this is the last.
+    Value.
+    """
+
+    tips: tuple[TipView, ...]
+    next_start: TipCursor | None
+
+
+MAX_STEERED_BLOCKS = 10_000
+"""That the operator's word may move at once, off the canonical chain and onto it: 100 MiB when they are
+full, and seconds in which the room does nothing else."""
+
+
+class SteerOutcome(Enum):
+    """What came of an operator's word about a block."""
+
+    DONE = "done"
+    UNCHANGED = "unchanged"
+    """It was so before, or the block breaks a rule anyhow."""
+    NOT_FOUND = "not-found"
+    GENESIS = "genesis"
+    """Every chain stands on it."""
+    TOO_DEEP = "too-deep"
+    """More blocks would move than may at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class SteerVerdict:
+    """What came of it, the tip behind it, and how many blocks moved. Value."""
+
+    outcome: SteerOutcome
+    tip: BlockRef
+    disconnected: int = 0
+    connected: int = 0
+
+
 # -- commands and questions -----------------------------------------------------------------------
 
 
@@ -95,6 +183,16 @@ class SubmitBlock(Ask[BlockVerdict]):
 
     raw: bytes
     validate_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ImportRun(Ask[tuple[BlockVerdict, ...]]):
+    """Take serialized blocks of our user's, each the parent of the next, all in one transaction. A verdict
+    for each, up to the first that is no block. None of them waits for its ancestors: one whose parent is
+    not stored is an ORPHAN, and let go. Ask: tuple of BlockVerdict.
+    """
+
+    raws: tuple[bytes, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +246,40 @@ class GetAccount(Ask["AccountView | None"]):
 
     address: bytes
     at_number: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ListAccounts(Ask["AccountsPage | None"]):
+    """Accounts from the address ``start`` on; at most ``limit`` are looked at, and those of balance 0 and
+    nonce 0 are left out. At the tip, as of canonical block ``at``, or as of that very block; None when
+    there is none such. Ask: AccountsPage or None.
+    """
+
+    limit: int
+    start: bytes = b""
+    at: int | BlockRef | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ListTips(Ask[TipsPage]):
+    """The end of every branch, at most ``limit``, and fewer when branches are long. Ask: TipsPage."""
+
+    limit: int
+    start: TipCursor | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InvalidateBlock(Ask[SteerVerdict]):
+    """Follow a stored block and its descendants no more, until ReconsiderBlock. Ask: SteerVerdict."""
+
+    hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ReconsiderBlock(Ask[SteerVerdict]):
+    """Take back what InvalidateBlock said of a block and of its ancestors. Ask: SteerVerdict."""
+
+    hash: bytes
 
 
 # -- events -------------------------------------------------------------------------------------
@@ -218,5 +350,12 @@ def digest_of(block: Block) -> BlockDigest:
 
 
 ChainCommand = (
-    SubmitBlock | BlockMined | GetChain | GetBlock | ListBlocks | GetTransaction | GetAccount
+    SubmitBlock
+    | ImportRun
+    | BlockMined
+    | GetChain
+    | GetBlock
+    | ListBlocks
+    | GetTransaction
+    | GetAccount
 )

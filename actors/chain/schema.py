@@ -5,6 +5,7 @@ Must not live here: what the rows mean to fork choice (`tree`), or the statement
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -12,7 +13,10 @@ from pathlib import Path
 from actors.ledger.network import Network, parse_definition
 from actors.ledger.types import Block
 
-SCHEMA_VERSION = 1
+log = logging.getLogger(__name__)
+
+SCHEMA_VERSION = 2
+"""1 knew no marks of the operator and no list of tips; it is brought to 2 when it is opened for writing."""
 
 CACHE_KIB = 32 * 1024
 """Holds the upper levels of every index of a million accounts."""
@@ -32,8 +36,15 @@ _TABLES = (
         parent_hash BLOB NOT NULL,
         status INTEGER NOT NULL,
         raw BLOB NOT NULL)""",
-    # Finds the longest branch at once, however many invalid blocks somebody made.
-    """CREATE INDEX blocks_not_invalid ON blocks (number) WHERE status <> 2""",
+    # Finds the longest branch at once, however many blocks there are that are not to be followed.
+    """CREATE INDEX blocks_by_status ON blocks (status, number)""",
+    # The stored blocks that no other stands on.
+    """CREATE TABLE tips (
+        number INTEGER NOT NULL,
+        block INTEGER NOT NULL,
+        PRIMARY KEY (number, block)) WITHOUT ROWID""",
+    # The blocks that carry the operator's mark; theirs and their descendants' status says so, too.
+    """CREATE TABLE invalidated (hash BLOB PRIMARY KEY) WITHOUT ROWID""",
     # The best chain: its last row is the tip.
     """CREATE TABLE canonical (number INTEGER PRIMARY KEY, block INTEGER NOT NULL)""",
     # An account's value from block `height` on, until the next row of its address.
@@ -61,6 +72,21 @@ _TABLES = (
     """CREATE INDEX pending_by_number ON pending (number)""",
 )
 
+_MIGRATIONS = {
+    1: (
+        "DROP INDEX blocks_not_invalid",
+        "CREATE INDEX blocks_by_status ON blocks (status, number)",
+        """CREATE TABLE tips (
+        number INTEGER NOT NULL,
+        block INTEGER NOT NULL,
+        PRIMARY KEY (number, block)) WITHOUT ROWID""",
+        """INSERT INTO tips SELECT number, id FROM blocks
+        WHERE hash NOT IN (SELECT parent_hash FROM blocks)""",
+        "CREATE TABLE invalidated (hash BLOB PRIMARY KEY) WITHOUT ROWID",
+    )
+}
+"""From each older version to the next: each reads every block once."""
+
 
 class StoreError(Exception):
     """The store cannot be used; the text is one sentence or two for the operator."""
@@ -80,6 +106,7 @@ def open_store(path: Path | None, network: Network) -> sqlite3.Connection:
             if not _has_tables(connection):
                 _create(connection, network)
             _check(connection, network)
+            _migrate(connection)
         except BaseException:
             connection.close()
             raise
@@ -160,7 +187,20 @@ def _create(connection: sqlite3.Connection, network: Network) -> None:
         (genesis.hash, genesis.parent_hash, genesis.raw),
     )
     connection.execute("INSERT INTO canonical VALUES (0, 1)")
+    connection.execute("INSERT INTO tips VALUES (0, 1)")
     connection.execute("COMMIT")
+
+
+def _migrate(connection: sqlite3.Connection) -> None:
+    """Bring an older store to our version, in one transaction: a kill leaves the older one."""
+    (recorded,) = connection.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
+    for version in range(int(recorded), SCHEMA_VERSION):
+        log.info("bringing the chain from schema %d to %d", version, version + 1)
+        connection.execute("BEGIN IMMEDIATE")
+        for statement in _MIGRATIONS[version]:
+            connection.execute(statement)
+        connection.execute("UPDATE meta SET value = ? WHERE key = 'schema'", (str(version + 1),))
+        connection.execute("COMMIT")
 
 
 def _check(connection: sqlite3.Connection, network: Network) -> None:

@@ -1,8 +1,9 @@
 """The chain on disk: blocks, the canonical chain, versioned accounts, and the walk back's blocks.
 
-Every statement stands in this file. Each method costs what its block or its question costs, however
-long the chain is; nothing of the chain is kept in memory. Must not live here: what a block has to
-fulfil, or which branch is canonical (`tree`, `importer`).
+The statements about blocks that are not followed stand in `marks`, those about the walk back's blocks in
+`pending`, all others here. Each method costs what its block or its question costs, however long the chain
+is; nothing of the chain is kept in memory. Must not live here: what a block has to fulfil, or which
+branch is canonical (`tree`, `importer`).
 """
 
 from __future__ import annotations
@@ -13,23 +14,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from actors.chain.marks import Marks
+from actors.chain.messages import TipCursor
+from actors.chain.pending import Pending
+from actors.chain.rows import decode_stored, header_of
 from actors.chain.schema import StoreError, open_for_reading, open_store
 from actors.chain.tree import Header, Status
-from actors.ledger.codec import decode_block
 from actors.ledger.network import Network
 from actors.ledger.types import EMPTY_ACCOUNT, Account, Block, BlockRef
-from actors.ledger.violation import Violation
 
-__all__ = ["Reader", "Store", "StoreError"]
+__all__ = ["Reader", "Store", "StoreError", "decode_stored"]
 
 _ON_CHAIN = "FROM canonical JOIN blocks ON blocks.id = block"
-_OF_LINE = """FROM pending WHERE hash IN (
-    WITH RECURSIVE line (hash) AS (
-        SELECT hash FROM pending WHERE hash = ?
-        UNION ALL
-        SELECT child.hash FROM line JOIN pending AS child ON child.parent_hash = line.hash)
-    SELECT hash FROM line LIMIT ?)"""
-"""A pending block and its pending descendants, at most so many (-1: all)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +98,29 @@ class Reader:
         ).fetchone()
         return EMPTY_ACCOUNT if row is None else Account(*row)
 
+    def addresses(self, start: bytes, limit: int) -> list[bytes]:
+        """Addresses that any canonical block changed, by their bytes, from ``start`` on, at most so many.
+
+        Goes from one to the next: how many versions an account has makes no difference.
+        """
+        rows = self._db.execute(
+            """WITH RECURSIVE seen (address) AS (
+                SELECT min(address) FROM accounts WHERE address >= ?
+                UNION ALL
+                SELECT (SELECT min(address) FROM accounts WHERE address > seen.address)
+                FROM seen WHERE seen.address IS NOT NULL)
+            SELECT address FROM seen WHERE address IS NOT NULL LIMIT ?""",
+            (start, limit),
+        )
+        return [address for (address,) in rows.fetchall()]
+
     # -- blocks of any connected branch -----------------------------------------------------------
 
     def header(self, block_hash: bytes) -> Header | None:
         row = self._db.execute(
             "SELECT hash, number, parent_hash, status FROM blocks WHERE hash = ?", (block_hash,)
         ).fetchone()
-        return _header(row)
+        return header_of(row)
 
     def raw(self, block_hash: bytes) -> bytes | None:
         row = self._db.execute("SELECT raw FROM blocks WHERE hash = ?", (block_hash,)).fetchone()
@@ -124,17 +136,45 @@ class Reader:
         return None if raw is None else decode_stored(raw)
 
     def longest(self) -> Header:
-        """The head of the longest branch that is not known to be invalid, the first seen of equals."""
-        head = _header(
+        """The head of the longest branch that may be followed, the first seen of equals."""
+        head = header_of(
             self._db.execute(
                 """SELECT hash, number, parent_hash, status FROM blocks
-                WHERE status <> 2 AND number =
-                    (SELECT number FROM blocks WHERE status <> 2 ORDER BY number DESC LIMIT 1)
+                WHERE status IN (0, 1) AND number = max(
+                    (SELECT max(number) FROM blocks WHERE status = 1),
+                    (SELECT coalesce(max(number), 0) FROM blocks WHERE status = 0))
                 ORDER BY id LIMIT 1"""
             ).fetchone()
         )
-        assert head is not None, "genesis is never invalid"
+        assert head is not None, "genesis is always valid"
         return head
+
+    def tips(self, start: TipCursor | None, limit: int) -> list[tuple[TipCursor, Header]]:
+        """The blocks that no other stands on, and the canonical tip, highest and newest first.
+
+        Looks at the place of every one of them: each cost its maker a proof of work.
+
+        Args:
+            start: The first one to return; None: begin with the highest.
+            limit: At most so many.
+        """
+        rows = self._db.execute(
+            """WITH ends (number, block) AS (
+                SELECT number, block FROM tips UNION SELECT * FROM
+                    (SELECT number, block FROM canonical ORDER BY number DESC LIMIT 1))
+            SELECT id, hash, blocks.number, parent_hash, status FROM ends JOIN blocks ON id = block
+            WHERE :number IS NULL OR (ends.number, block) <= (:number, :arrival)
+            ORDER BY ends.number DESC, block DESC LIMIT :limit""",
+            {
+                "number": None if start is None else start.number,
+                "arrival": None if start is None else start.arrival,
+                "limit": limit,
+            },
+        )
+        return [
+            (TipCursor(number, at), Header(block_hash, number, parent_hash, Status(status)))
+            for at, block_hash, number, parent_hash, status in rows.fetchall()
+        ]
 
     def side_blocks(self) -> int:
         """How many stored blocks are not canonical: ids have no gaps, as no block is ever deleted."""
@@ -143,15 +183,14 @@ class Reader:
         return int(blocks) - int(number) - 1
 
 
-class Store(Reader):
+class Store(Reader, Marks, Pending):
     """The one writer of a chain. Writes belong inside ``with store.transaction():``."""
 
     def __init__(self, connection: sqlite3.Connection, path: Path | None, network: Network) -> None:
-        super().__init__(connection)
+        Reader.__init__(self, connection)
+        Pending.__init__(self, connection)
         self._path, self._network = path, network
         self._tip: BlockRef | None = None
-        self._pending: int | None = None
-        """How many blocks are pending; None: to be counted."""
 
     @classmethod
     def open(cls, path: Path | None, network: Network) -> Store:
@@ -196,9 +235,14 @@ class Store(Reader):
 
     def add_block(self, block: Block, status: Status) -> None:
         """Store a block on a stored parent."""
-        self._db.execute(
+        cursor = self._db.execute(
             "INSERT INTO blocks (hash, number, parent_hash, status, raw) VALUES (?, ?, ?, ?, ?)",
             (block.hash, block.number, block.parent_hash, int(status), block.raw),
+        )
+        self._db.execute("INSERT INTO tips VALUES (?, ?)", (block.number, cursor.lastrowid))
+        self._db.execute(
+            "DELETE FROM tips WHERE number = ? AND block = (SELECT id FROM blocks WHERE hash = ?)",
+            (block.number - 1, block.parent_hash),
         )
 
     def connect(self, blocks: Iterable[tuple[Block, Mapping[bytes, Account]]]) -> None:
@@ -228,114 +272,3 @@ class Store(Reader):
             "DELETE FROM transactions WHERE number > ?",
         ):
             self._db.execute(statement, (number,))
-
-    def mark_invalid(self, block_hash: bytes) -> None:
-        """Mark a block and all its stored descendants."""
-        self._db.execute(
-            """WITH RECURSIVE bad (hash, number) AS (
-                SELECT hash, number FROM blocks WHERE hash = ?
-                UNION ALL
-                SELECT child.hash, child.number FROM bad JOIN blocks AS child
-                ON child.number = bad.number + 1 AND child.parent_hash = bad.hash
-                WHERE child.status <> 2)
-            UPDATE blocks SET status = 2 WHERE hash IN (SELECT hash FROM bad)""",
-            (block_hash,),
-        )
-
-    # -- the walk back's blocks -------------------------------------------------------------------
-
-    def add_pending(self, block: Block) -> None:
-        """Keep a block whose parent is unknown; one that is kept already stays as it is."""
-        cursor = self._db.execute(
-            "INSERT OR IGNORE INTO pending (hash, number, parent_hash, raw) VALUES (?, ?, ?, ?)",
-            (block.hash, block.number, block.parent_hash, block.raw),
-        )
-        self._count(cursor.rowcount)
-
-    def pending_header(self, block_hash: bytes) -> Header | None:
-        """A pending block without its transactions; None: it is not pending."""
-        return _header(
-            self._db.execute(
-                "SELECT hash, number, parent_hash, 0 FROM pending WHERE hash = ?", (block_hash,)
-            ).fetchone()
-        )
-
-    def is_awaited(self, block_hash: bytes) -> bool:
-        """Whether a pending block stands on this one."""
-        statement = "SELECT 1 FROM pending WHERE parent_hash = ?"
-        return self._db.execute(statement, (block_hash,)).fetchone() is not None
-
-    def pending_children(self, block_hash: bytes) -> tuple[Block, ...]:
-        rows = self._db.execute("SELECT raw FROM pending WHERE parent_hash = ?", (block_hash,))
-        return tuple(decode_stored(raw) for (raw,) in rows.fetchall())
-
-    def pending_roots(self) -> tuple[bytes, ...]:
-        """The pending blocks that stand on none: one for each line, the newest first.
-
-        Looks at every pending block, about a second for a million: for the start of a node.
-        """
-        rows = self._db.execute(
-            """SELECT hash FROM pending AS root
-            WHERE NOT EXISTS (SELECT 1 FROM pending WHERE hash = root.parent_hash)
-            ORDER BY id DESC"""
-        )
-        return tuple(block_hash for (block_hash,) in rows.fetchall())
-
-    def pending_root(self, block_hash: bytes) -> Header | None:
-        """The oldest pending ancestor of a pending block, possibly itself; None: it is not pending.
-
-        Goes by parents alone: the numbers are what their makers wrote.
-        """
-        return _header(
-            self._db.execute(
-                """WITH RECURSIVE line (hash, number, parent_hash, depth) AS (
-                    SELECT hash, number, parent_hash, 0 FROM pending WHERE hash = ?
-                    UNION ALL
-                    SELECT up.hash, up.number, up.parent_hash, depth + 1
-                    FROM line JOIN pending AS up ON up.hash = line.parent_hash)
-                SELECT hash, number, parent_hash, 0 FROM line ORDER BY depth DESC LIMIT 1""",
-                (block_hash,),
-            ).fetchone()
-        )
-
-    def pending_count(self) -> int:
-        """How many are pending: counted once, then kept up to date."""
-        if self._pending is None:
-            (self._pending,) = self._db.execute("SELECT count(*) FROM pending").fetchone()
-        return int(self._pending or 0)
-
-    def line_length(self, root: bytes, at_most: int) -> int:
-        """How many pending blocks a block and its descendants are, counted up to ``at_most``."""
-        (length,) = self._db.execute(f"SELECT count(*) {_OF_LINE}", (root, at_most)).fetchone()
-        return int(length)
-
-    def remove_line(self, root: bytes) -> None:
-        """Remove a pending block and all its pending descendants: 3.6 s for 200,000 of them."""
-        self._count(-self._db.execute(f"DELETE {_OF_LINE}", (root, -1)).rowcount)
-
-    def remove_pending(self, block_hashes: Iterable[bytes]) -> None:
-        cursor = self._db.executemany(
-            "DELETE FROM pending WHERE hash = ?", [(block_hash,) for block_hash in block_hashes]
-        )
-        self._count(-max(0, cursor.rowcount))
-
-    def _count(self, change: int) -> None:
-        if self._pending is not None:
-            self._pending += change
-
-
-def decode_stored(raw: bytes) -> Block:
-    """The block of bytes that were checked before they were stored.
-
-    Raises:
-        StoreError: They are no block: the file is damaged.
-    """
-    block = decode_block(raw)
-    if isinstance(block, Violation):
-        message = "a stored block cannot be read: run `troupe verify`"
-        raise StoreError(message)
-    return block
-
-
-def _header(row: tuple[bytes, int, bytes, int] | None) -> Header | None:
-    return None if row is None else Header(row[0], row[1], row[2], Status(row[3]))

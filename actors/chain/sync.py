@@ -124,6 +124,13 @@ class PeerTable:
         if known is not None:
             self._peers[peer] = replace(known, height=None, doubted=True, reached=reached)
 
+    def forget_heights(self) -> tuple[tuple[PeerId, ConnId], ...]:
+        """Know no height of our kind of peer any more, nor where downloads ended; whom to ask, and where."""
+        ours = {p: known for p, known in self._peers.items() if known.kind is PeerKind.TROUPE}
+        for peer, known in ours.items():
+            self._peers[peer] = replace(known, height=None, reached=None)
+        return tuple((peer, known.conn) for peer, known in ours.items())
+
     def trust(self, peer: PeerId) -> None:
         """We asked the peer again: what it says from now on counts."""
         known = self._peers.get(peer)
@@ -170,6 +177,7 @@ class BatchFault(Enum):
     SHORT = "less than it has and than there was room for"
     KNOWN = "one batch after the other that we have"
     INVALID = "an invalid block"
+    INVALIDATED = "a chain that is not followed by the operator's word"
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +261,7 @@ def next_locator(
 
 
 def credible_height(height: int, tip: Header | None, our_height: int) -> int | None:
-    """What a status is worth: a tip above ours that we have (``tip``) is known to be invalid."""
+    """What a status is worth: a tip above ours that we have (``tip``) is one that we do not follow."""
     return None if height > our_height and tip is not None else height
 
 

@@ -24,7 +24,20 @@ class Status(IntEnum):
     VALID = 1
     """Executed on its parent's state once, and so valid for good."""
     INVALID = 2
-    """Breaks a rule, or has an ancestor that does."""
+    """Breaks a rule, or has an ancestor that does: for good."""
+    INVALIDATED_STORED = 3
+    """As STORED, but it or an ancestor is not followed by the operator's word, until that is taken back."""
+    INVALIDATED_VALID = 4
+    """As VALID, in the same way."""
+
+    @property
+    def is_good(self) -> bool:
+        """Whether it may become canonical, as far as is known."""
+        return self in (Status.STORED, Status.VALID)
+
+    @property
+    def is_invalidated(self) -> bool:
+        return self in (Status.INVALIDATED_STORED, Status.INVALIDATED_VALID)
 
 
 @dataclass(frozen=True, slots=True)

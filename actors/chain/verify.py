@@ -8,7 +8,7 @@ taken on trust, and nothing of the chain is held in memory.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -24,6 +24,8 @@ from actors.ledger.violation import Violation
 MAX_DIVERGENCES = 20
 """One wrong block makes all that follow wrong: the first are worth reading."""
 PROGRESS_EVERY_BLOCKS = 100
+INTERRUPT_EVERY_STEPS = 100_000
+"""How often SQLite, in a long statement, looks whether to go on: some thousand times a second."""
 
 
 class Fault(Enum):
@@ -66,19 +68,33 @@ class Report:
     divergences: tuple[Divergence, ...]
 
 
-def verify(path: Path, network: Network) -> Generator[Progress, None, Report]:
+def verify(
+    path: Path,
+    network: Network,
+    *,
+    ended: Callable[[], bool] = lambda: False,
+    every: int = PROGRESS_EVERY_BLOCKS,
+) -> Generator[Progress, None, Report]:
     """Compare; yields progress and returns the report.
+
+    Args:
+        path: The store.
+        network: Whose rules apply.
+        ended: Whether to give up; asked often, also in the middle of a long statement.
+        every: Blocks between two steps of progress.
 
     Raises:
         StoreError: The file cannot be opened at all, or is another network's.
     """
     connection = open_for_reading(path, network)
     check = _Check(connection, network)
+    connection.set_progress_handler(ended, INTERRUPT_EVERY_STEPS)
     try:
         connection.execute("BEGIN")
-        yield from check.run()
+        yield from check.run(every)
     except sqlite3.DatabaseError as error:
-        check.note(Fault.DAMAGED, None, damaged(path, error))
+        if not ended():  # else it is the interruption
+            check.note(Fault.DAMAGED, None, damaged(path, error))
     finally:
         connection.close()
     return check.report()
@@ -100,18 +116,19 @@ class _Check:
         if len(self._divergences) < MAX_DIVERGENCES:
             self._divergences.append(Divergence(fault, number, detail))
 
-    def run(self) -> Generator[Progress, None, None]:
+    def run(self, every: int) -> Generator[Progress, None, None]:
         for (complaint,) in self._db.execute(f"PRAGMA quick_check({MAX_DIVERGENCES})").fetchall():
             if complaint != "ok":
                 self.note(Fault.DAMAGED, None, complaint)
         self._tip = tip = self._reader.tip()
+        yield Progress(0, tip.number + 1)
         parent: BlockRef | None = None
         for number in range(tip.number + 1):
             parent = self._compare(number, parent)
             if parent is None or len(self._divergences) == MAX_DIVERGENCES:
                 return  # what follows a block that is not there is not comparable
             self._blocks = number + 1
-            if self._blocks % PROGRESS_EVERY_BLOCKS == 0:
+            if self._blocks % every == 0:
                 yield Progress(self._blocks, tip.number + 1)
         self._compare_totals(tip)
         yield Progress(self._blocks, tip.number + 1)

@@ -1,6 +1,7 @@
-"""The kinds of gossip: on the wire, and who handles them.
+"""The kinds of gossip: on the wire, who handles them, how long they may be and what they look like.
 
-Lives here: the ``gossip:`` prefix, a kind's handler and payload limit. Must not live here: payloads.
+Lives here: the ``gossip:`` prefix, a kind's handler and payload limit, the form of ``chat``, which no room
+handles. Must not live here: the payloads of kinds that a room handles.
 """
 
 from __future__ import annotations
@@ -14,14 +15,15 @@ from actors.runtime.address import Address
 WIRE_PREFIX = "gossip:"
 DEFAULT_LIMIT_BYTES = 4 * 1024
 """For kinds without a limit of their own: a query or a line of chat."""
+CHAT = "chat"
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind that somebody handles. Value."""
+    """A kind of gossip; ``handler`` None: no room of ours judges it. Value."""
 
     name: str
-    handler: Address[GossipReceived]
+    handler: Address[GossipReceived] | None
     limit_bytes: int
     """Of the payload behind the message id."""
     salt: bytes
@@ -36,18 +38,41 @@ class Kinds:
     ) -> None:
         self._handlers, self._limits_bytes = handlers, limits_bytes
 
-    def on_wire(self, wire_kind: str) -> Kind | None:
-        """The kind that a message's kind names; None if nobody handles it."""
-        name = wire_kind.removeprefix(WIRE_PREFIX)
-        family = name.partition(":")[0]
-        handler = self._handlers.get(name) or self._handlers.get(family)
-        if handler is None or not wire_kind.startswith(WIRE_PREFIX):
-            return None
+    def named(self, name: str) -> Kind:
+        """What we know of a kind."""
+        family = family_of(name)
         limits = self._limits_bytes
-        limit_bytes = limits.get(name, limits.get(family, DEFAULT_LIMIT_BYTES))
-        return Kind(name, handler, limit_bytes, salt_of(wire_kind))
+        return Kind(
+            name,
+            self._handlers.get(name) or self._handlers.get(family),
+            limits.get(name, limits.get(family, DEFAULT_LIMIT_BYTES)),
+            salt_of(WIRE_PREFIX + name),
+        )
+
+    def handled(self) -> frozenset[str]:
+        """The kinds and first parts of kinds that a room judges."""
+        return frozenset(self._handlers)
+
+
+def family_of(name: str) -> str:
+    """The first part of a kind: ``search`` of ``search:block``."""
+    return name.partition(":")[0]
 
 
 def salt_of(wire_kind: str) -> bytes:
     """Ends in a zero, which no kind contains: one kind's salt is never another's and some payload."""
     return wire_kind.encode() + b"\0"
+
+
+def is_well_formed(name: str, payload: bytes) -> bool:
+    """Whether a payload that no room judges has its kind's form; only that of chat is known."""
+    if name != CHAT:
+        return True
+    sender, zero, text = payload.partition(b"\0")
+    if not sender or not zero:
+        return False
+    try:
+        sender.decode(), text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

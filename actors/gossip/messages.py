@@ -1,4 +1,4 @@
-"""The public face of the gossip room: rumours out, rumours in, and the verdicts on them."""
+"""The public face of the gossip room: rumours out, rumours in, the verdicts on them, and who listens."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ from typing import NamedTuple
 
 from actors.peers.messages import PeerId
 from actors.runtime.address import Ask
+from actors.runtime.sink import Sink
 from actors.tcp.messages import ConnId
+
+MAX_LISTENERS = 256
+"""Each costs a look for each kind of a batch; the admin plane has half as many streams."""
 
 
 class Decision(Enum):
@@ -67,17 +71,90 @@ class Verdicts:
     decisions: tuple[tuple[int, Decision], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class GossipInfo:
-    """The room's numbers: counts since start, sizes now. Value."""
+class PublishRefusal(Enum):
+    """Why an outsider's payload is not published."""
 
+    HANDLED = "handled"
+    """One of our rooms judges the kind, and publishes it itself."""
+    TOO_LONG = "too-long"
+    MALFORMED = "malformed"
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """It is on its way to so many peers, under this id. Value."""
+
+    message_id: bytes
+    peers: int
+
+
+@dataclass(frozen=True, slots=True)
+class PublishGossip(Ask["Published | PublishRefusal"]):
+    """Flood an outsider's payload, as ``Publish`` does our own. Ask: Published or PublishRefusal."""
+
+    kind: str
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """Gossip that was news when it came, not judged yet; ``peer`` None: we published it. ``at_s`` is
+    Unix time. Value.
+    """
+
+    message_id: bytes
+    kind: str
+    payload: bytes
+    peer: PeerId | None
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Listen(Ask[bool]):
+    """Offer what is heard of these kinds, or of their first parts, to the sink, and relay what of them no
+    room judges; no kinds: offer all, relay nothing for it. False: too many listen. Ask: bool.
+    """
+
+    sink: Sink[Heard]
+    kinds: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Unlisten:
+    """Offer nothing more to this sink. Tell."""
+
+    sink: Sink[Heard]
+
+
+@dataclass(frozen=True, slots=True)
+class KindInfo:
+    """What became of a kind's messages since the actor's start; ``kind`` empty: of all that are not
+    counted by name. ``limit_bytes`` is that of a payload, behind the message id. Value.
+    """
+
+    kind: str
+    is_handled: bool
+    limit_bytes: int
+    subscribers: int
     received: int
     duplicates: int
+    dropped: int
     relayed: int
     published: int
-    unhandled: int
+
+
+@dataclass(frozen=True, slots=True)
+class GossipInfo:
+    """The room's numbers: sizes now and their bounds, and each kind's counts. Value."""
+
     seen_ids: int
+    seen_contents: int
+    max_seen: int
+    seen_lifetime_s: float
     awaiting_verdict: int
+    max_awaiting_verdict: int
+    listeners: int
+    kinds: tuple[KindInfo, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,4 +162,4 @@ class GetGossip(Ask[GossipInfo]):
     """Ask: GossipInfo."""
 
 
-GossipCommand = Publish | PublishTo | Verdicts | GetGossip
+GossipCommand = Publish | PublishTo | PublishGossip | Verdicts | Listen | Unlisten | GetGossip

@@ -17,10 +17,11 @@ from actors.gossip.messages import Decision, GossipReceived, Publish, Verdicts
 from actors.ledger.network import Network
 from actors.ledger.types import Account, AccountLookup
 from actors.ledger.violation import Rule
-from actors.mempool.journal import Journal
 from actors.mempool.messages import (
     Admission,
     Candidates,
+    Eviction,
+    EvictTransaction,
     GetCandidates,
     GetFunds,
     GetPool,
@@ -50,6 +51,7 @@ from actors.runtime.actor import NodeActor
 from actors.runtime.address import Address
 from actors.runtime.clock import Clock, Timer
 from actors.runtime.events import Happened
+from actors.runtime.journal import Journal
 
 log = logging.getLogger(__name__)
 
@@ -132,6 +134,8 @@ class MempoolActor(NodeActor):
         match message:
             case SubmitTransaction():
                 return self._submit(message)
+            case EvictTransaction(tx_id):
+                return self._evict(tx_id)
             case GetPool():
                 return self._pool.info()
             case ListPooled(limit, after, sender):
@@ -141,9 +145,9 @@ class MempoolActor(NodeActor):
                 return None if entry is None else self._view(entry)
             case GetFunds(sender):
                 return self._pool.funds(sender)
-            case GetCandidates(limit, reply_to):
+            case GetCandidates(limit, reply_to, token):
                 transactions = self._pool.candidates(limit)
-                reply_to.tell(Candidates(self._pool.revision, transactions))
+                reply_to.tell(Candidates(self._pool.revision, transactions, token))
             case TipChanged():
                 self._follow(message)
             case GossipReceived():
@@ -171,6 +175,13 @@ class MempoolActor(NodeActor):
         submission = self._admit(command.raw, validate_only=command.validate_only)
         self._tell_news()
         return submission
+
+    def _evict(self, tx_id: bytes) -> Eviction | None:
+        eviction = self._pool.evict(tx_id)
+        if eviction is not None:
+            log.info("transaction %s is evicted", tx_id.hex()[:8])
+            self._tell_news()
+        return eviction
 
     def _judge(self, gossip: GossipReceived) -> None:
         """Decide on gossiped transactions; the verdict itself relays those that become pending."""

@@ -35,6 +35,8 @@ class RemovalReason(StrEnum):
     """A sender with a larger balance needed the place."""
     SENDER_FULL = "sender-full"
     """A lower nonce of its own sender needed the place."""
+    EVICTED = "evicted"
+    """An operator wanted it gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,25 @@ class GetPooled(Ask["PooledTransaction | None"]):
 
 
 @dataclass(frozen=True, slots=True)
+class Eviction:
+    """A transaction was removed; those of its sender that were pending behind it are queued now, by id
+    in order of nonce. Value.
+    """
+
+    transaction: Transaction
+    queued: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EvictTransaction(Ask["Eviction | None"]):
+    """Remove one transaction, which may come back like any other. None: it is not there. Ask: Eviction or
+    None.
+    """
+
+    tx_id: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Funds:
     """What a new transaction of a sender can build on. Value.
 
@@ -125,11 +146,12 @@ class GetFunds(Ask[Funds]):
 @dataclass(frozen=True, slots=True)
 class GetCandidates:
     """What a block on the current tip should carry, best first, valid in this order. Tell; answered
-    with Candidates.
+    with Candidates, which bring the ``token`` back.
     """
 
     limit: int
     reply_to: Address[Candidates]
+    token: object = None
 
 
 # -- events -------------------------------------------------------------------------------------
@@ -141,6 +163,7 @@ class Candidates:
 
     revision: int
     transactions: tuple[Transaction, ...]
+    token: object = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,4 +189,12 @@ class TransactionRemoved:
     reason: RemovalReason
 
 
-MempoolCommand = SubmitTransaction | GetPool | ListPooled | GetPooled | GetFunds | GetCandidates
+MempoolCommand = (
+    SubmitTransaction
+    | EvictTransaction
+    | GetPool
+    | ListPooled
+    | GetPooled
+    | GetFunds
+    | GetCandidates
+)

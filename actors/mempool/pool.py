@@ -21,6 +21,7 @@ from actors.ledger.types import AccountLookup, Block, Transaction
 from actors.ledger.violation import Rule, Violation
 from actors.mempool.messages import (
     Admission,
+    Eviction,
     Funds,
     PoolInfo,
     RemovalReason,
@@ -179,6 +180,18 @@ class Pool:
                 break
             self._drop(entry, RemovalReason.EXPIRED)
         self._tidy()
+
+    def evict(self, tx_id: bytes) -> Eviction | None:
+        """Drop one transaction; later ones of its sender are queued until the nonce is filled again."""
+        entry = self._entries.get(tx_id)
+        if entry is None:
+            return None
+        sender = self._senders[entry.transaction.sender]
+        behind = [each for each in sender.entries() if each.pending and each is not entry]
+        self._drop(entry, RemovalReason.EVICTED)
+        self._tidy()
+        queued = (each.transaction.id for each in behind if not each.pending)
+        return Eviction(entry.transaction, tuple(tx for tx in queued if tx in self._entries))
 
     # -- admission ----------------------------------------------------------------------------
 

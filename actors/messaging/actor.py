@@ -10,9 +10,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import assert_never
 
-from actors.messaging.codec import MAX_MESSAGE_ID, decode, encode, encode_response
+from actors.messaging.asked import MAX_ASKED, Asked
+from actors.messaging.codec import MAX_MESSAGE_ID, Decoded, decode, encode, encode_response
 from actors.messaging.link import Link
 from actors.messaging.messages import (
+    AskPeer,
     Disconnect,
     Done,
     GetMessaging,
@@ -21,18 +23,24 @@ from actors.messaging.messages import (
     MessagingCommand,
     MessagingInfo,
     OpenGate,
+    Post,
     Received,
+    RequestFailure,
     Respond,
     RespondBatch,
     Response,
     SendBatch,
     SendRegular,
     SendRequest,
+    Unwatch,
+    Watch,
 )
-from actors.messaging.requests import Pending, Stray
+from actors.messaging.requests import MAX_IN_FLIGHT, Pending, Stray
 from actors.messaging.routes import Routes
+from actors.messaging.trace import Passing, Trace
+from actors.messaging.traffic import RESPONSES, Traffic
 from actors.runtime.actor import NodeActor
-from actors.runtime.address import Address
+from actors.runtime.address import ActorDownError, Address
 from actors.runtime.clock import Clock
 from actors.tcp.messages import (
     Close,
@@ -90,10 +98,22 @@ class MessagingActor(NodeActor):
         self._last_regular_id = 0
         self._received = self._malformed = self._dropped_at_gate = 0
         self._strays = {Stray.LATE: 0, Stray.UNASKED: 0}
+        self._traffic, self._trace, self._asked = Traffic(), Trace(), Asked()
+
+    def on_stop(self) -> None:
+        self._let_down()
+
+    def on_crash(self) -> None:
+        self._let_down()
+
+    def _let_down(self) -> None:
+        """Nobody outside shall wait for what the next incarnation does not know of."""
+        self._trace.close()
+        self._asked.abandon(ActorDownError(self.box.name))
 
     def on_receive(  # noqa: C901, PLR0912 - a case per message is what a room looks like
         self, message: MessagingInput
-    ) -> MessagingInfo | None:
+    ) -> object:
         match message:
             case FramesReceived(conn, frames):
                 self._on_frames(conn, frames)
@@ -109,12 +129,12 @@ class MessagingActor(NodeActor):
                 self._send_regular(conns, messages)
             case SendRequest():
                 self._send_request(message)
-            case OpenGate(conn):
-                self._open_gate(conn)
+            case OpenGate(conn, peer):
+                self._open_gate(conn, peer)
             case Disconnect(conn, reason):
                 self._disconnect(conn, reason)
-            case GetMessaging():
-                return self._info()
+            case Post() | AskPeer() | Watch() | Unwatch() | GetMessaging():
+                return self._on_people(message)
             case Connected() | ConnectFailed() | Disconnected() | Idle():
                 self._on_link_event(message)
             case _Sweep():
@@ -126,13 +146,18 @@ class MessagingActor(NodeActor):
     # -- in -------------------------------------------------------------------------------------
 
     def _on_frames(self, conn: ConnId, frames: tuple[bytes, ...]) -> None:
-        link = self._links.get(conn)
-        if link is None or link.closing:
+        link = self._open_link(conn)
+        if link is None:
             return
         self._received += len(frames)
         decoded = decode(conn, frames)
-        for response in decoded.responses:
-            self._on_response(link, response)
+        self._traffic.received(decoded.inbound)
+        if self._trace:
+            self._show_received(link, decoded)
+        if decoded.responses:
+            self._traffic.received_responses(decoded.responses)
+            for response in decoded.responses:
+                self._on_response(link, response)
         passage = link.pass_gate(decoded.inbound)
         self._dropped_at_gate += passage.dropped
         if passage.says_hello:
@@ -170,6 +195,15 @@ class MessagingActor(NodeActor):
         if not answers:
             return
         frames = tuple([encode_response(message_id, payload) for message_id, payload in answers])
+        self._traffic.sent(RESPONSES, len(answers), sum([len(payload) for _, payload in answers]))
+        if self._trace:
+            self._show_sent(
+                (conn,),
+                *(
+                    (MessageType.RESPONSE, message_id, "", payload)
+                    for message_id, payload in answers
+                ),
+            )
         self._tcp.tell(Send((conn,), frames))
         self._finish(conn, len(answers))
 
@@ -182,20 +216,68 @@ class MessagingActor(NodeActor):
         for kind, payload in messages:
             self._last_regular_id = self._last_regular_id % MAX_MESSAGE_ID + 1
             frames.append(encode(MessageType.REGULAR, self._last_regular_id, kind, payload))
+            self._traffic.sent(kind, len(conns), len(conns) * len(payload))
+            if self._trace:
+                self._show_sent(conns, (MessageType.REGULAR, self._last_regular_id, kind, payload))
         self._tcp.tell(Send(conns, tuple(frames)))
 
     def _send_request(self, request: SendRequest) -> None:
-        link = self._links.get(request.conn)
-        message_id = None
-        if link is not None and not link.closing:
-            message_id = link.requests.ask(request, self._clock.now_s())
+        link = self._open_link(request.conn)
+        message_id = None if link is None else link.requests.ask(request, self._clock.now_s())
         if message_id is None:
             request.reply_to.tell(Response(request.token, request.conn, None))
             return
         frame = encode(MessageType.REQUEST, message_id, request.kind, request.payload)
+        self._traffic.sent(request.kind, 1, len(request.payload))
+        if self._trace:
+            passing = (MessageType.REQUEST, message_id, request.kind, request.payload)
+            self._show_sent((request.conn,), passing)
         self._tcp.tell(Send((request.conn,), (frame,)))
         if self._sweep is None:
             self._arm_sweep()
+
+    # -- people: any kind to anybody, and a look at what passes -----------------------------------
+
+    def _on_people(self, message: Post | AskPeer | Watch | Unwatch | GetMessaging) -> object:
+        match message:
+            case Post(conns, kind, payload):
+                there = tuple(conn for conn in conns if self._open_link(conn) is not None)
+                self._send_regular(there, ((kind, payload),))
+                return len(there)
+            case AskPeer():
+                return self._ask_peer(message)
+            case Watch():
+                return self._trace.add(message)
+            case Unwatch(sink):
+                self._trace.remove(sink)
+                return None
+            case GetMessaging():
+                return self._info()
+            case _:
+                assert_never(message)
+
+    def _ask_peer(self, question: AskPeer) -> RequestFailure | None:
+        """None: the answer comes when the request has ended."""
+        link = self._open_link(question.conn)
+        if link is None:
+            return RequestFailure.NO_CONNECTION
+        if len(self._asked) >= MAX_ASKED or len(link.requests) >= MAX_IN_FLIGHT:
+            return RequestFailure.BUSY
+        waiting = self._asked.wait(self.defer())
+        self._send_request(
+            SendRequest(
+                question.conn, question.kind, question.payload, 0, waiting, question.timeout_s
+            )
+        )
+        return None
+
+    def _show_received(self, link: Link, decoded: Decoded) -> None:
+        messages = [(*message[1:],) for message in (*decoded.inbound, *decoded.responses)]
+        self._trace.show((link,), messages, self._clock.wall_s(), sent=False)
+
+    def _show_sent(self, conns: tuple[ConnId, ...], *messages: Passing) -> None:
+        links = [link for conn in conns if (link := self._links.get(conn)) is not None]
+        self._trace.show(links, messages, self._clock.wall_s(), sent=True)
 
     # -- connections ----------------------------------------------------------------------------
 
@@ -213,16 +295,18 @@ class MessagingActor(NodeActor):
                 assert_never(event)
         self._peers.tell(event)
 
-    def _open_gate(self, conn: ConnId) -> None:
+    def _open_link(self, conn: ConnId) -> Link | None:
+        """The connection, unless it is gone or on its way out."""
         link = self._links.get(conn)
-        if link is None or link.closing:
-            return
-        self._tcp.tell(Establish(conn))
-        self._finish(conn, self._deliver(link.open()))
+        return None if link is None or link.closing else link
+
+    def _open_gate(self, conn: ConnId, peer: str) -> None:
+        if (link := self._open_link(conn)) is not None:
+            self._tcp.tell(Establish(conn))
+            self._finish(conn, self._deliver(link.open(peer)))
 
     def _disconnect(self, conn: ConnId, reason: CloseReason) -> None:
-        link = self._links.get(conn)
-        if link is not None and not link.closing:
+        if (link := self._open_link(conn)) is not None:
             link.closing = True
             self._tcp.tell(Close(conn, reason))
 
@@ -248,6 +332,7 @@ class MessagingActor(NodeActor):
 
     def _info(self) -> MessagingInfo:
         return MessagingInfo(
+            kinds=self._traffic.report(),
             received=self._received,
             malformed=self._malformed,
             dropped_at_gate=self._dropped_at_gate,

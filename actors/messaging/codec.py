@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from enum import Enum
 from struct import Struct
 
-from actors.messaging.messages import Inbound, MessageType
+from actors.messaging.messages import MAX_KIND_BYTES, Inbound, MessageType
 from actors.tcp.messages import ConnId
 
-MAX_KIND_BYTES = 64
-"""WIRE: limits. The longest kind in use has 21."""
 MAX_MESSAGE_ID = 2**32 - 1
 
 _HEAD = Struct(">BI")

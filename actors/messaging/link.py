@@ -26,10 +26,12 @@ class Passage:
 class Link:
     """An open connection's gate and requests."""
 
-    __slots__ = ("_is_open", "_waiting", "closing", "conn", "requests")
+    __slots__ = ("_is_open", "_waiting", "closing", "conn", "peer", "requests")
 
     def __init__(self, conn: ConnId) -> None:
         self.conn = conn
+        self.peer = ""
+        """Whose it is, once its gate is open."""
         self.requests = Requests()
         self.closing = False
         """We told tcp to close it: what still comes in is of no interest."""
@@ -51,8 +53,8 @@ class Link:
                 dropped += 1
         return Passage(delivered, dropped, says_hello)
 
-    def open(self) -> list[Inbound]:
-        """Open the gate for good; what waited behind it."""
-        self._is_open = True
+    def open(self, peer: str) -> list[Inbound]:
+        """Open the gate for good, to this peer; what waited behind it."""
+        self._is_open, self.peer = True, peer
         waited, self._waiting = self._waiting, []
         return waited

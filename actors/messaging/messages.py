@@ -8,15 +8,20 @@ request, by ``Done`` for anything else (and for a request that gets no answer).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntEnum
-from typing import NamedTuple
+from enum import Enum, IntEnum
+from typing import NamedTuple, Protocol
 
-from actors.runtime.address import Address, Ask
+from actors.runtime.address import Ask
+from actors.runtime.sink import Sink
 from actors.tcp.messages import CloseReason, ConnId
 
 ANSWER_BUDGET_BYTES = 2 * 1024 * 1024
 """What one Received may be answered with at most (WIRE: unsent bytes). An honest peer has one large
 request under way; whoever sends hundreds at once does not make us queue hundreds of answers."""
+MAX_KIND_BYTES = 64
+"""WIRE: limits. The longest kind in use has 21."""
+MAX_WATCHERS = 16
+"""Each costs a look at every message; so many people do not watch one node."""
 
 
 class MessageType(IntEnum):
@@ -25,6 +30,12 @@ class MessageType(IntEnum):
     REGULAR = 0
     REQUEST = 1
     RESPONSE = 2
+
+
+class ReplyTo(Protocol):
+    """Who is told how a request ended: a room's address, or what stands for somebody outside."""
+
+    def tell(self, message: Response) -> None: ...
 
 
 # -- commands -----------------------------------------------------------------------------------
@@ -55,7 +66,7 @@ class SendRequest:
     kind: str
     payload: bytes
     token: int
-    reply_to: Address[Response]
+    reply_to: ReplyTo
     timeout_s: float = 10.0
 
 
@@ -89,10 +100,11 @@ class OpenGate:
     """The connection's hello was accepted: deliver what waited behind it, and all that follows. Tell.
 
     Until then only ``p2p:`` messages are delivered; a bounded rest waits (WIRE: gossip that arrives
-    before the hello is answered never reaches a room).
+    before the hello is answered never reaches a room). ``peer`` says whose it is, to people who watch.
     """
 
     conn: ConnId
+    peer: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +115,91 @@ class Disconnect:
     reason: CloseReason
 
 
+# -- for people: questions, and messages of any kind --------------------------------------------
+
+
+class RequestFailure(Enum):
+    """Why a request has no answer."""
+
+    NO_CONNECTION = "no-connection"
+    BUSY = "busy"
+    """Too many requests are in flight; it was not sent."""
+    NO_RESPONSE = "no-response"
+    """None came in time, or the connection was lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Post(Ask[int]):
+    """As SendRegular, to those of the connections that are open; how many they are. Ask: int."""
+
+    conns: tuple[ConnId, ...]
+    kind: str
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class AskPeer(Ask["bytes | RequestFailure"]):
+    """As SendRequest, the response being the answer. Ask: bytes or RequestFailure."""
+
+    conn: ConnId
+    kind: str
+    payload: bytes
+    timeout_s: float
+
+
+class TracedMessage(NamedTuple):
+    """A message as it passed: ``at_s`` is Unix time, ``peer`` empty before the gate is open, ``payload``
+    cut at what was asked for, ``size_bytes`` that of the whole payload. Value.
+    """
+
+    at_s: float
+    sent: bool
+    conn: ConnId
+    peer: str
+    type: MessageType
+    message_id: int
+    kind: str
+    size_bytes: int
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Watch(Ask[bool]):
+    """Show the sink every message from now on: of these kinds (one that ends in a colon stands for all
+    that begin so; none given: all), of this peer (empty: all). False: too many watch. Ask: bool.
+    """
+
+    sink: Sink[TracedMessage]
+    kinds: tuple[str, ...] = ()
+    peer: str = ""
+    payload_limit_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Unwatch:
+    """Show the sink no more. Tell."""
+
+    sink: Sink[TracedMessage]
+
+
+@dataclass(frozen=True, slots=True)
+class KindTraffic:
+    """What has passed of one kind, bytes being those of the payloads. Value."""
+
+    kind: str
+    received: int
+    received_bytes: int
+    sent: int
+    sent_bytes: int
+
+
 @dataclass(frozen=True, slots=True)
 class MessagingInfo:
     """The room's numbers: counts since start, ``requests_in_flight`` now. ``unknown_kinds`` counts
     messages by the kind that nobody here handles. Value.
     """
+
+    kinds: tuple[KindTraffic, ...]
 
     received: int
     malformed: int
@@ -165,5 +257,9 @@ MessagingCommand = (
     | Done
     | OpenGate
     | Disconnect
+    | Post
+    | AskPeer
+    | Watch
+    | Unwatch
     | GetMessaging
 )

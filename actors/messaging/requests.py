@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from actors.messaging.codec import MAX_MESSAGE_ID
-from actors.messaging.messages import Response, SendRequest
-from actors.runtime.address import Address
+from actors.messaging.messages import ReplyTo, SendRequest
 
 MAX_IN_FLIGHT = 256
 """Per connection (WIRE: limits): the other side is entitled not to read more."""
@@ -18,7 +17,7 @@ class Pending:
     """A request on its way: who is told how it ended, and when it is too late. Value."""
 
     token: int
-    reply_to: Address[Response]
+    reply_to: ReplyTo
     deadline_s: float
 
 

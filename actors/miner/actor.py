@@ -7,7 +7,6 @@ is accepted (``chain``).
 from __future__ import annotations
 
 import logging
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import assert_never
@@ -31,6 +30,7 @@ from actors.miner.messages import (
     AbandonGenerate,
     GenerateBlock,
     GetMiner,
+    GetTemplate,
     MinerChanged,
     MinerCommand,
     MinerInfo,
@@ -41,8 +41,8 @@ from actors.miner.messages import (
 )
 from actors.miner.orders import MiningOrders
 from actors.miner.rate import HashRate
-from actors.miner.template import draft_block, seal, template_of
-from actors.miner.waiting import Generate, HandedIn
+from actors.miner.template import draft_block, judge_coinbase, seal, shown_template, template_of
+from actors.miner.waiting import Generate, HandedIn, Passed, Queue, Sought
 from actors.runtime.actor import NodeActor
 from actors.runtime.address import Address
 from actors.runtime.clock import Clock, Timer
@@ -52,8 +52,6 @@ log = logging.getLogger(__name__)
 
 REFRESH_EVERY_S = 1.0
 """A change of the pool replaces the template at most so often; a change of the tip always does."""
-MAX_WAITING_GENERATES = 64
-"""Each waits for the blocks before it; a run of blocks is asked for one by one anyway."""
 MAX_LIVE_JOBS = 2
 """The running one, and its predecessor: a nonce found just before a refresh is still good."""
 
@@ -92,7 +90,7 @@ class MinerActor(NodeActor):
         self._tip: BlockRef
         self._mining = False
         self._threads, self._coinbase = orders.settings.threads, orders.settings.coinbase
-        self._generates: deque[Generate] = deque()
+        self._generates, self._passed = Queue(), Passed()
         self._handed_in: HandedIn | None = None
         self._candidates: tuple[Transaction, ...] = ()  # the last that the mempool gave
         self._scanned: Block | None = None  # the block that the engine works on
@@ -120,8 +118,8 @@ class MinerActor(NodeActor):
         if self._refresh_timer is not None:
             self._refresh_timer.cancel()
         if self._handed_in is not None and self._handed_in.generate is not None:
-            self._generates.appendleft(self._handed_in.generate)
-        self._refuse_waiting()
+            self._generates.put_first(self._handed_in.generate)
+        self._generates.clear()
         self._engine.stop()
 
     def on_receive(self, message: MinerInput) -> object:  # noqa: C901, PLR0912 - a case a message
@@ -142,9 +140,10 @@ class MinerActor(NodeActor):
                 self._on_tip(tip)
             case PoolChanged():
                 self._on_pool_changed()
-            case Candidates(_, transactions):
-                self._candidates = transactions
-                self._scan()
+            case GetTemplate(coinbase):
+                return self._seek_template(coinbase)
+            case Candidates():
+                self._on_candidates(message)
             case MinedVerdict():
                 self._settle(message)
             case ScanProgress(_, hashes):
@@ -183,7 +182,7 @@ class MinerActor(NodeActor):
         """Take over both or none. Other threads go on with the job; only another coinbase replaces it."""
         if threads is not None and not 1 <= threads <= MAX_THREADS:
             return MinerRefusal.BAD_THREADS
-        refusal = None if coinbase is None else self._judge_coinbase(coinbase)
+        refusal = None if coinbase is None else judge_coinbase(self._network, coinbase)
         if refusal is not None:
             return refusal
         if threads is not None and threads != self._threads:
@@ -208,7 +207,7 @@ class MinerActor(NodeActor):
     def _stop_mining(self) -> None:
         self._abandon()
         self._live_jobs.clear()
-        self._refuse_waiting()
+        self._generates.clear()
         self._rate.restart(self._clock.now_s())
         self._orders.settings = replace(self._orders.settings, mine=False)
         if self._mining:
@@ -221,41 +220,32 @@ class MinerActor(NodeActor):
         coinbase = self._coinbase if wanted is None else wanted
         if not self._network.allow_generate:
             return MinerRefusal.GENERATE_NOT_ALLOWED
-        refusal = self._judge_coinbase(coinbase)
+        refusal = judge_coinbase(self._network, coinbase)
         if refusal is not None:
             return refusal
-        if len(self._generates) >= MAX_WAITING_GENERATES:
+        if self._generates.full:
             return MinerRefusal.BUSY
-        self._generates.append(Generate(coinbase, token, self.defer()))
+        self._generates.join(Generate(coinbase, token, self.defer()))
         if len(self._generates) == 1:
             self._ask_candidates()
         return None
 
     def _abandon_generate(self, token: object) -> None:
         """Forget who left; if the scan was for one of them, go on with what is wanted now."""
-        kept = deque(each for each in self._generates if each.token != token)
-        if len(kept) == len(self._generates):
-            return
-        for each in self._generates:
-            if each.token == token:
-                each.answer.set_result(MinerRefusal.STOPPED)
-        led = self._generates[0].token == token
-        self._generates = kept
-        if led:
+        if self._generates.leave(token):
             self._abandon()
             self._live_jobs.clear()
             self._ask_candidates()
 
-    def _judge_coinbase(self, coinbase: bytes) -> MinerRefusal | None:
-        if not coinbase:
-            return MinerRefusal.NO_COINBASE
-        if not self._network.scheme.is_standard_address(coinbase):
-            return MinerRefusal.BAD_COINBASE
-        return None
-
-    def _refuse_waiting(self) -> None:
-        while self._generates:
-            self._generates.popleft().answer.set_result(MinerRefusal.STOPPED)
+    def _seek_template(self, wanted: bytes | None) -> MinerRefusal | None:
+        """Answer with what the mempool has now: what it had when a scan began may be long ago."""
+        coinbase = self._coinbase if wanted is None else wanted
+        refusal = judge_coinbase(self._network, coinbase)
+        if refusal is None:
+            limit = self._network.max_transactions_per_block
+            sought = Sought(coinbase, self.defer())
+            self._mempool.tell(GetCandidates(limit, self._me, sought))
+        return refusal
 
     def _info(self) -> MinerInfo:
         return MinerInfo(
@@ -304,19 +294,31 @@ class MinerActor(NodeActor):
             self._asked_s = self._clock.now_s()
             self._mempool.tell(GetCandidates(self._network.max_transactions_per_block, self._me))
 
+    def _on_candidates(self, candidates: Candidates) -> None:
+        """Scan with them, or answer whoever sought a template: his look is no reason to begin anew."""
+        if isinstance(candidates.token, Sought):
+            sought = candidates.token
+            block = self._draft(sought.coinbase, candidates.transactions)
+            sought.answer.set_result(shown_template(block, self._tip, self._network.difficulty))
+        else:
+            self._candidates = candidates.transactions
+            self._scan()
+
+    def _draft(self, coinbase: bytes, candidates: tuple[Transaction, ...]) -> Block:
+        return draft_block(self._network, self._tip, self._accounts, coinbase, candidates)
+
     def _is_wanted(self) -> bool:
         return (self._mining or bool(self._generates)) and self._handed_in is None
 
     def _payee(self) -> bytes:
-        return self._generates[0].coinbase if self._generates else self._coinbase
+        first = self._generates.first
+        return self._coinbase if first is None else first.coinbase
 
     def _scan(self) -> None:
         """Let the engine work on the block that the candidates give, if that is another one."""
         if not self._is_wanted():
             return  # stopped or solved in the meantime
-        block = draft_block(
-            self._network, self._tip, self._accounts, self._payee(), self._candidates
-        )
+        block = self._draft(self._payee(), self._candidates)
         if block == self._scanned:
             return
         self._scanned = block
@@ -327,7 +329,7 @@ class MinerActor(NodeActor):
             del self._live_jobs[next(iter(self._live_jobs))]
         template = template_of(block, self._network.difficulty)
         try:
-            self._engine.start(ScanJob(job_id, template))
+            self._engine.start(ScanJob(job_id, template, self._passed.next_nonce(block)))
         except OSError as error:  # no more processes or files: trying on would not make it better
             log.error("the %s engine cannot start, mining stops: %s", self._engine.name, error)  # noqa: TRY400
             self._engine.stop()
@@ -364,10 +366,7 @@ class MinerActor(NodeActor):
         """Give a block to the chain; the next job begins with its verdict."""
         self._abandon()
         self._live_jobs.clear()
-        generate = None
-        if self._generates and self._generates[0].coinbase == block.coinbase:
-            generate = self._generates.popleft()
-        self._handed_in = HandedIn(block, generate)
+        self._handed_in = HandedIn(block, self._generates.take_first(block.coinbase))
         self._chain.tell(BlockMined(block, self._me))
 
     def _settle(self, message: MinedVerdict) -> None:
@@ -381,7 +380,9 @@ class MinerActor(NodeActor):
         self._stale += not connected
         ref = handed_in.block.ref
         log.info("found block %d %s: %s", ref.number, ref.hash.hex()[:8], verdict.outcome.value)
-        if handed_in.generate is not None:
+        if verdict.outcome is BlockOutcome.INVALIDATED:
+            self._passed.note(handed_in, self._generates)
+        elif handed_in.generate is not None:
             answer = ref if connected else MinerRefusal.BLOCK_REJECTED
             handed_in.generate.answer.set_result(answer)
         if verdict.outcome is BlockOutcome.INVALID:

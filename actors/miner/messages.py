@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from actors.ledger.types import BlockRef
+from actors.ledger.types import Block, BlockRef
 from actors.runtime.address import Ask
 
 
@@ -92,10 +92,43 @@ class AbandonGenerate:
 
 
 @dataclass(frozen=True, slots=True)
+class BlockTemplate:
+    """A block but for its nonce, whose decimal text stands between ``prefix`` and ``suffix``. Value.
+
+    Attributes:
+        block: At nonce 0.
+        difficulty: Leading zero hex digits of a hash that solves it.
+    """
+
+    parent: BlockRef
+    block: Block
+    difficulty: int
+    prefix: bytes
+    suffix: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class GetTemplate(Ask[BlockTemplate | MinerRefusal]):
+    """The block that would be scanned now, whether or not it is; for the configured coinbase where None is
+    given. Ask: BlockTemplate or refusal.
+    """
+
+    coinbase: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class MinerChanged:
     """Mining started or stopped. Event."""
 
     mining: bool
 
 
-MinerCommand = StartMining | UpdateMiner | StopMining | GetMiner | GenerateBlock | AbandonGenerate
+MinerCommand = (
+    StartMining
+    | UpdateMiner
+    | StopMining
+    | GetMiner
+    | GetTemplate
+    | GenerateBlock
+    | AbandonGenerate
+)

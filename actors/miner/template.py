@@ -11,7 +11,17 @@ from actors.ledger.build import build_block
 from actors.ledger.codec import block_prefix_suffix, make_block
 from actors.ledger.network import Network
 from actors.ledger.types import AccountLookup, Block, BlockRef, Transaction
+from actors.miner.messages import BlockTemplate, MinerRefusal
 from actors.miner.scan import Template
+
+
+def judge_coinbase(network: Network, coinbase: bytes) -> MinerRefusal | None:
+    """Why no block is made for this coinbase; None: it may be."""
+    if not coinbase:
+        return MinerRefusal.NO_COINBASE
+    if not network.scheme.is_standard_address(coinbase):
+        return MinerRefusal.BAD_COINBASE
+    return None
 
 
 def draft_block(
@@ -37,6 +47,12 @@ def template_of(block: Block, difficulty: int) -> Template:
         block.number, block.parent_hash, block.coinbase, block.transactions
     )
     return Template(prefix, suffix, difficulty)
+
+
+def shown_template(block: Block, parent: BlockRef, difficulty: int) -> BlockTemplate:
+    """A drafted block as a miner outside of the node needs it."""
+    template = template_of(block, difficulty)
+    return BlockTemplate(parent, block, difficulty, template.prefix, template.suffix)
 
 
 def seal(block: Block, nonce: int) -> Block:

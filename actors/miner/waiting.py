@@ -1,12 +1,17 @@
-"""Who waits for a block of the miner's: values that the actor keeps between two messages."""
+"""Who waits for the miner: values and a queue that the actor keeps between two messages."""
 
 from __future__ import annotations
 
+from collections import deque
 from concurrent.futures import Future
 from dataclasses import dataclass
 
 from actors.ledger.types import Block, BlockRef
-from actors.miner.messages import MinerRefusal
+from actors.miner.messages import BlockTemplate, MinerRefusal
+from actors.miner.template import seal
+
+MAX_WAITING_GENERATES = 64
+"""Each waits for the blocks before it; a run of blocks is asked for one by one anyway."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,3 +29,79 @@ class HandedIn:
 
     block: Block
     generate: Generate | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """Somebody waits for a template to this coinbase, while the mempool looks for candidates."""
+
+    coinbase: bytes
+    answer: Future[BlockTemplate | MinerRefusal]
+
+
+class Queue:
+    """Those who wait for blocks; the miner is at the first one's."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[Generate] = deque()
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    @property
+    def full(self) -> bool:
+        return len(self) >= MAX_WAITING_GENERATES
+
+    @property
+    def first(self) -> Generate | None:
+        return self._waiting[0] if self._waiting else None
+
+    def join(self, generate: Generate) -> None:
+        self._waiting.append(generate)
+
+    def put_first(self, generate: Generate) -> None:
+        self._waiting.appendleft(generate)
+
+    def take_first(self, coinbase: bytes) -> Generate | None:
+        """Take out the first, if this coinbase is his."""
+        first = self.first
+        return self._waiting.popleft() if first is not None and first.coinbase == coinbase else None
+
+    def leave(self, token: object) -> bool:
+        """Let go whoever waits under this token; whether the first was among them."""
+        first, staying = self.first, deque[Generate]()
+        for each in self._waiting:
+            if each.token == token:
+                each.answer.set_result(MinerRefusal.STOPPED)
+            else:
+                staying.append(each)
+        self._waiting = staying
+        return first is not None and first.token == token
+
+    def clear(self) -> None:
+        """Let all go."""
+        while self._waiting:
+            self._waiting.popleft().answer.set_result(MinerRefusal.STOPPED)
+
+
+class Passed:
+    """The last found block that the operator wants not to be followed: the scan goes on behind its nonce.
+
+    A block holds no time: from the first nonce on, the same template would give the same block again.
+    """
+
+    def __init__(self) -> None:
+        self._block: Block | None = None
+
+    def note(self, handed_in: HandedIn, queue: Queue) -> None:
+        """Remember it, and let whoever waits for it wait for another one."""
+        self._block = handed_in.block
+        if handed_in.generate is not None:
+            queue.put_first(handed_in.generate)
+
+    def next_nonce(self, draft: Block) -> int:
+        """The first nonce to try for a template."""
+        passed = self._block
+        if passed is None or passed != seal(draft, passed.nonce):
+            return 0
+        return passed.nonce + 1

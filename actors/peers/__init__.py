@@ -6,6 +6,12 @@
 | `table` | who is a peer, over which links, and which of them carries what we send |
 | `book` | which known address is worth a dial, and when |
 | `dialer` | what is under way between a dial and the answer to its hello |
+| `links` | which connections are open, and what the rooms are told of them |
+| `bans` | what can be banned, who is covered by it |
+| `bouncer` | the bans in force, kept across a restart |
+| `graph` | who knows whom, as one crawl learns it |
+| `crawler` | the questions of a crawl under way |
+| `desk` | what people ask of the room |
 | `actor` | the shell: hello, get_peers, keeping the number of peers |
 
 Must not live here: what peers talk about (gossip, search, chain), or sockets (tcp).

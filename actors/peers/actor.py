@@ -7,9 +7,10 @@ reaches a room that does not know it.
 
 from __future__ import annotations
 
+import itertools
 import logging
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -29,27 +30,27 @@ from actors.messaging.messages import (
 )
 from actors.peers.addresses import parse_address, read_peer_list, require_address, write_peer_list
 from actors.peers.book import AddressBook
-from actors.peers.dialer import REST_S, Dialer
+from actors.peers.bouncer import Bouncer
+from actors.peers.crawler import GET_PEERS, Crawler, CrawlOver
+from actors.peers.desk import Desk
+from actors.peers.dialer import Dialer
+from actors.peers.links import Links
 from actors.peers.messages import (
+    AddressSource,
     Classify,
     ConnectOutcome,
-    ConnectPeer,
-    DisconnectPeer,
     DropPeer,
-    LinksReset,
-    ListPeers,
     PeerEvent,
     PeerId,
-    PeerLinked,
     PeersCommand,
-    PeerUnlinked,
     Resync,
 )
-from actors.peers.table import Link, PeerTable
+from actors.peers.table import PeerTable
 from actors.runtime.actor import NodeActor
 from actors.runtime.address import ActorDownError, Address
 from actors.runtime.clock import Clock
 from actors.runtime.events import Happened
+from actors.runtime.journal import Journal
 from actors.tcp.messages import (
     CloseReason,
     Connect,
@@ -64,7 +65,6 @@ from actors.tcp.messages import (
 log = logging.getLogger(__name__)
 
 HELLO = "p2p:hello"
-GET_PEERS = "p2p:get_peers"
 ACCEPTED = b"\x01"
 REJECTED = b"\x00"
 
@@ -91,12 +91,12 @@ class _Linger:
     conn: ConnId
 
 
-PeersTimer = _Maintain | _Seek | _Linger
+PeersTimer = _Maintain | _Seek | _Linger | CrawlOver
 PeersInput = PeersCommand | LinkEvent | Received | Response | PeersTimer
 
 
 class PeersActor(NodeActor):
-    """Keeps the peer table; the only teller of links."""
+    """Keeps the peer table, and decides who is let into it."""
 
     def __init__(
         self,
@@ -107,20 +107,22 @@ class PeersActor(NodeActor):
         messaging: Address[MessagingCommand],
         rooms: Sequence[Address[PeerEvent]],
         events: Address[Happened],
+        bans: Journal,
         clock: Clock,
         rng: random.Random,
     ) -> None:
         """Raises ValueError where the settings hold an address that is none."""
         super().__init__()
         self._settings, self._me, self._messaging = settings, me, messaging
-        self._rooms, self._events, self._clock, self._rng = tuple(rooms), events, clock, rng
+        self._clock, self._rng = clock, rng
         self._own = require_address(settings.advertise)
         self._bootstrap = tuple(map(require_address, settings.bootstrap))
-        self._open: dict[ConnId, Connected] = {}  # tcp bounds the connections
         self._lingering: set[ConnId] = set()  # rejected dialers, each with its timer
         # Tokens and timers of an earlier incarnation may still arrive: ours differ from them.
         self._incarnation = rng.getrandbits(62)
+        tokens = itertools.count(self._incarnation + 1)
         self._table = PeerTable()
+        self._bouncer = Bouncer(bans, clock)
         self._book = AddressBook(
             own=self._own,
             bootstrap=self._bootstrap,
@@ -134,60 +136,88 @@ class PeersActor(NodeActor):
             table=self._table,
             book=self._book,
             tcp=tcp,
+            is_banned=self._bouncer.is_banned,
             seek_after=lambda delay_s: self._tell_after(delay_s, _Seek()),
-            tokens_after=self._incarnation,
+            tokens=tokens,
+        )
+        self._furnish(tcp, rooms, events, tokens)
+
+    def _furnish(
+        self,
+        tcp: Address[Connect],
+        rooms: Sequence[Address[PeerEvent]],
+        events: Address[Happened],
+        tokens: Iterator[int],
+    ) -> None:
+        """The parts that stand on table, book, bans and dialer."""
+        self._links = Links(
+            table=self._table,
+            book=self._book,
+            dialer=self._dialer,
+            end_dial=self._end_dial,
+            messaging=self._messaging,
+            rooms=rooms,
+            events=events,
+            clock=self._clock,
+        )
+        self._crawler = Crawler(
+            own=self._own,
+            table=self._table,
+            is_banned=self._bouncer.is_banned,
+            tcp=tcp,
+            messaging=self._messaging,
+            me=self._me,
+            over_after=self._tell_after,
+            clock=self._clock,
+            tokens=tokens,
+        )
+        self._desk = Desk(
+            self._table,
+            self._book,
+            self._dialer,
+            self._links,
+            self._bouncer,
+            self._crawler,
+            self._clock,
         )
 
     def on_start(self) -> None:
-        for room in self._rooms:
-            room.tell(LinksReset())
+        self._bouncer.load()
+        self._links.begin()
         self._maintain()
 
     def on_stop(self) -> None:
-        self._dialer.abandon(ActorDownError(self.box.name))
+        self.on_crash()
 
     def on_crash(self) -> None:
-        self._dialer.abandon(ActorDownError(self.box.name))
+        for waited_for in (self._dialer, self._crawler):
+            waited_for.abandon(ActorDownError(self.box.name))
 
-    def on_receive(self, message: PeersInput) -> object:
+    def on_receive(self, message: PeersInput) -> object:  # noqa: C901 - a case a message
         match message:
             case Received(messages):
                 self._on_received(messages)
             case Connected():
                 self._on_connected(message)
             case Disconnected(conn):
-                self._forget(conn)
+                self._links.forget(conn)
             case ConnectFailed(token):
-                self._end_dial(token, ConnectOutcome.UNREACHABLE)
+                if not self._crawler.failed(token):
+                    self._end_dial(token, ConnectOutcome.UNREACHABLE)
             case Idle(conn):
                 self._ask_for_peers(conn)
             case Response(token, conn, payload):
                 self._on_response(token, conn, payload)
-            case _Maintain() | _Seek() | _Linger():
+            case _Maintain() | _Seek() | _Linger() | CrawlOver():
                 self._on_timer(message)
-            case _:
-                return self._on_command(message)
-        return None
-
-    def _on_command(self, command: PeersCommand) -> object:
-        match command:
-            case ConnectPeer(address):
-                return self._dialer.connect(address, self.defer)
-            case DisconnectPeer(peer):
-                return self._drop(peer, CloseReason.LOCAL)
             case DropPeer(peer, reason):
-                self._drop(peer, reason)
+                self._links.drop(peer, reason)
             case Classify():
-                self._table.classify(command)
-            case ListPeers():
-                return tuple(peer.info(self._clock.now_s()) for peer in self._table)
+                self._table.classify(message)
             case Resync(reply_to):
-                links = tuple(self._table.links())
-                reply_to.tell(LinksReset(links))
-                for link in links:
-                    reply_to.tell(link)
+                self._links.resync(reply_to)
             case _:
-                assert_never(command)
+                return self._desk.answer(message, self.defer)
         return None
 
     def _on_timer(self, timer: PeersTimer) -> None:
@@ -198,88 +228,40 @@ class PeersActor(NodeActor):
             case _Seek():
                 self._seek()
             case _Linger(conn):
+                self._lingering.discard(conn)
                 if self._table.peer_of(conn) is None:
-                    self._close(conn, CloseReason.REJECTED)
+                    self._links.close(conn, CloseReason.REJECTED)
+            case CrawlOver(crawl):
+                self._crawler.over(crawl)
             case _:
                 assert_never(timer)
 
     # -- connections --------------------------------------------------------------------------
 
     def _on_connected(self, connected: Connected) -> None:
-        conn = connected.conn
-        dial = self._dialer.get(connected.token)
+        conn, token = connected.conn, connected.token
+        if self._bouncer.bars(connected):
+            self._messaging.tell(Disconnect(conn, CloseReason.BANNED))
+            if token is not None and not self._crawler.failed(token):
+                self._end_dial(token, ConnectOutcome.BANNED)
+            return
+        if self._crawler.connected(connected):
+            return
+        dial = self._dialer.get(token)
         if connected.initiated and dial is None:  # an earlier incarnation's
             self._messaging.tell(Disconnect(conn, CloseReason.LOCAL))
             return
-        self._open[conn] = connected
-        if dial is not None and connected.token is not None:
+        self._links.opened(connected)
+        if dial is not None and token is not None:
             dial.conn = conn
             hello = self._own.encode("ascii")
-            self._messaging.tell(
-                SendRequest(conn, HELLO, hello, connected.token, self._me, HELLO_ANSWER_S)
-            )
-
-    def _forget(self, conn: ConnId) -> bool:
-        """A connection is over, and so are its link and its dial; False: it was before."""
-        connected = self._open.pop(conn, None)
-        if connected is None:
-            return False
-        self._lingering.discard(conn)
-        self._unlink(conn)
-        if connected.token is not None:
-            self._end_dial(connected.token, ConnectOutcome.NO_ANSWER)
-        return True
-
-    def _close(self, conn: ConnId, reason: CloseReason) -> None:
-        """Part with a connection now; that tcp still writes what was sent is its own business."""
-        if self._forget(conn):
-            self._messaging.tell(Disconnect(conn, reason))
-
-    def _drop(self, peer_id: PeerId, reason: CloseReason) -> bool:
-        """Close every connection of a peer, the outbound one last, and leave its address alone."""
-        peer = self._table.get(peer_id)
-        if peer is None:
-            return False
-        for link in reversed(peer.links):
-            self._close(link.conn, reason)
-        if (
-            peer.verified or reason is CloseReason.LOCAL
-        ):  # a claimant's misdeeds are not the owner's
-            self._book.rest(peer_id, self._clock.now_s() + REST_S)
-        return True
-
-    # -- links: what the rooms are told ---------------------------------------------------------
-
-    def _link(self, conn: ConnId, peer: PeerId, *, listed: bool) -> None:
-        connected = self._open[conn]
-        for event in self._table.release(peer, connected.remote):
-            self._announce(event)
-        link = Link(conn, connected.remote, connected.initiated)
-        linked = self._table.link(peer, link, listed=listed, now_s=self._clock.now_s())
-        log.info("connection %d to peer %s (%d peers)", conn, peer, len(self._table))
-        self._announce(linked)
-
-    def _unlink(self, conn: ConnId) -> None:
-        peer = self._table.unlink(conn)
-        if peer is None:
-            return
-        outbound = peer.outbound if peer.links else None
-        log.info("connection %d to peer %s is gone (%d peers)", conn, peer.id, len(self._table))
-        self._announce(PeerUnlinked(peer.id, conn, outbound))
-        if outbound is None and peer.verified:  # that a claimant left says nothing of the address
-            now_s = self._clock.now_s()
-            self._dialer.lost(peer.id, now_s, lasted_s=now_s - peer.since_s)
-
-    def _announce(self, event: PeerLinked | PeerUnlinked) -> None:
-        for room in self._rooms:
-            room.tell(event)
-        self._events.tell(Happened(event))
+            self._messaging.tell(SendRequest(conn, HELLO, hello, token, self._me, HELLO_ANSWER_S))
 
     # -- accepting ------------------------------------------------------------------------------
 
     def _on_received(self, messages: tuple[Inbound, ...]) -> None:
         conn = messages[0].conn
-        if conn not in self._open:
+        if conn not in self._links:
             return  # closing or gone: nothing waits for an answer, nothing more shall be read
         unanswered, asking = 0, list[int]()
         for message in messages:
@@ -304,11 +286,11 @@ class PeersActor(NodeActor):
             peer, listed = admitted
             # The answer goes first: gossip of ours that overtakes it is dropped (the same place, 7).
             self._respond(hello, ACCEPTED, peer)
-            self._link(hello.conn, peer, listed=listed)
-            self._messaging.tell(OpenGate(hello.conn))
+            self._links.link(hello.conn, peer, listed=listed)
+            self._messaging.tell(OpenGate(hello.conn, peer))
         else:
             self._respond(hello, REJECTED)
-            if hello.conn not in self._lingering and not self._open[hello.conn].initiated:
+            if hello.conn not in self._lingering and not self._links[hello.conn].initiated:
                 self._lingering.add(hello.conn)
                 self._tell_after(self._settings.reject_linger_s, _Linger(hello.conn))
 
@@ -316,19 +298,21 @@ class PeersActor(NodeActor):
         """Which peer the hello makes of the connection, and whether others are told of it; None: it
         is rejected.
         """
-        connected = self._open[conn]
+        connected = self._links[conn]
         claimed = parse_address(payload.decode("ascii", "replace"))
         if claimed == self._own:
             self._dialer.note_own_hello()
         if claimed is None or claimed == self._own or connected.initiated:
             log.debug("connection %d: hello without use", conn)
             return None
+        if self._bouncer.is_banned(claimed):
+            return None
         peer = self._table.identify(claimed, connected.remote)
         if not self._table.has_room(peer, connected.remote, 2 * self._settings.max_peers):
             return None
         listed = peer == claimed
         if listed:
-            self._book.add((claimed,))
+            self._book.add((claimed,), AddressSource.HELLO)
         return peer, listed
 
     def _respond(self, hello: Inbound, verdict: bytes, asker: PeerId | None = None) -> None:
@@ -345,24 +329,27 @@ class PeersActor(NodeActor):
 
     def _on_response(self, token: int, conn: ConnId, payload: bytes | None) -> None:
         if token == self._incarnation and payload is not None:
-            self._book.add(read_peer_list(payload))
+            self._book.add(read_peer_list(payload), AddressSource.PEER_LIST)
+        elif self._crawler.answered(token, payload):
+            pass
         elif (dial := self._dialer.get(token)) is not None:
             self._on_hello_answer(token, dial.address, conn, payload)
 
     def _on_hello_answer(
         self, token: int, address: PeerId, conn: ConnId, payload: bytes | None
     ) -> None:
-        self._book.add(read_peer_list(payload[1:] if payload else b""))
-        if payload is None or conn not in self._open:
+        listed = read_peer_list(payload[1:] if payload else b"")
+        self._book.add(listed, AddressSource.PEER_LIST)
+        if payload is None or conn not in self._links:
             self._end_dial(token, ConnectOutcome.NO_ANSWER)
-            self._close(conn, CloseReason.HELLO_TIMEOUT)
+            self._links.close(conn, CloseReason.HELLO_TIMEOUT)
         elif payload.startswith(ACCEPTED):
-            self._link(conn, address, listed=True)
-            self._messaging.tell(OpenGate(conn))
+            self._links.link(conn, address, listed=True)
+            self._messaging.tell(OpenGate(conn, address))
             self._end_dial(token, ConnectOutcome.CONNECTED)
         else:
             self._end_dial(token, ConnectOutcome.REJECTED)
-            self._close(conn, CloseReason.REJECTED)
+            self._links.close(conn, CloseReason.REJECTED)
 
     def _end_dial(self, token: int, outcome: ConnectOutcome) -> None:
         """Only the first outcome counts."""
@@ -375,7 +362,7 @@ class PeersActor(NodeActor):
     def _maintain(self) -> None:
         self._tell_after(self._settings.maintain_every_s, _Maintain(self._incarnation))
         for peer in self._table.surplus(self._settings.max_peers, self._bootstrap):
-            self._drop(peer, CloseReason.EVICTED)
+            self._links.drop(peer, CloseReason.EVICTED)
         self._seek()
         if self._missing() and len(self._table) and not len(self._dialer):
             self._ask_for_peers(self._rng.choice(list(self._table)).outbound)

@@ -7,10 +7,10 @@ Lives here: known addresses, their failures and the back-off. Must not live here
 from __future__ import annotations
 
 import random
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 
-from actors.peers.messages import PeerId
+from actors.peers.messages import AddressSource, PeerId
 
 GIVE_UP_AFTER = 8
 """Failures in a row, some minutes of back-off: an address from a list is not worth more."""
@@ -19,15 +19,19 @@ MAX_DOUBLINGS = 32
 
 
 @dataclass(slots=True)
-class _Entry:
+class Entry:
     """What is known of an address."""
 
-    bootstrap: bool = False
-    """Told by the operator: never forgotten, dialed for ever."""
-    answered: bool = False
-    """Has accepted us before: better than hearsay, so hearsay does not displace it."""
+    source: AddressSource
+    answered_s: float | None = None
+    """When it last accepted us: better than hearsay, so hearsay does not displace it."""
     failures: int = 0
     due_s: float = 0.0
+
+    @property
+    def bootstrap(self) -> bool:
+        """Told by the operator: never forgotten, dialed for ever."""
+        return self.source is AddressSource.CONFIGURED
 
 
 class AddressBook:
@@ -45,7 +49,7 @@ class AddressBook:
     ) -> None:
         self._own = own
         self._first_s, self._most_s, self._rng = redial_first_s, redial_most_s, rng
-        self._entries = {peer: _Entry(bootstrap=True) for peer in bootstrap if peer != own}
+        self._entries = {peer: Entry(AddressSource.CONFIGURED) for peer in bootstrap if peer != own}
         self._capacity = capacity + len(self._entries)
 
     def __len__(self) -> int:
@@ -54,14 +58,18 @@ class AddressBook:
     def __contains__(self, address: PeerId) -> bool:
         return address in self._entries
 
-    def add(self, addresses: Iterable[PeerId]) -> None:
+    def items(self) -> Iterator[tuple[PeerId, Entry]]:
+        """Every address and what is known of it."""
+        return iter(self._entries.items())
+
+    def add(self, addresses: Iterable[PeerId], source: AddressSource) -> None:
         """Note addresses that somebody told. When full, one takes the place of the worst failure."""
         for address in addresses:
             if address == self._own or address in self._entries:
                 continue
             if len(self._entries) >= self._capacity and not self._forget_worst():
                 return
-            self._entries[address] = _Entry()
+            self._entries[address] = Entry(source)
 
     def due(self, now_s: float, limit: int, taken: Container[PeerId]) -> list[PeerId]:
         """At most ``limit`` addresses to dial now: proven ones first, otherwise in random order."""
@@ -74,11 +82,11 @@ class AddressBook:
         due.sort(key=self._is_hearsay)
         return due[: max(0, limit)]
 
-    def answered(self, address: PeerId) -> None:
-        """A hello to this address was accepted."""
-        self.add((address,))
+    def answered(self, address: PeerId, now_s: float) -> None:
+        """A hello to this address was accepted; one that the book did not hold was an operator's."""
+        self.add((address,), AddressSource.OPERATOR)
         if (entry := self._entries.get(address)) is not None:
-            entry.answered = True
+            entry.answered_s = now_s
 
     def failed(self, address: PeerId, now_s: float, *, lasted_s: float = 0.0) -> float | None:
         """A dial came to nothing, or a peer was lost after ``lasted_s``.
@@ -105,7 +113,7 @@ class AddressBook:
 
     def _is_hearsay(self, address: PeerId) -> bool:
         entry = self._entries[address]
-        return not (entry.bootstrap or entry.answered)
+        return not entry.bootstrap and entry.answered_s is None
 
     def _forget_worst(self) -> bool:
         """Make room at the cost of hearsay that failed; hearsay not yet tried is as good as news."""

@@ -6,7 +6,7 @@ addresses are known (`book`), who is a peer (`table`), or the hello itself (`act
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
@@ -39,7 +39,7 @@ class Dial:
 
 
 class Dialer:
-    """At most one dial for an address. Tokens count up from ``tokens_after``."""
+    """At most one dial for an address, and none for one that is banned."""
 
     def __init__(
         self,
@@ -48,12 +48,13 @@ class Dialer:
         table: PeerTable,
         book: AddressBook,
         tcp: Address[Connect],
+        is_banned: Callable[[PeerId], bool],
         seek_after: Callable[[float], None],
-        tokens_after: int,
+        tokens: Iterator[int],
     ) -> None:
         self._own, self._table, self._book = own, table, book
-        self._tcp, self._seek_after = tcp, seek_after
-        self._last_token = tokens_after
+        self._tcp, self._is_banned, self._seek_after = tcp, is_banned, seek_after
+        self._tokens = tokens
         self._dials: dict[int, Dial] = {}
 
     def __len__(self) -> int:
@@ -74,6 +75,8 @@ class Dialer:
             return ConnectOutcome.BAD_ADDRESS
         if address == self._own:
             return ConnectOutcome.OURSELVES
+        if self._is_banned(address):
+            return ConnectOutcome.BANNED
         if self._table.is_verified(address):
             return ConnectOutcome.ALREADY_CONNECTED
         dial = next((dial for dial in self._dials.values() if dial.address == address), None)
@@ -91,8 +94,11 @@ class Dialer:
         comes true and the dial gives the peer a further link, or the back-off slows it down.
         """
         limit = min(missing, MAX_SEEKING) - len(self._dials)
+        if limit <= 0:
+            return
         taken = {peer.id for peer in self._table if peer.verified}
         taken |= {dial.address for dial in self._dials.values()}
+        taken |= {address for address, _ in self._book.items() if self._is_banned(address)}
         for address in self._book.due(now_s, limit, taken):
             self._dial(address)
 
@@ -102,7 +108,7 @@ class Dialer:
         if dial is None:
             return
         if outcome is ConnectOutcome.CONNECTED:
-            self._book.answered(dial.address)
+            self._book.answered(dial.address, now_s)
         else:
             self.lost(dial.address, now_s)
         if outcome is ConnectOutcome.REJECTED and dial.own_hello:
@@ -135,8 +141,8 @@ class Dialer:
         self._dials.clear()
 
     def _dial(self, address: PeerId) -> Dial:
-        self._last_token += 1
-        dial = self._dials[self._last_token] = Dial(address)
+        token = next(self._tokens)
+        dial = self._dials[token] = Dial(address)
         host, port = split_address(address)
-        self._tcp.tell(Connect(self._last_token, host, port))
+        self._tcp.tell(Connect(token, host, port))
         return dial

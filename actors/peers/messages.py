@@ -11,6 +11,8 @@ from actors.tcp.messages import CloseReason, ConnId
 
 PeerId = NewType("PeerId", str)
 """``host:port``: as dialed, or as its hello says (WIRE: nodes in the field, 1)."""
+BanTarget = NewType("BanTarget", str)
+"""An IP address, or on loopback ``host:port`` (WIRE: limits, score); canonical."""
 
 
 class PeerKind(Enum):
@@ -31,7 +33,34 @@ class ConnectOutcome(Enum):
     NO_ANSWER = "no-answer"
     OURSELVES = "ourselves"
     BAD_ADDRESS = "bad-address"
+    BANNED = "banned"
     BUSY = "busy"
+
+
+class AddressSource(Enum):
+    """How an address came to be known first."""
+
+    CONFIGURED = "configured"
+    OPERATOR = "operator"
+    HELLO = "hello"
+    PEER_LIST = "peer-list"
+
+
+class BanRefusal(Enum):
+    """Why a ban was not made."""
+
+    BAD_TARGET = "bad-target"
+    TOO_MANY = "too-many"
+
+
+class NodeState(Enum):
+    """What came of asking a node for its peers."""
+
+    NOT_ASKED = "not-asked"
+    SELF = "self"
+    ANSWERED = "answered"
+    NO_ANSWER = "no-answer"
+    UNREACHABLE = "unreachable"
 
 
 # -- commands and questions -----------------------------------------------------------------------
@@ -71,7 +100,12 @@ class Classify:
 
 @dataclass(frozen=True, slots=True)
 class PeerInfo:
-    """A peer as people see it; it has been one for ``connected_s``. Value."""
+    """A peer as people see it; it has been one for ``connected_s``. Value.
+
+    Attributes:
+        verified: Whether it is known to be where its id says, and not only by its own word.
+        listed: Whether others are told of it.
+    """
 
     peer: PeerId
     conns: tuple[ConnId, ...]
@@ -81,11 +115,134 @@ class PeerInfo:
     agent: str | None
     height: int | None
     connected_s: float
+    verified: bool
+    listed: bool
 
 
 @dataclass(frozen=True, slots=True)
 class ListPeers(Ask[tuple[PeerInfo, ...]]):
     """Every peer, oldest first. Ask: tuple of PeerInfo."""
+
+
+@dataclass(frozen=True, slots=True)
+class GetPeer(Ask["PeerInfo | None"]):
+    """Ask: PeerInfo, or None if it is no peer."""
+
+    peer: PeerId
+
+
+@dataclass(frozen=True, slots=True)
+class KnownAddress:
+    """An address as people see it; both times in Unix time. Value.
+
+    Attributes:
+        last_success_s: When it last accepted our hello; None: never.
+        failures: In a row, since it was of use.
+        next_dial_s: When it may be dialed next; None: whenever peers are sought.
+    """
+
+    address: PeerId
+    source: AddressSource
+    last_success_s: float | None
+    failures: int
+    next_dial_s: float | None
+    connected: bool
+    banned: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ListAddresses(Ask[tuple[KnownAddress, ...]]):
+    """The address book, in any order. Ask: tuple of KnownAddress."""
+
+
+# -- bans -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Ban:
+    """A ban in force; both times in Unix time. Value."""
+
+    target: BanTarget
+    reason: str
+    created_s: float
+    until_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Banned:
+    """A ban was made, and so many connections are closed for it. Value."""
+
+    ban: Ban
+    closed: int
+
+
+@dataclass(frozen=True, slots=True)
+class CreateBan(Ask[Banned | BanRefusal]):
+    """Have nothing to do with an IP address, or a ``host:port`` on loopback, for so long. What is banned
+    already is banned anew. ``reason`` is printable. Ask: Banned or refusal.
+    """
+
+    target: str
+    duration_s: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteBan(Ask["bool | BanRefusal"]):
+    """Lift a ban; False: there is none. Ask: bool, or refusal of what can be no target."""
+
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListBans(Ask[tuple[Ban, ...]]):
+    """Every ban in force. Ask: tuple of Ban."""
+
+
+# -- who knows whom -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class TopologyNode:
+    """A node of the graph, so many steps away from ours; ``observed_s`` is Unix time. Value."""
+
+    address: PeerId
+    distance: int
+    state: NodeState
+    observed_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class TopologyEdge:
+    """One node knows another: by its list, or, where it is ours, by a connection. Unix time. Value."""
+
+    source: PeerId
+    target: PeerId
+    ours: bool
+    observed_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Topology:
+    """Who knows whom. ``truncated``: time or a bound kept us from learning all that was asked. Value."""
+
+    nodes: tuple[TopologyNode, ...]
+    edges: tuple[TopologyEdge, ...]
+    truncated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Crawl(Ask["Topology | None"]):
+    """Ask the peers for their peers and, above a ``depth`` of 1, dial those and ask them, and so on; answered
+    when all have answered or the time is over. Ask: Topology, or None while too many crawls run.
+    """
+
+    depth: int
+    max_nodes: int
+    timeout_s: float
+
+
+# -- links ----------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,4 +290,15 @@ class LinksReset:
 
 
 PeerEvent = PeerLinked | PeerUnlinked | LinksReset
-PeersCommand = ConnectPeer | DisconnectPeer | DropPeer | Classify | ListPeers | Resync
+PeersQuestion = (
+    ConnectPeer
+    | DisconnectPeer
+    | ListPeers
+    | GetPeer
+    | ListAddresses
+    | ListBans
+    | CreateBan
+    | DeleteBan
+    | Crawl
+)
+PeersCommand = PeersQuestion | DropPeer | Classify | Resync

@@ -70,6 +70,8 @@ class Peer:
             agent=self.agent,
             height=self.height,
             connected_s=now_s - self.since_s,
+            verified=self.verified,
+            listed=self.listed,
         )
 
 

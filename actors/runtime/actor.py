@@ -41,6 +41,14 @@ EndHook = Callable[["NodeActor", Fall | None], None]
 """Called once on the actor's own thread when it ends; with the fall, or None for an orderly stop."""
 
 
+BeginHook = Callable[["NodeActor"], None]
+"""Called once on the actor's own thread when its ``on_start`` is through."""
+
+
+def _ignore_begin(_actor: NodeActor) -> None:
+    """Nobody waits for it."""
+
+
 def _ignore_end(_actor: NodeActor, _fall: Fall | None) -> None:
     """An actor built by hand in a test has nobody to tell."""
 
@@ -54,6 +62,7 @@ class NodeActor(pykka.ThreadingActor):
         super().__init__()
         self._mailbox: Mailbox | None = None
         self._ended: EndHook = _ignore_end
+        self._began: BeginHook = _ignore_begin
         self._halting = threading.Event()
         self.ended = threading.Event()
         self._reply_to: Future[Any] | None = None
@@ -61,10 +70,10 @@ class NodeActor(pykka.ThreadingActor):
 
     # -- the life of an incarnation -------------------------------------------------------------
 
-    def attach(self, mailbox: Mailbox, ended: EndHook) -> None:
+    def attach(self, mailbox: Mailbox, ended: EndHook, began: BeginHook = _ignore_begin) -> None:
         """Give the incarnation its name's mailbox, before it starts."""
         self._mailbox = mailbox
-        self._ended = ended
+        self._ended, self._began = ended, began
         inbox: Any = mailbox  # letters for Pykka's envelopes: the same two attributes
         self.actor_inbox = self.actor_ref.actor_inbox = inbox
 
@@ -96,6 +105,8 @@ class NodeActor(pykka.ThreadingActor):
             self.on_start()
         except Exception as error:  # noqa: BLE001 - the boundary where a bug becomes a fall
             self._fall(error, None)
+        else:
+            self._began(self)
 
     def step(self) -> None:
         """Handle one letter. The thread's loop and the pump both live by this."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from typing import assert_never
 
 from actors.runtime.actor import NodeActor
@@ -66,6 +67,24 @@ class Follow(Ask["tuple[Event, ...] | Expired | None"]):
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """Events in a row; ``newest`` and ``epoch`` are where the log stands. Value."""
+
+    events: tuple[Event, ...]
+    newest: int
+    epoch: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListKept(Ask[Kept | Expired]):
+    """The kept events after ``after`` (None: from the oldest on), at most ``limit``. Ask: Kept, Expired."""
+
+    limit: int
+    after: int | None = None
+    epoch: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Unfollow:
     """Stop calling the follower of this token. Tell."""
 
@@ -77,7 +96,7 @@ class GetPosition(Ask["tuple[str, int]"]):
     """The epoch and the newest sequence. Ask: tuple of str and int."""
 
 
-EventsInput = Happened | Follow | Unfollow | GetPosition
+EventsInput = Happened | Follow | ListKept | Unfollow | GetPosition
 
 
 class EventsActor(NodeActor):
@@ -97,6 +116,8 @@ class EventsActor(NodeActor):
                 self._append(body, weight)
             case Follow():
                 return self._follow(message)
+            case ListKept(limit, after, epoch):
+                return self._list(limit, after, epoch)
             case Unfollow(token):
                 self._followers.pop(token, None)
             case GetPosition():
@@ -116,15 +137,31 @@ class EventsActor(NodeActor):
             on_event(event)
 
     def _follow(self, request: Follow) -> tuple[Event, ...] | Expired | None:
-        oldest = self._kept[0][0].sequence if self._kept else self._sequence + 1
-        if request.after is not None and (
-            request.epoch not in (None, self._epoch)
-            or not oldest - 1 <= request.after <= self._sequence
-        ):
-            return Expired(oldest, self._sequence, self._epoch)
+        if request.after is not None and not self._keeps_after(request.after, request.epoch):
+            return self._expired()
         if len(self._followers) >= MAX_FOLLOWERS:
             return None
         self._followers[request.token] = request.on_event
-        if request.after is None:
-            return ()
-        return tuple(event for event, _ in self._kept if event.sequence > request.after)
+        return () if request.after is None else self._after(request.after, KEPT_EVENTS)
+
+    def _list(self, limit: int, after: int | None, epoch: str | None) -> Kept | Expired:
+        begin = self._oldest - 1 if after is None else after
+        if not self._keeps_after(begin, epoch):
+            return self._expired()
+        return Kept(self._after(begin, limit), self._sequence, self._epoch)
+
+    @property
+    def _oldest(self) -> int:
+        """The number of the oldest that is kept; while there is none, of the next."""
+        return self._kept[0][0].sequence if self._kept else self._sequence + 1
+
+    def _keeps_after(self, after: int, epoch: str | None) -> bool:
+        return epoch in (None, self._epoch) and self._oldest - 1 <= after <= self._sequence
+
+    def _expired(self) -> Expired:
+        return Expired(self._oldest, self._sequence, self._epoch)
+
+    def _after(self, after: int, limit: int) -> tuple[Event, ...]:
+        """What follows a position that is kept: the numbers have no gap."""
+        begin = after + 1 - self._oldest
+        return tuple(event for event, _ in islice(self._kept, begin, begin + limit))

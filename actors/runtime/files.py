@@ -22,10 +22,10 @@ def write_whole(path: Path, data: bytes, *, mode: int = PRIVATE_MODE) -> None:
         file.flush()
         os.fsync(file.fileno())
     beside.replace(path)
-    _sync_directory(path.parent)
+    sync_directory(path.parent)
 
 
-def _sync_directory(path: Path) -> None:
+def sync_directory(path: Path) -> None:
     """The new name, too, is to survive a power cut."""
     descriptor = os.open(path, os.O_RDONLY)
     try:

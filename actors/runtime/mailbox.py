@@ -6,7 +6,9 @@ mailbox belongs to the *name*: a restarted actor goes on with the letter behind 
 
 from __future__ import annotations
 
+import contextlib
 import queue
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -65,7 +67,7 @@ class Mailbox:
         self._letters: queue.SimpleQueue[Letter] = queue.SimpleQueue()
         self._closed = False
         self._current_posted_s: float | None = None
-        self._unread_since_s: float | None = None
+        self._waiting_since_s: deque[float] = deque()
         self._handled = self._failed = self._dropped = 0
         self._histogram = [0] * HISTOGRAM_BUCKETS
 
@@ -74,7 +76,9 @@ class Mailbox:
         if self._closed:
             self._refuse(reply_to)
             return
-        self._letters.put(Letter(message, self._now_s(), reply_to))
+        now_s = self._now_s()
+        self._waiting_since_s.append(now_s)  # before the letter, whose reader takes it away
+        self._letters.put(Letter(message, now_s, reply_to))
         if self.wake is not None:
             self.wake()
 
@@ -84,7 +88,9 @@ class Mailbox:
 
     def get(self) -> Letter:
         """The oldest letter; waits for one. Only the actor that owns the mailbox calls this."""
-        return self._letters.get()
+        letter = self._letters.get()
+        self._waiting_since_s.popleft()
+        return letter
 
     def empty(self) -> bool:
         return self._letters.empty()
@@ -96,7 +102,7 @@ class Mailbox:
         """Refuse what comes from now on and what is still queued; the name is not coming back."""
         self._closed = True
         while not self._letters.empty():
-            self._refuse(self._letters.get().reply_to)
+            self._refuse(self.get().reply_to)
 
     @property
     def closed(self) -> bool:
@@ -109,22 +115,21 @@ class Mailbox:
 
     def finish(self, begun_s: float, *, failed: bool) -> None:
         self._current_posted_s = None
-        self._unread_since_s = self._now_s()
         self._handled += 1
         self._failed += failed
         microseconds = int((self._now_s() - begun_s) * 1e6)
         self._histogram[min(microseconds.bit_length(), HISTOGRAM_BUCKETS - 1)] += 1
 
     def report(self) -> MailboxReport:
-        """Any thread. The age is that of the letter being handled, which is the oldest; while letters
-        wait and nobody reads (the actor is down), the time since the last one was finished.
+        """Any thread. The age is that of the letter being handled, which is the oldest, or else of the
+        first that waits.
         """
-        depth = self._letters.qsize()
         since_s = self._current_posted_s
-        if since_s is None and depth:
-            since_s = self._unread_since_s
+        if since_s is None:
+            with contextlib.suppress(IndexError):  # none waits
+                since_s = self._waiting_since_s[0]
         return MailboxReport(
-            depth=depth,
+            depth=self._letters.qsize(),
             age_s=0.0 if since_s is None else max(0.0, self._now_s() - since_s),
             handled=self._handled,
             failed=self._failed,

@@ -6,30 +6,49 @@ many of them mark the node DEGRADED: it goes on serving what it can, says why, a
 
 from __future__ import annotations
 
+import itertools
 import logging
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass, field
-from enum import Enum
+from dataclasses import dataclass
 from typing import Any, Protocol, assert_never
 
 from actors.runtime.actor import Fall, NodeActor, Ping
 from actors.runtime.address import ActorDownError, Address, Ask
 from actors.runtime.clock import Clock
-from actors.runtime.mailbox import Mailbox, MailboxReport
+from actors.runtime.mailbox import Mailbox
+from actors.runtime.member import (
+    MAX_RESTARTS,
+    RESTART_WINDOW_S,
+    ActorReport,
+    ActorState,
+    Member,
+)
+
+__all__ = [
+    "MAX_RESTARTS",
+    "RESTART_WINDOW_S",
+    "ActorReport",
+    "ActorState",
+    "GetDegraded",
+    "ListActors",
+    "RestartActor",
+    "Runner",
+    "Supervisor",
+    "SupervisorInput",
+    "ThreadRunner",
+]
 
 log = logging.getLogger(__name__)
 
-MAX_RESTARTS = 3
-"""More than these within the window and an immediate restart only burns the processor."""
-RESTART_WINDOW_S = 60.0
 RETRY_S = 10.0
 """How long a fallen actor rests once the node is degraded."""
 START_TIMEOUT_S = 30.0
 """An ``on_start`` opens a store or binds a port: seconds at the worst."""
 STOP_TIMEOUT_S = 10.0
 """An actor finishes one message and commits; a longer wait is a bug worth a log line."""
+MAX_ORDERS = 64
+"""Restarts that are waited for: only an actor that does not come to its end lets them gather."""
 
 
 class Runner(Protocol):
@@ -55,34 +74,32 @@ class ThreadRunner:
         actor.launch()
 
 
-class ActorState(Enum):
-    """Where an actor stands, as reported to people."""
-
-    STARTING = "starting"
-    RUNNING = "running"
-    RESTARTING = "restarting"
-    STOPPED = "stopped"
-
-
-@dataclass(frozen=True, slots=True)
-class ActorReport:
-    """One actor's line in the list of actors. Value."""
-
-    name: str
-    state: ActorState
-    restarts: int
-    last_error: str | None
-    mailbox: MailboxReport
-
-
 @dataclass(frozen=True, slots=True)
 class ListActors(Ask[tuple[ActorReport, ...]]):
-    """Every actor, in the order of start. Ask: tuple of ActorReport."""
+    """Every actor, in the order of start; the supervisor itself is the last. Ask: tuple of ActorReport."""
 
 
 @dataclass(frozen=True, slots=True)
 class GetDegraded(Ask[tuple[str, ...]]):
     """Why the node is degraded, a sentence an actor; empty when it is not. Ask: tuple of str."""
+
+
+@dataclass(frozen=True, slots=True)
+class RestartActor(Ask["tuple[ActorReport, ...] | None"]):
+    """Bring a member down in order and build it anew, with its group; also one that used up its restarts,
+    whose falls are then forgiven. Not charged against them. Answered when all of the group are up, or
+    rest because one failed again; None: no member has that name. Ask: tuple of ActorReport, None.
+    """
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Began:
+    """An incarnation's ``on_start`` is through. Tell."""
+
+    name: str
+    actor: NodeActor
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,29 +113,21 @@ class _Ended:
 
 @dataclass(frozen=True, slots=True)
 class _Retry:
-    """A degraded group may try again. Tell."""
+    """A degraded group has rested, if it is still the same rest. Tell."""
 
     group: tuple[str, ...]
+    rest: int
 
 
-SupervisorInput = ListActors | GetDegraded | _Ended | _Retry
+SupervisorInput = ListActors | GetDegraded | RestartActor | _Began | _Ended | _Retry
 
 
-@dataclass(slots=True)
-class _Member:
-    """What the supervisor knows of one name."""
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """A restart that somebody waits for."""
 
-    name: str
-    build: Callable[[], NodeActor]
     group: tuple[str, ...]
-    mailbox: Mailbox
-    actor: NodeActor | None = None
-    state: ActorState = ActorState.STOPPED
-    restarts: int = 0
-    last_error: str | None = None
-    falls_s: deque[float] = field(default_factory=lambda: deque(maxlen=MAX_RESTARTS + 1))
-    due: tuple[str, ...] = ()
-    """The group that it waits to be restarted with; empty while it plays."""
+    answer: Future[Any]
 
 
 class Supervisor(NodeActor):
@@ -127,9 +136,11 @@ class Supervisor(NodeActor):
     def __init__(self, runner: Runner, clock: Clock) -> None:
         super().__init__()
         self._runner, self._clock = runner, clock
-        self._members: dict[str, _Member] = {}
+        self._members: dict[str, Member] = {}
         self._address: Address[SupervisorInput] = Address(runner.mailbox("supervisor"))
         self.attach(self._address._mailbox, _supervisor_ended)  # noqa: SLF001 - it makes its own address
+        self._orders: list[_Order] = []
+        self._rests = itertools.count(1)
         self._first_fall: Future[str] = Future()
         self._playing = False
 
@@ -142,7 +153,7 @@ class Supervisor(NodeActor):
     def mailbox(self, name: str) -> Mailbox:
         """The mailbox of a member to be; addresses may be handed out before anybody reads them."""
         if name not in self._members:
-            self._members[name] = _Member(name, _unbuilt(name), (name,), self._runner.mailbox(name))
+            self._members[name] = Member(name, _unbuilt(name), (name,), self._runner.mailbox(name))
         return self._members[name].mailbox
 
     def enlist(
@@ -205,19 +216,54 @@ class Supervisor(NodeActor):
     def on_receive(self, message: SupervisorInput) -> object:
         match message:
             case ListActors():
-                return tuple(self._report(member) for member in self._members.values())
+                return (*self._reports(self._members), self._own_report())
             case GetDegraded():
                 return self._degraded()
+            case RestartActor(name):
+                return self._restart_asked(name)
+            case _Began(name, actor):
+                self._on_began(self._members[name], actor)
             case _Ended(name, actor, fall):
                 self._on_ended(self._members[name], actor, fall)
-            case _Retry(group):
-                if all(self._members[name].due == group for name in group):
+            case _Retry(group, rest):
+                if all((m.due, m.rest) == (group, rest) for m in self._all(group)):
                     self._restart(group)
             case _:
                 assert_never(message)
         return None
 
-    def _on_ended(self, member: _Member, actor: NodeActor, fall: Fall | None) -> None:
+    def on_stop(self) -> None:
+        for order in self._orders:
+            order.answer.set_exception(ActorDownError(self.box.name))
+
+    def _restart_asked(self, name: str) -> object:
+        member = self._members.get(name)
+        if member is None:
+            return None
+        group = _wider(member)
+        log.info("restart of %s, as asked for", ", ".join(group))
+        for each in self._all(group):
+            each.falls_s.clear()
+        answer = None
+        if len(self._orders) < MAX_ORDERS:
+            answer = _Order(group, self.defer())
+            self._orders.append(answer)
+        self._restart(group, asked=True)
+        return None if answer else self._reports(group)
+
+    def _on_began(self, member: Member, actor: NodeActor) -> None:
+        if member.actor is not actor or member.state is not ActorState.STARTING:
+            return  # news of an incarnation that is replaced, or about to be
+        member.state = ActorState.RUNNING
+        for order in tuple(self._orders):
+            if all(m.state is ActorState.RUNNING for m in self._all(order.group)):
+                self._answer(order)
+
+    def _answer(self, order: _Order) -> None:
+        self._orders.remove(order)
+        order.answer.set_result(self._reports(order.group))
+
+    def _on_ended(self, member: Member, actor: NodeActor, fall: Fall | None) -> None:
         if member.actor is not actor:
             return  # news of an incarnation that is already replaced
         member.actor = None
@@ -228,44 +274,43 @@ class Supervisor(NodeActor):
                 member.state = ActorState.STOPPED
             return
         self._note_fall(member, fall)
-        group = member.due if len(member.due) > len(member.group) else member.group
-        causes = [m for m in map(self._members.__getitem__, group) if m.group == group]
-        if self._is_degraded(member) or any(map(self._is_degraded, causes)):
+        group, now_s = _wider(member), self._clock.now_s()
+        causes = [m for m in self._all(group) if m.group == group]
+        if any(m.is_degraded(now_s) for m in (member, *causes)):
             self._rest(group)
         else:
             self._restart(group)
 
     def _rest(self, group: tuple[str, ...]) -> None:
         log.error("%s keeps failing: the node is degraded, next try in %.0f s", group[0], RETRY_S)
-        for name in group:
-            self._members[name].due = group
-        self._clock.tell_after(RETRY_S, self._address, _Retry(group))
+        rest = next(self._rests)
+        for member in self._all(group):
+            member.due, member.rest = group, rest
+        self._clock.tell_after(RETRY_S, self._address, _Retry(group, rest))
+        for order in tuple(self._orders):
+            if set(order.group) & set(group):
+                self._answer(order)
 
-    def _note_fall(self, member: _Member, fall: Fall) -> None:
-        kind = type(fall.message).__name__ if fall.message is not None else "on_start"
-        member.last_error = f"{type(fall.error).__name__} in {kind}: {fall.error}"
-        member.state = ActorState.RESTARTING
-        member.falls_s.append(self._clock.now_s())
+    def _note_fall(self, member: Member, fall: Fall) -> None:
+        member.fell(fall, self._clock.now_s())
         if not self._first_fall.done():
             self._first_fall.set_result(member.name)
         log.error("%s fell: %s", member.name, member.last_error, exc_info=fall.error)
 
-    def _restart(self, group: tuple[str, ...]) -> None:
+    def _restart(self, group: tuple[str, ...], *, asked: bool = False) -> None:
         """Bring down what still plays of the group, last first; the rest follows as they end."""
-        for name in reversed(group):
-            member = self._members[name]
-            member.due = group
-            member.state = ActorState.RESTARTING
+        for member in reversed(self._all(group)):
+            member.goes_down(group, asked=asked)
             if member.actor is not None:
                 member.actor.halt()
         self._run_due(group)
 
     def _run_due(self, group: tuple[str, ...]) -> None:
-        members = [self._members[name] for name in group]
+        members = self._all(group)
         if not all(m.due == group and m.actor is None for m in members):
             return
         for member in members:
-            member.restarts += 1
+            member.restarts_now()
             try:
                 self._run(member)
             except Exception as error:  # noqa: BLE001 - a builder that fails is a fall as well
@@ -273,31 +318,39 @@ class Supervisor(NodeActor):
                 self._rest(group)
                 return
 
-    def _run(self, member: _Member) -> None:
+    def _run(self, member: Member) -> None:
         actor = member.build()
-        actor.attach(member.mailbox, lambda ended, fall: self._tell_ended(member.name, ended, fall))
-        member.actor, member.state, member.due = actor, ActorState.RUNNING, ()
+        actor.attach(
+            member.mailbox,
+            lambda ended, fall: self._address.tell(_Ended(member.name, ended, fall)),
+            lambda began: self._address.tell(_Began(member.name, began)),
+        )
+        member.actor, member.state, member.due = actor, ActorState.STARTING, ()
         self._runner.run(actor)
 
-    def _tell_ended(self, name: str, actor: NodeActor, fall: Fall | None) -> None:
-        self._address.tell(_Ended(name, actor, fall))
-
-    def _is_degraded(self, member: _Member) -> bool:
-        falls = member.falls_s
-        recent = [at_s for at_s in falls if at_s > self._clock.now_s() - RESTART_WINDOW_S]
-        return len(recent) > MAX_RESTARTS
+    def _all(self, names: Iterable[str]) -> Sequence[Member]:
+        return [self._members[name] for name in names]
 
     def _degraded(self) -> tuple[str, ...]:
+        now_s = self._clock.now_s()
         return tuple(
-            f"{member.name}: {member.last_error}"
+            f"{member.name}: {member.last_error or 'restarts with its group'}"
             for member in self._members.values()
-            if self._is_degraded(member) or member.state is ActorState.RESTARTING
+            if member.is_degraded(now_s) or member.is_down_by_failure
         )
 
-    def _report(self, member: _Member) -> ActorReport:
-        return ActorReport(
-            member.name, member.state, member.restarts, member.last_error, member.mailbox.report()
-        )
+    def _reports(self, names: Iterable[str]) -> tuple[ActorReport, ...]:
+        return tuple(member.report() for member in self._all(names))
+
+    def _own_report(self) -> ActorReport:
+        """What answers is running, and nothing restarts it."""
+        name, mailbox = self.box.name, self.box.report()
+        return ActorReport(name, ActorState.RUNNING, 0, 0, None, (), mailbox)
+
+
+def _wider(member: Member) -> tuple[str, ...]:
+    """Whom it restarts with: its group, or the larger one that it is down with already."""
+    return max(member.group, member.due, key=len)
 
 
 def _supervisor_ended(_actor: NodeActor, fall: Fall | None) -> None:

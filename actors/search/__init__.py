@@ -3,7 +3,8 @@
 | file | what it decides |
 |---|---|
 | `routes` | which questions are open, and which of them an answer answers |
-| `pace` | how many questions a peer may ask of us, and through us |
+| `allowance` | how many questions a peer may ask of us, and through us |
+| `items` | what outsiders have us answer with |
 | `actor` | the shell: ask, look up, pass on, answer, forward |
 
 Must not live here: the things searched for. A provider of each kind (chain, for blocks) has those.

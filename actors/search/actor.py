@@ -1,4 +1,4 @@
-"""The search actor: asks the network, answers it from the providers, and carries answers back."""
+"""The search actor: asks the network, answers it from the providers and items, and carries answers back."""
 
 from __future__ import annotations
 
@@ -36,14 +36,32 @@ from actors.peers.messages import (
 from actors.runtime.actor import NodeActor
 from actors.runtime.address import Address
 from actors.runtime.clock import Clock
-from actors.search.messages import LookedUp, LookUp, SearchCommand, SearchEnded, StartSearch
-from actors.search.pace import Bucket
+from actors.search.allowance import Allowance
+from actors.search.items import Items
+from actors.search.messages import (
+    Answer,
+    AnswerSink,
+    CloseSearch,
+    ItemInfo,
+    ListItems,
+    LookedUp,
+    LookUp,
+    OpenSearch,
+    ProvideItem,
+    ProvideOutcome,
+    SearchCommand,
+    SearchEnded,
+    SearchRefusal,
+    StartSearch,
+    WithdrawItem,
+)
 from actors.search.routes import (
     ID_BYTES,
     ROUTE_LIFETIME_S,
     OwnRoute,
     RelayedRoute,
     Routes,
+    WatchedRoute,
     is_question,
 )
 from actors.tcp.messages import ConnId
@@ -51,13 +69,6 @@ from actors.tcp.messages import ConnId
 QUESTION_PREFIX = "search:"
 ANSWER_PREFIX = "search_response:"
 
-LOOK_UPS_PER_S = 2_000
-"""WIRE: limits, searches: answered from our store."""
-LOOK_UP_BURST = 256
-"""What one connection's read credit lets in at once (WIRE: limits, requests in flight)."""
-RELAYS_PER_S = 5
-RELAY_BURST = 50
-"""WIRE: limits, searches: relayed."""
 LOOK_UP_TIMEOUT_S = 10.0
 """A provider that fell has lost its look-ups; a peer waits for read credit meanwhile."""
 
@@ -70,14 +81,6 @@ class _LookingUp:
     since_s: float
 
 
-class _Allowance:
-    """What a peer may still ask of us, and through us."""
-
-    def __init__(self, now_s: float) -> None:
-        self.look_ups = Bucket(LOOK_UPS_PER_S, LOOK_UP_BURST, now_s)
-        self.relays = Bucket(RELAYS_PER_S, RELAY_BURST, now_s)
-
-
 @dataclass(frozen=True, slots=True)
 class _Asked:
     """Questions of one peer whose turn has come. Tell."""
@@ -87,7 +90,7 @@ class _Asked:
 
 @dataclass(frozen=True, slots=True)
 class _TimedOut:
-    """The time of our own search is over. Tell."""
+    """The time of a search of ours, or of an outsider's, is over. Tell."""
 
     search_id: bytes
 
@@ -104,13 +107,14 @@ SearchInput = SearchCommand | GossipReceived | Received | PeerEvent | SearchTime
 
 
 class SearchActor(NodeActor):
-    """Knows the open questions; ``providers`` by kind have the answers."""
+    """Knows the open questions; ``providers`` by kind have the answers, and ``items`` those of outsiders."""
 
     def __init__(
         self,
         *,
         me: Address[SearchInput],
         providers: Mapping[str, Address[LookUp]],
+        items: Items,
         gossip: Address[GossipCommand],
         messaging: Address[MessagingCommand],
         peers: Address[Resync],
@@ -118,15 +122,17 @@ class SearchActor(NodeActor):
         rng: random.Random,
     ) -> None:
         super().__init__()
-        self._me, self._providers = me, providers
+        self._me, self._providers, self._items = me, providers, items
         self._gossip, self._messaging, self._peers = gossip, messaging, peers
         self._clock, self._rng = clock, rng
         self._routes = Routes()
         self._looking_up: dict[int, _LookingUp] = {}  # gossip bounds what awaits a verdict
         self._peer_of: dict[ConnId, PeerId] = {}
         self._links_known = False
-        self._unasked: dict[bytes, OwnRoute] = {}  # open ones of ours, bounded as these are
-        self._allowances: dict[PeerId, _Allowance] = {}
+        self._unasked: dict[
+            bytes, OwnRoute | WatchedRoute
+        ] = {}  # open ones of ours, bounded as these are
+        self._allowances: dict[PeerId, Allowance] = {}
         # Look-ups and timers of an earlier incarnation may still arrive: ours differ from them.
         self._incarnation = self._last_ticket = rng.getrandbits(62)
 
@@ -138,9 +144,13 @@ class SearchActor(NodeActor):
         """End what the next incarnation will not know of."""
         for search in self._routes.own():
             search.reply_to.tell(SearchEnded(search.token, None, None))
+        for route in self._routes.watched():
+            route.sink.lost()
         self._judge(*((asked.item, Decision.DROP) for asked in self._looking_up.values()))
 
-    def on_receive(self, message: SearchInput) -> None:
+    on_stop = on_crash
+
+    def on_receive(self, message: SearchInput) -> object:
         match message:
             case StartSearch():
                 self._start(message)
@@ -152,10 +162,17 @@ class SearchActor(NodeActor):
                 self._on_received(messages)
             case PeerLinked() | PeerUnlinked() | LinksReset():
                 self._on_peer_event(message)
+            case OpenSearch():
+                return self._open(message)
+            case CloseSearch(sink):
+                self._close(sink)
+            case ProvideItem() | WithdrawItem() | ListItems():
+                return self._on_items(message)
             case _Asked() | _TimedOut() | _Sweep():
                 self._on_timer(message)
             case _:
                 assert_never(message)
+        return None
 
     def _on_timer(self, timer: SearchTimer) -> None:
         match timer:
@@ -165,6 +182,8 @@ class SearchActor(NodeActor):
                 self._unasked.pop(search_id, None)
                 if (search := self._routes.close_own(search_id)) is not None:
                     search.reply_to.tell(SearchEnded(search.token, None, None))
+                elif (watcher := self._routes.close_watched(search_id)) is not None:
+                    watcher.end()
             case _Sweep(incarnation):
                 if incarnation == self._incarnation:
                     self._sweep()
@@ -175,7 +194,7 @@ class SearchActor(NodeActor):
         match event:
             case PeerLinked(peer, conn):
                 self._peer_of[conn] = peer
-                self._allowances.setdefault(peer, _Allowance(self._clock.now_s()))
+                self._allowances.setdefault(peer, Allowance(self._clock.now_s()))
             case PeerUnlinked(peer, conn, outbound):
                 self._peer_of.pop(conn, None)
                 if outbound is None:
@@ -183,7 +202,7 @@ class SearchActor(NodeActor):
             case LinksReset(links):
                 now_s = self._clock.now_s()
                 self._peer_of = {link.conn: link.peer for link in links}
-                self._allowances = {link.peer: _Allowance(now_s) for link in links}
+                self._allowances = {link.peer: Allowance(now_s) for link in links}
                 self._links_known = True
                 self._ask()
             case _:
@@ -209,7 +228,7 @@ class SearchActor(NodeActor):
             return
         routes, self._unasked = self._unasked, {}
         for search_id, route in routes.items():
-            only = route.search.only
+            only = route.search.only if isinstance(route, OwnRoute) else None
             route.asked = frozenset(
                 peer for conn, peer in self._peer_of.items() if only in (None, conn)
             )
@@ -218,6 +237,43 @@ class SearchActor(NodeActor):
                 self._gossip.tell(Publish(kind, payload))
             else:
                 self._gossip.tell(PublishTo((only,), kind, payload))
+
+    # -- outsiders ------------------------------------------------------------------------------
+
+    def _open(self, search: OpenSearch) -> SearchRefusal | None:
+        if not is_question(search.kind, search.query):
+            return SearchRefusal.NO_QUESTION
+        if self._links_known and not self._peer_of:
+            return SearchRefusal.NO_PEERS
+        search_id = self._rng.randbytes(ID_BYTES)
+        route = WatchedRoute(search_id, search.kind, search.query, frozenset(), search.sink)
+        if not self._routes.open_watched(route):
+            return SearchRefusal.TOO_MANY
+        self._clock.tell_after(search.timeout_s, self._me, _TimedOut(search_id))
+        self._unasked[search_id] = route
+        self._ask()
+        return None
+
+    def _close(self, sink: AnswerSink) -> None:
+        for route in self._routes.watched():
+            if route.sink is sink:
+                self._routes.close_watched(route.id)
+                self._unasked.pop(route.id, None)
+
+    def _on_items(
+        self, message: ProvideItem | WithdrawItem | ListItems
+    ) -> ProvideOutcome | bool | tuple[ItemInfo, ...]:
+        match message:
+            case ProvideItem(kind):
+                if kind in self._providers:
+                    return ProvideOutcome.RESERVED
+                return self._items.provide(message, self._clock.wall_s())
+            case WithdrawItem(kind, query):
+                return self._items.withdraw(kind, query)
+            case ListItems():
+                return self._items.list(message)
+            case _:
+                assert_never(message)
 
     # -- others' questions ----------------------------------------------------------------------
 
@@ -245,7 +301,8 @@ class SearchActor(NodeActor):
             elif search_id in self._routes:
                 decided.append((item, Decision.DROP))
             elif provider is None:
-                decided.append((item, self._pass_on(item)))
+                content = self._items.answer(kind, question)
+                decided.append((item, self._decide(item, content)))
             else:
                 self._last_ticket += 1
                 self._looking_up[self._last_ticket] = _LookingUp(item, now_s)
@@ -257,12 +314,15 @@ class SearchActor(NodeActor):
         if looked_up is None:
             return  # too late
         item = looked_up.item
+        self._judge((item, self._decide(item, answer)))
+
+    def _decide(self, item: GossipItem, answer: bytes | None) -> Decision:
+        """Answer a question, or have it passed on when we have no answer."""
         if answer is None:
-            self._judge((item, self._pass_on(item)))
-            return
+            return self._pass_on(item)
         kind, search_id, _ = _parts(item)
         self._messaging.tell(SendRegular((item.conn,), ANSWER_PREFIX + kind, search_id + answer))
-        self._judge((item, Decision.FINAL))  # one answer per id: the same bytes are not asked again
+        return Decision.FINAL  # one answer per id: the same bytes are not asked again
 
     def _pass_on(self, item: GossipItem) -> Decision:
         """Have a question relayed and remember the way back, if the peer has not had too many."""
@@ -313,6 +373,10 @@ class SearchActor(NodeActor):
                     search.reply_to.tell(SearchEnded(search.token, answer, message.conn))
                 case RelayedRoute(id=search_id, back_to=conn):
                     self._messaging.tell(SendRegular((conn,), message.kind, search_id + answer))
+                case WatchedRoute(id=search_id, sink=sink):
+                    sink.offer(Answer(answer, peer, message.conn, self._clock.wall_s()))
+                    if route.is_full and self._routes.close_watched(search_id) is not None:
+                        sink.end()
 
 
 def _parts(item: GossipItem) -> tuple[str, bytes, bytes]:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 
 from actors.peers.messages import PeerId
-from actors.search.messages import StartSearch
+from actors.search.messages import MAX_WATCHED_SEARCHES, AnswerSink, StartSearch
 from actors.tcp.messages import ConnId
 
 ID_BYTES = 16
@@ -26,6 +26,11 @@ ROUTE_LIFETIME_S = 30.0
 """WIRE: search."""
 MAX_OWN_SEARCHES = 1_024
 """As many as others may have: a walk back asks for one block at a time."""
+MAX_ANSWERS = 64
+MAX_ANSWER_BYTES = 2 * 1024 * 1024
+"""Of one search of an outsider, which is over then. So all of them hold less than 100 MiB, each one's last
+answer included.
+"""
 
 
 @dataclass(slots=True)
@@ -49,6 +54,30 @@ class OwnRoute(Route):
 
 
 @dataclass(slots=True)
+class WatchedRoute(Route):
+    """A question of an outsider, who wants every distinct answer."""
+
+    sink: AnswerSink
+    digests: set[bytes] = field(default_factory=set)
+    answered_bytes: int = 0
+
+    def take(self, answer: bytes) -> bool:
+        """Note an answer; False if it is not news."""
+        digest = sha256(answer).digest()
+        if self.is_full or digest in self.digests:
+            return False
+        self.digests.add(digest)
+        self.answered_bytes += len(answer)
+        return True
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there is nothing more to come: a block has but one answer."""
+        most = 1 if self.kind == BLOCK else MAX_ANSWERS
+        return len(self.digests) >= most or self.answered_bytes > MAX_ANSWER_BYTES
+
+
+@dataclass(slots=True)
 class RelayedRoute(Route):
     """A question that came over a connection, and whose answer goes back there."""
 
@@ -63,10 +92,11 @@ class Routes:
 
     def __init__(self) -> None:
         self._own: dict[bytes, OwnRoute] = {}
+        self._watched: dict[bytes, WatchedRoute] = {}
         self._relayed: OrderedDict[bytes, RelayedRoute] = OrderedDict()
 
     def __contains__(self, search_id: bytes) -> bool:
-        return search_id in self._own or search_id in self._relayed
+        return self._get(search_id) is not None
 
     def open_own(self, route: OwnRoute) -> bool:
         """Note a question of ours. False: too many are open."""
@@ -83,6 +113,22 @@ class Routes:
     def own(self) -> Iterator[StartSearch]:
         """What we ask."""
         return (route.search for route in self._own.values())
+
+    def open_watched(self, route: WatchedRoute) -> bool:
+        """Note a question of an outsider. False: too many are open."""
+        if len(self._watched) >= MAX_WATCHED_SEARCHES:
+            return False
+        self._watched[route.id] = route
+        return True
+
+    def close_watched(self, search_id: bytes) -> AnswerSink | None:
+        """Forget a question of an outsider; None if it is closed already."""
+        route = self._watched.pop(search_id, None)
+        return None if route is None else route.sink
+
+    def watched(self) -> tuple[WatchedRoute, ...]:
+        """What outsiders ask."""
+        return tuple(self._watched.values())
 
     def remember(self, route: RelayedRoute) -> None:
         """Note the way back of a question that is passed on."""
@@ -103,24 +149,32 @@ class Routes:
         """
         search_id, answer = payload[:ID_BYTES], payload[ID_BYTES:]
         routes: list[Route] = []
-        if search_id in self:
-            route = self._own.get(search_id) or self._relayed[search_id]
+        route = self._get(search_id)
+        if route is not None:
             routes = [route] if is_answer(kind, route.question, answer) else []
         elif kind == BLOCK:
             answer, block_hash = payload, sha256(payload).digest()
             routes = [route for route in self._all() if route.question == block_hash]
         settled = [route for route in routes if route.kind == kind and peer in route.asked]
-        return answer, [route for route in settled if self._settle(route)]
+        return answer, [route for route in settled if self._settle(route, answer)]
 
-    def _settle(self, route: Route) -> bool:
-        """Note that a question is answered; False if it was before."""
+    def _get(self, search_id: bytes) -> Route | None:
+        return (
+            self._own.get(search_id) or self._watched.get(search_id) or self._relayed.get(search_id)
+        )
+
+    def _settle(self, route: Route, answer: bytes) -> bool:
+        """Note that a question is answered; False if it was before, or by this."""
         if isinstance(route, RelayedRoute):
             first, route.answered = not route.answered, True
             return first
+        if isinstance(route, WatchedRoute):
+            return route.take(answer)
         return self._own.pop(route.id, None) is not None
 
     def _all(self) -> Iterator[Route]:
         yield from self._own.values()
+        yield from self._watched.values()
         yield from self._relayed.values()
 
 

@@ -30,17 +30,17 @@ class Doorway:
     ) -> None:
         self._listener, self._selector = listener, selector
         self._crowded, self._on_accepted, self._on_paused = crowded, on_accepted, on_paused
-        self._is_open = False
+        self.is_open = False
 
     def open(self) -> None:
-        if not self._is_open:
+        if not self.is_open:
             self._selector.register(self._listener, selectors.EVENT_READ, self._on_ready)
-            self._is_open = True
+            self.is_open = True
 
     def close(self) -> None:
         """Leave newcomers in the system's backlog."""
-        if self._is_open:
-            self._is_open = False
+        if self.is_open:
+            self.is_open = False
             self._selector.unregister(self._listener)
 
     def _on_ready(self, _mask: int) -> None:

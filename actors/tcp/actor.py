@@ -11,7 +11,6 @@ import selectors
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, assert_never
 
 from actors.config import TcpSettings
@@ -26,15 +25,16 @@ from actors.tcp.dialing import Dial, Dialer
 from actors.tcp.framing import enframe
 from actors.tcp.messages import (
     Close,
+    CloseConnection,
     CloseReason,
     Connect,
     Connected,
     ConnectFailed,
-    ConnectionInfo,
     ConnId,
     Disconnected,
     Establish,
     FramesReceived,
+    GetTransport,
     Handled,
     HelloSaid,
     Idle,
@@ -42,9 +42,12 @@ from actors.tcp.messages import (
     Send,
     TcpEvent,
     TcpInput,
+    TcpQuestion,
 )
+from actors.tcp.readiness import Readiness
 from actors.tcp.resolver import Resolve, system_resolve
 from actors.tcp.sockets import Endpoint, endpoint, reason_of, tune
+from actors.tcp.tally import Tally
 from actors.tcp.waker import Waker
 
 log = logging.getLogger(__name__)
@@ -110,11 +113,12 @@ class TcpActor(NodeActor):
         self._clock, self._conn_ids = clock, conn_ids
         self._connections: dict[ConnId, Connection] = {}
         self._touched: set[Connection] = set()
-        self._admission = Admission(settings)
+        self._admission, self._tally = Admission(settings), Tally()
         self._scratch = memoryview(bytearray(SCRATCH_BYTES))
         self._letters_left = 0
         self._sweep = _Sweep()
         self._selector = selectors.DefaultSelector()
+        self._readiness = Readiness(self._selector, self._on_ready)
         self._waker = Waker()
         self._doorway = Doorway(
             listener,
@@ -129,7 +133,7 @@ class TcpActor(NodeActor):
             resolve=resolve,
             on_resolved=lambda dial, ip: me.tell(_Resolved(dial, ip)),
             on_connected=self._on_dialed,
-            on_failed=lambda token, reason: messaging.tell(ConnectFailed(token, reason)),
+            on_failed=self._on_dial_failed,
         )
 
     def on_start(self) -> None:
@@ -213,21 +217,7 @@ class TcpActor(NodeActor):
             self._drop(connection, connection.closing or CloseReason.LOCAL)
             return
         connection.decide_reading(now_s)
-        self._watch(connection)
-
-    def _watch(self, connection: Connection) -> None:
-        """Wait for what the connection wants, and for nothing else: the selector must not spin."""
-        wanted = (selectors.EVENT_READ if connection.reading else 0) | (
-            selectors.EVENT_WRITE if connection.outbox.unsent_bytes else 0
-        )
-        if wanted == connection.watched:
-            return
-        if not wanted:
-            self._selector.unregister(connection.sock)
-        else:
-            watch = self._selector.modify if connection.watched else self._selector.register
-            watch(connection.sock, wanted, partial(self._on_ready, connection))
-        connection.watched = wanted
+        self._readiness.watch(connection)
 
     def _on_ready(self, connection: Connection, mask: int) -> None:
         if connection.id not in self._connections:
@@ -255,7 +245,9 @@ class TcpActor(NodeActor):
         if leaving is None:
             log.debug("refused %s: no seat", remote)
             sock.close()
+            self._tally.refused += 1
             return
+        self._tally.accepted += 1
         self._enter(conn, sock, remote, token=None, leaving=leaving)
 
     def _on_dialed(self, token: int, sock: socket.socket, remote: Endpoint) -> None:
@@ -263,9 +255,14 @@ class TcpActor(NodeActor):
         leaving = self._admission.dialed(conn, remote.ip)
         if leaving is None:
             sock.close()
-            self._messaging.tell(ConnectFailed(token, CloseReason.REFUSED))
+            self._on_dial_failed(token, CloseReason.REFUSED)
             return
+        self._tally.dialed += 1
         self._enter(conn, sock, remote, token=token, leaving=leaving)
+
+    def _on_dial_failed(self, token: int, reason: CloseReason) -> None:
+        self._tally.failed_dials += 1
+        self._messaging.tell(ConnectFailed(token, reason))
 
     def _enter(
         self,
@@ -290,8 +287,8 @@ class TcpActor(NodeActor):
         del self._connections[connection.id]
         self._touched.discard(connection)
         self._admission.leave(connection.id)
-        if connection.watched:
-            self._selector.unregister(connection.sock)
+        self._tally.left(connection, reason)
+        self._readiness.forget(connection)
         connection.sock.close()
         log.debug("connection %d to %s ended: %s", connection.id, connection.remote, reason.value)
         self._messaging.tell(Disconnected(connection.id, connection.initiated, reason))
@@ -300,7 +297,7 @@ class TcpActor(NodeActor):
 
     def on_receive(  # noqa: C901, PLR0912 - a case per message is what a room looks like
         self, message: TcpInput | _Private
-    ) -> tuple[ConnectionInfo, ...] | None:
+    ) -> object:
         match message:
             case Send(conns, messages):
                 self._send(conns, messages)
@@ -314,11 +311,9 @@ class TcpActor(NodeActor):
             case Establish(conn):
                 self._establish(conn)
             case Close(conn, reason):
-                if (connection := self._touch(conn)) is not None:
-                    connection.close(reason, self._clock.now_s())
-            case ListConnections():
-                now_s = self._clock.now_s()
-                return tuple(connection.info(now_s) for connection in self._connections.values())
+                self._close(conn, reason)
+            case GetTransport() | ListConnections() | CloseConnection():
+                return self._answer(message)
             case _Resolved(dial, ip):
                 self._dialer.resolved(dial, ip)
             case _AcceptAgain():
@@ -343,9 +338,33 @@ class TcpActor(NodeActor):
             return
         chunk, now_s = enframe(messages), self._clock.now_s()
         for conn in conns:
-            connection = self._touch(conn)
-            if connection is not None and connection.accepts_output:
-                connection.outbox.put(chunk, now_s)
+            if (connection := self._touch(conn)) is not None:
+                connection.send(chunk, len(messages), now_s)
+
+    def _close(self, conn: ConnId, reason: CloseReason) -> bool:
+        connection = self._touch(conn)
+        if connection is None:
+            return False
+        connection.close(reason, self._clock.now_s())
+        return True
+
+    def _answer(self, question: TcpQuestion) -> object:
+        connections = self._connections.values()
+        match question:
+            case GetTransport():
+                return self._tally.info(
+                    self._settings,
+                    connections,
+                    dialing=len(self._dialer),
+                    accepting=self._doorway.is_open,
+                )
+            case ListConnections():
+                now_s = self._clock.now_s()
+                return tuple(connection.info(now_s) for connection in connections)
+            case CloseConnection(conn):
+                return self._close(conn, CloseReason.LOCAL)
+            case _:
+                assert_never(question)
 
     def _hello_said(self, conn: ConnId) -> None:
         if (connection := self._touch(conn)) is not None:

@@ -11,7 +11,7 @@ import socket
 from actors.config import TcpSettings
 from actors.tcp.credit import Credit
 from actors.tcp.framing import FrameDecoder
-from actors.tcp.messages import CloseReason, ConnectionInfo, ConnId
+from actors.tcp.messages import CloseReason, ConnectionInfo, ConnectionState, ConnId
 from actors.tcp.outbox import Outbox
 from actors.tcp.sockets import Endpoint
 
@@ -36,8 +36,6 @@ class Connection:
         "_hello_by_s",
         "_idle_told",
         "_ready",
-        "_received_bytes",
-        "_received_frames",
         "_received_s",
         "_settings",
         "closing",
@@ -46,7 +44,10 @@ class Connection:
         "initiated",
         "outbox",
         "reading",
+        "received_bytes",
+        "received_frames",
         "remote",
+        "sent_frames",
         "sock",
         "watched",
     )
@@ -77,7 +78,7 @@ class Connection:
         self._ready: list[bytes] = []  # frames cut, but not yet handed on
         self._settings = settings
         self._began_s = self._received_s = now_s
-        self._received_bytes = self._received_frames = 0
+        self.received_bytes = self.received_frames = self.sent_frames = 0
         self._frame_since_s: float | None = None
         self._hello_by_s = None if initiated else now_s + settings.hello_timeout_s
         self._idle_told = False
@@ -100,7 +101,7 @@ class Connection:
             self._half_closed = True
             self.closing, self._close_by_s = CloseReason.REMOTE, now_s + HALF_CLOSE_S
             return None
-        self._received_bytes += count
+        self.received_bytes += count
         self._received_s, self._idle_told = now_s, False
         return self._note(self._decoder.feed(bytes(scratch[:count])), now_s)
 
@@ -143,6 +144,14 @@ class Connection:
         if self._decoder.oversized_bytes is None:
             self._frame_since_s = now_s if reading and self._decoder.in_frame else None
 
+    # -- output ---------------------------------------------------------------------------------
+
+    def send(self, chunk: bytes, frames: int, now_s: float) -> None:
+        """Queue so many frames, unless it is of no use any more: we decided to close."""
+        if self.closing is None or self._half_closed:
+            self.outbox.put(chunk, now_s)
+            self.sent_frames += frames
+
     # -- the end --------------------------------------------------------------------------------
 
     def close(self, reason: CloseReason, now_s: float) -> None:
@@ -151,11 +160,6 @@ class Connection:
             self.closing, self._half_closed = reason, False
             self._close_by_s = now_s + self._settings.write_timeout_s
             self._ready = []
-
-    @property
-    def accepts_output(self) -> bool:
-        """Whether it is of use to queue more: not after we decided to close."""
-        return self.closing is None or self._half_closed
 
     @property
     def finished(self) -> bool:
@@ -196,18 +200,27 @@ class Connection:
         self._idle_told = True
         return True
 
+    @property
+    def state(self) -> ConnectionState:
+        if self.closing is not None:
+            return ConnectionState.CLOSING
+        return ConnectionState.ESTABLISHED if self.established else ConnectionState.GREETING
+
     def info(self, now_s: float) -> ConnectionInfo:
         return ConnectionInfo(
             conn=self.id,
             remote=str(self.remote),
             initiated=self.initiated,
-            established=self.established,
+            state=self.state,
             age_s=now_s - self._began_s,
             idle_s=now_s - self._received_s,
-            received_bytes=self._received_bytes,
+            received_bytes=self.received_bytes,
             sent_bytes=self.outbox.sent_bytes,
-            received_frames=self._received_frames,
+            received_frames=self.received_frames,
+            sent_frames=self.sent_frames,
             unsent_bytes=self.outbox.unsent_bytes,
+            unhandled_frames=self._credit.outstanding,
+            reading=self.reading,
         )
 
     def _note(self, frames: list[bytes], now_s: float) -> CloseReason | None:
@@ -217,7 +230,7 @@ class Connection:
         early limit waits: the hello may lift the limit, and if it does not, a deadline passes.
         """
         if frames:
-            self._received_frames += len(frames)
+            self.received_frames += len(frames)
             self._ready = self._ready + frames if self._ready else frames
         if not self._decoder.in_frame:
             self._frame_since_s = None
@@ -228,7 +241,7 @@ class Connection:
             return None
         hopeless = (
             self.established
-            or not self._received_frames
+            or not self.received_frames
             or oversized > self._settings.frame_limit_bytes
         )
         return CloseReason.FRAME_TOO_LARGE if hopeless else None

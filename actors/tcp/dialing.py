@@ -48,6 +48,10 @@ class Dialer:
         self._resolver = Resolver[Dial](resolve, on_resolved)
         self._dials: set[Dial] = set()
 
+    def __len__(self) -> int:
+        """Attempts under way."""
+        return len(self._dials)
+
     def dial(self, request: Connect, now_s: float) -> None:
         """Begin an attempt. A name is resolved elsewhere and comes back by :meth:`resolved`."""
         dial = Dial(request.token, request.port, now_s + self._timeout_s)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NewType
 
+from actors.config import TcpSettings
 from actors.runtime.address import Ask
 
 ConnId = NewType("ConnId", int)
@@ -28,8 +29,19 @@ class CloseReason(Enum):
     EVICTED = "made room for another"
     PROTOCOL = "broke the protocol"
     REJECTED = "hello rejected"
+    BANNED = "banned"
     OTHER_NETWORK = "another network or genesis"
     SHUTDOWN = "node is stopping"
+
+
+class ConnectionState(Enum):
+    """How far a connection has come."""
+
+    GREETING = "greeting"
+    """Up; its hello is not accepted yet."""
+    ESTABLISHED = "established"
+    CLOSING = "closing"
+    """It ends once what is owed on it is written, or its time is over."""
 
 
 # -- commands -----------------------------------------------------------------------------------
@@ -83,24 +95,64 @@ class Close:
 
 
 @dataclass(frozen=True, slots=True)
+class CloseConnection(Ask[bool]):
+    """As Close with LOCAL; False: there is no such connection. Ask: bool."""
+
+    conn: ConnId
+
+
+@dataclass(frozen=True, slots=True)
 class ConnectionInfo:
-    """A connection as people see it. Bytes and frames since it began; times in seconds. Value."""
+    """A connection as people see it. Bytes and frames since it began; times in seconds; ``sent_frames``
+    were queued, ``unhandled_frames`` are with the rooms, ``reading`` is off while they are too many.
+    Value.
+    """
 
     conn: ConnId
     remote: str
     initiated: bool
-    established: bool
+    state: ConnectionState
     age_s: float
     idle_s: float
     received_bytes: int
     sent_bytes: int
     received_frames: int
+    sent_frames: int
     unsent_bytes: int
+    unhandled_frames: int
+    reading: bool
 
 
 @dataclass(frozen=True, slots=True)
 class ListConnections(Ask[tuple[ConnectionInfo, ...]]):
-    """Every open connection. Ask: tuple of ConnectionInfo."""
+    """Every open connection, oldest first. Ask: tuple of ConnectionInfo."""
+
+
+@dataclass(frozen=True, slots=True)
+class TransportInfo:
+    """The room's numbers: counts since it began, ``connections`` by state, ``dialing``, ``accepting`` and
+    ``unsent_bytes`` now. Value.
+    """
+
+    limits: TcpSettings
+    connections: tuple[tuple[ConnectionState, int], ...]
+    dialing: int
+    accepting: bool
+    accepted: int
+    dialed: int
+    refused: int
+    failed_dials: int
+    ended: tuple[tuple[CloseReason, int], ...]
+    received_bytes: int
+    sent_bytes: int
+    received_frames: int
+    sent_frames: int
+    unsent_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class GetTransport(Ask[TransportInfo]):
+    """Ask: TransportInfo."""
 
 
 # -- events, told to messaging and by it to the rooms that route on them ---------------------------
@@ -148,6 +200,7 @@ class Idle:
     conn: ConnId
 
 
-TcpInput = Connect | Send | HelloSaid | Establish | Handled | Close | ListConnections
+TcpQuestion = GetTransport | ListConnections | CloseConnection
+TcpInput = Connect | Send | HelloSaid | Establish | Handled | Close | TcpQuestion
 LinkEvent = Connected | ConnectFailed | Disconnected | Idle
 TcpEvent = LinkEvent | FramesReceived

@@ -13,7 +13,7 @@ from troupe.admin.v1.chain_service_pb2 import (
 from troupe.admin.v1.mempool_service_pb2 import ListTransactionsRequest
 from troupe.admin.v1.wallet_service_pb2 import GetAddressRequest
 
-from admin.cli import views
+from admin.cli import archive_commands, branch_commands, views
 from admin.cli.client import Client, pages
 from admin.cli.exits import CliError, ExitCode
 from admin.cli.help import examples
@@ -25,12 +25,14 @@ RECENT_BLOCKS = 10
 """They fit on the smallest screen together with the facts above them."""
 
 
-@click.command(
+@click.group(
+    invoke_without_command=True,
     epilog=examples(
         "troupe chain",
         "troupe chain -n 3 --from 1000",
         "troupe chain -o json | jq -r '.blocks[].hash'",
-    )
+        "troupe chain tips",
+    ),
 )
 @click.option(
     "-n",
@@ -46,17 +48,65 @@ RECENT_BLOCKS = 10
 @with_session
 def chain(session: Session, blocks: int, start: int | None) -> None:
     """Show the chain and its newest blocks."""
+    if click.get_current_context().invoked_subcommand is not None:
+        return
     client = session.client
+    data = as_data(client.call(client.chain.GetChain, GetChainRequest()).chain)
+    data["blocks"] = _newest(client, blocks, start)
+    shown = (views.blocks(data["blocks"]),) if blocks else ()
+    session.output.one(data, views.chain(data), *shown)
 
+
+@chain.command(epilog=examples("troupe chain show", "troupe chain show -o json | jq .tip.number"))
+@with_session
+def show(session: Session) -> None:
+    """Show the chain alone, without its blocks."""
+    client = session.client
+    data = as_data(client.call(client.chain.GetChain, GetChainRequest()).chain)
+    session.output.one(data, views.chain(data))
+
+
+@chain.command(
+    "blocks",
+    epilog=examples("troupe chain blocks", "troupe chain blocks -n 100 --from 1000 -o jsonl"),
+)
+@click.option(
+    "-n",
+    "--limit",
+    type=click.IntRange(min=1),
+    default=RECENT_BLOCKS,
+    show_default=True,
+    help="How many to list.",
+)
+@click.option(
+    "--from", "start", type=click.IntRange(0, MAX_AMOUNT), help="List from this number down."
+)
+@with_session
+def blocks_(session: Session, limit: int, start: int | None) -> None:
+    """List blocks of the canonical chain, the newest first."""
+    data = _newest(session.client, limit, start)
+    session.output.many(data, views.blocks(data))
+
+
+def _newest(client: Client, limit: int, start: int | None) -> list[Data]:
     def fetch(size: int, token: str) -> tuple[list[object], str]:
         request = ListBlocksRequest(page_size=size, page_token=token, start_number=start)
         answer = client.call(client.chain.ListBlocks, request)
         return list(answer.blocks), answer.next_page_token
 
-    data = as_data(client.call(client.chain.GetChain, GetChainRequest()).chain)
-    data["blocks"] = [as_data(each) for each in pages(fetch, blocks)]
-    shown = (views.blocks(data["blocks"]),) if blocks else ()
-    session.output.one(data, views.chain(data), *shown)
+    return [as_data(each) for each in pages(fetch, limit)]
+
+
+for command in (
+    branch_commands.tips,
+    branch_commands.accounts,
+    branch_commands.invalidate,
+    branch_commands.reconsider,
+    archive_commands.verify,
+    archive_commands.export_,
+    archive_commands.import_,
+):
+    chain.add_command(command)
 
 
 @click.command(

@@ -16,14 +16,21 @@ import grpc
 from google.rpc import error_details_pb2  # type: ignore[import-untyped]
 from grpc_status import rpc_status
 from troupe.admin.v1.actor_service_pb2_grpc import ActorServiceStub
+from troupe.admin.v1.auth_service_pb2_grpc import AuthServiceStub
 from troupe.admin.v1.chain_service_pb2_grpc import ChainServiceStub
+from troupe.admin.v1.diagnostics_service_pb2_grpc import DiagnosticsServiceStub
 from troupe.admin.v1.event_service_pb2_grpc import EventServiceStub
+from troupe.admin.v1.gossip_service_pb2_grpc import GossipServiceStub
 from troupe.admin.v1.mempool_service_pb2_grpc import MempoolServiceStub
+from troupe.admin.v1.messaging_service_pb2_grpc import MessagingServiceStub
 from troupe.admin.v1.miner_service_pb2_grpc import MinerServiceStub
 from troupe.admin.v1.node_service_pb2_grpc import NodeServiceStub
 from troupe.admin.v1.peer_service_pb2_grpc import PeerServiceStub
+from troupe.admin.v1.search_service_pb2_grpc import SearchServiceStub
+from troupe.admin.v1.transport_service_pb2_grpc import TransportServiceStub
 from troupe.admin.v1.wallet_service_pb2_grpc import WalletServiceStub
 
+from admin.cli.channel import Security, handshake_fault, open_channel, security_of
 from admin.cli.exits import CliError, ExitCode
 from admin.cli.options import Target
 
@@ -62,13 +69,11 @@ _ADVICE: Final[Mapping[str, str]] = MappingProxyType(
         "GENERATE_NOT_ALLOWED": "start the miner with `troupe miner start` instead",
         "NO_COINBASE": "name one with --coinbase",
         "TOKEN_MISSING": "name the token's file with --token-file",
+        "TOKEN_EXPIRED": "somebody with auth:write can make another with `troupe token create`",
         "PERMISSION_MISSING": "use admin.token, which may do everything",
+        "ACTOR_DOWN": "`troupe actors` says why, `troupe actors restart NAME` brings it back",
         "MINER_BUSY": "wait for it, or stop it with `troupe miner stop`",
     }
-)
-_OPTIONS: Final = (
-    # A proxy from the environment is for the world, never for a node on this machine.
-    ("grpc.enable_http_proxy", 0),
 )
 
 
@@ -108,19 +113,30 @@ class Client:
         address: Where the node's admin server is, ``host:port``.
     """
 
-    def __init__(self, address: str, token: str, *, where: str) -> None:
-        """``where`` is how the user named the node, for the sentence that says it does not run."""
+    def __init__(
+        self, address: str, token: str, *, where: str, security: Security | None = None
+    ) -> None:
+        """``where`` is how the user named the node, for the sentence that says it does not run; without
+        ``security`` it is called in plaintext.
+        """
         self.address = address
         self._where = where
         self._metadata = (("authorization", f"Bearer {token}"),)
-        self._channel = grpc.insecure_channel(address, options=_OPTIONS)
+        self._security = security
+        self._channel = open_channel(address, security)
         self.actors = ActorServiceStub(self._channel)
+        self.auth = AuthServiceStub(self._channel)
         self.chain = ChainServiceStub(self._channel)
+        self.diagnostics = DiagnosticsServiceStub(self._channel)
         self.events = EventServiceStub(self._channel)
+        self.gossip = GossipServiceStub(self._channel)
         self.mempool = MempoolServiceStub(self._channel)
+        self.messages = MessagingServiceStub(self._channel)
         self.miner = MinerServiceStub(self._channel)
         self.node = NodeServiceStub(self._channel)
         self.peers = PeerServiceStub(self._channel)
+        self.search = SearchServiceStub(self._channel)
+        self.transport = TransportServiceStub(self._channel)
         self.wallet = WalletServiceStub(self._channel)
 
     def __enter__(self) -> Self:
@@ -166,13 +182,43 @@ class Client:
         finally:
             call.cancel()  # type: ignore[no-untyped-call]
 
+    def upload(
+        self,
+        method: grpc.StreamUnaryMultiCallable[Request, Response],
+        requests: Iterator[Request],
+    ) -> Response:
+        """Call with what is to be sent, however long it takes.
+
+        Raises:
+            CliError: the call failed, or there was nothing to be sent: what ``requests`` raised.
+        """
+        faults: list[CliError] = []
+
+        def sent() -> Iterator[Request]:
+            try:
+                yield from requests
+            except CliError as error:  # on a thread of gRPC's, which would only log it
+                faults.append(error)
+                raise
+
+        call = method.future(sent(), metadata=self._metadata)
+        try:
+            return call.result()
+        except grpc.RpcError as error:
+            if faults:
+                raise faults[0] from error
+            raise self.explained(failure_of(error), DEADLINE_S) from error
+        finally:
+            call.cancel()  # type: ignore[no-untyped-call]
+
     def explained(self, failure: Failure, deadline_s: float) -> CliError:
         """The failure as a sentence for the user, with the exit code of its kind."""
         if failure.reason:
             return CliError(_sentence(failure), _exit(failure.code), reason=_tag(failure))
         match failure.code:
             case grpc.StatusCode.UNAVAILABLE:
-                return CliError(f"no node is running {self._where}")
+                fault = handshake_fault(failure.message, self.address, self._security)
+                return fault or CliError(f"no node is running {self._where}")
             case grpc.StatusCode.DEADLINE_EXCEEDED:
                 message = f"the node at {self.address} did not answer within {deadline_s:g} s"
             case grpc.StatusCode.UNIMPLEMENTED:
@@ -225,7 +271,8 @@ def open_client(target: Target) -> Client:
         address, where = target.admin, f"at {target.admin}"
     else:
         address, where = _address(directory), f"on {directory}"
-    return Client(address, _token(target, directory), where=where)
+    security = security_of(target, directory, address)
+    return Client(address, _token(target, directory), where=where, security=security)
 
 
 def _address(directory: Path) -> str:

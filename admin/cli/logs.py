@@ -32,5 +32,10 @@ def log_to_stderr(level: str) -> None:
     root = logging.getLogger()
     root.addHandler(handler)
     root.setLevel(logging.WARNING)
+    set_log_level(level)
+
+
+def set_log_level(level: str) -> None:
+    """The least of what our own packages log, from now on. From any thread."""
     for package in ("actors", "admin"):
         logging.getLogger(package).setLevel(level.upper())

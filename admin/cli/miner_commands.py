@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 from troupe.admin.v1.miner_service_pb2 import (
     GenerateBlocksRequest,
+    GetBlockTemplateRequest,
     GetMinerRequest,
     Miner,
     StartMiningRequest,
@@ -13,8 +14,9 @@ from troupe.admin.v1.miner_service_pb2 import (
 )
 
 from actors.config import MAX_THREADS
-from admin.cli import views
+from admin.cli import miner_views, views
 from admin.cli.help import examples
+from admin.cli.options import Format
 from admin.cli.output import Data, as_data
 from admin.cli.params import Hex
 from admin.cli.progress import progress
@@ -90,6 +92,26 @@ def status(session: Session) -> None:
     _status(session)
 
 
+@miner.command(
+    epilog=examples(
+        "troupe miner template",
+        "troupe miner template -o json | jq -r '.prefix, .suffix, .difficulty'",
+    )
+)
+@_COINBASE
+@with_session
+def template(session: Session, coinbase: str | None) -> None:
+    """Show the block that would be looked for now, for a miner outside of the node.
+
+    The SHA-256 of its prefix, a decimal nonce and its suffix must begin with as many zero hex digits
+    as the difficulty says; `troupe submit block` takes the whole.
+    """
+    client = session.client
+    request = GetBlockTemplateRequest(coinbase=coinbase)
+    data = as_data(client.call(client.miner.GetBlockTemplate, request).template)
+    session.output.one(data, *miner_views.template(data))
+
+
 def _status(session: Session) -> None:
     client = session.client
     _show(session, client.call(client.miner.GetMiner, GetMinerRequest()).miner)
@@ -113,8 +135,10 @@ def mine(session: Session, number: int, coinbase: str | None) -> None:
         for answer in client.stream(client.miner.GenerateBlocks, request):
             last = as_data(answer)
             advance(answer.done_count)
-            if not session.output.for_people:
+            if session.output.form is Format.JSONL:
                 session.output.next(last, "")
+    if session.output.form is Format.JSON and last:
+        session.output.one(last)
     if session.output.for_people and last:
         tip = last["block"]
         click.echo(

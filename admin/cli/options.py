@@ -17,6 +17,9 @@ from admin.cli.params import AdminAddress
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 DATA_DIR_VARIABLE: Final = "TROUPE_DATA_DIR"
+PROFILE_VARIABLE: Final = "TROUPE_PROFILE"
+MAX_WAIT_S: Final = 86_400.0
+"""A day: a node that has a long chain to fetch before it is ready."""
 
 
 class Format(Enum):
@@ -37,6 +40,13 @@ class Target:
     data_dir: Path | None = None
     admin: str | None = None
     token_file: Path | None = None
+    tls: bool | None = None
+    tls_ca: Path | None = None
+    tls_client_cert: Path | None = None
+    tls_client_key: Path | None = None
+    profile: str | None = None
+    wait_ready_s: float | None = None
+    expect_network: str | None = None
     output: Format = Format.TABLE
 
     def directory(self) -> Path:
@@ -78,11 +88,64 @@ def output_option(command: Command) -> Command:
     )(command)
 
 
+_TLS_FILES: Final = (
+    (
+        "--tls-ca",
+        "Call over TLS, trusting these authorities. [default: admin.pem of the directory]",
+    ),
+    ("--tls-client-cert", "The certificate to show to a node that asks for one."),
+    ("--tls-client-key", "The key of that certificate."),
+)
+
+
+def _file_option(flag: str, text: str, **kept: Any) -> Callable[[Command], Command]:
+    kind: Any = click.Path(dir_okay=False, path_type=Path)
+    return click.option(flag, type=kind, metavar="FILE", help=text, **kept)
+
+
+def _calling_options(**kept: Any) -> tuple[Callable[[Command], Command], ...]:
+    """What is asked of the node before the call itself."""
+    return (
+        click.option(
+            "--expect-network",
+            metavar="NAME",
+            help="Call nothing unless the node is on this network.",
+            **kept,
+        ),
+        click.option(
+            "--wait-ready",
+            "wait_ready_s",
+            type=click.FloatRange(0, MAX_WAIT_S),
+            metavar="SECONDS",
+            help="Wait so long for the node to be up and in the state ready.",
+            **kept,
+        ),
+        click.option(
+            "--profile",
+            metavar="NAME",
+            envvar=PROFILE_VARIABLE,
+            help=f"The node of that name: see `troupe profile`. [env var: {PROFILE_VARIABLE}]",
+            **kept,
+        ),
+    )
+
+
 def target_options(command: Command) -> Command:
-    """Add ``--data-dir``, ``--admin``, ``--token-file`` and ``--output``."""
+    """Add ``--data-dir``, ``--admin``, ``--token-file``, ``--profile`` and what else tells which node to call
+    and how, and ``--output``.
+    """
     kept: dict[str, Any] = {"expose_value": False, "callback": _keep}
     for decorate in (
         output_option,
+        *_calling_options(**kept),
+        *(_file_option(*names, **kept) for names in reversed(_TLS_FILES)),
+        click.option(
+            "--tls",
+            is_flag=True,
+            default=None,
+            help="Call over TLS, trusting the authorities that this system trusts.",
+            **kept,
+        ),
         click.option(
             "--token-file",
             type=click.Path(dir_okay=False, path_type=Path),

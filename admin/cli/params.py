@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from admin.bind import AdminBindError, loopback
+from admin.bind import AdminBindError, parts_of
 
 MAX_PORT: Final = 65_535
 MAX_BYTE: Final = 255
@@ -28,6 +29,8 @@ _NAME = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?")
 _PORT = re.compile(r"0|[1-9][0-9]{0,4}")
 _HEX = re.compile(r"(?:[0-9a-f]{2})+")
 _NUMBER = re.compile(r"0|[1-9][0-9]*")
+_DURATION = re.compile(r"([1-9][0-9]{0,8})([smhd])")
+_UNITS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
 def split_host_port(text: str) -> tuple[str, int]:
@@ -65,17 +68,43 @@ class HostPort(Kind):
 
 
 class AdminAddress(Kind):
-    """Where the admin server listens, and is called: on the loopback interface."""
+    """Where the admin server listens, or is called; an IPv6 address is in brackets."""
 
     name = "host:port"
 
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> str:
+        text = str(value)
         try:
-            return loopback(str(value))
+            host, _ = parts_of(text)
         except AdminBindError as error:
             self.fail(str(error), param, ctx)
+        if not _is_host(host):
+            self.fail(f"must begin with an IP address or a host name, not {host!r}", param, ctx)
+        return text
+
+
+class HostName(Kind):
+    """A host name or an IP address."""
+
+    name = "name"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str:
+        text = str(value)
+        if not _is_host(text):
+            self.fail(f"must be a host name or an IP address, not {text!r}", param, ctx)
+        return text
+
+
+def _is_host(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return not _IPV4.fullmatch(text) and _NAME.fullmatch(text) is not None
+    return True
 
 
 class Hex(Kind):
@@ -116,3 +145,19 @@ class BlockName(Kind):
                 ctx,
             )
         return int(text)
+
+
+class Seconds(Kind):
+    """A whole number of seconds, minutes, hours or days, in seconds."""
+
+    name = "duration"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        if isinstance(value, int):
+            return value
+        match = _DURATION.fullmatch(str(value))
+        if match is None:
+            self.fail(f"must be a number with s, m, h or d, as in 12h, not {value!r}", param, ctx)
+        return int(match[1]) * _UNITS[match[2]]

@@ -13,12 +13,13 @@ from actors.runtime.address import ActorDownError
 from admin.bind import AdminBindError
 from admin.cli.exits import CliError, ExitCode
 from admin.cli.help import examples
-from admin.cli.logs import log_to_stderr
+from admin.cli.logs import log_to_stderr, set_log_level
 from admin.cli.options import target_of
 from admin.cli.serving import Started, serve
 from admin.cli.settings import chosen, setting_options
 from admin.cli.signals import Stops, watch_parent
 from admin.launch import launch
+from admin.tls import TlsError
 
 ASK_TIMEOUT_S = 10.0
 """The chain answers at once; a slow disk at the first start is given its time."""
@@ -38,7 +39,8 @@ def run(ctx: click.Context, /, *, die_with_parent: bool, **_: object) -> None:
     """Run a node until Ctrl-C.
 
     A setting is taken from its flag, else from its environment variable, else from the file that
-    --config names, else it has its default.
+    --config names or settings.toml of the data directory, else it has its default. `troupe settings
+    sample` prints such a file, `troupe settings` shows what a running node has and why.
     """
     choice = chosen(ctx, target_of(ctx))
     log_to_stderr(choice.log_level)
@@ -50,11 +52,15 @@ def run(ctx: click.Context, /, *, die_with_parent: bool, **_: object) -> None:
         try:
             serve(
                 node,
-                lambda: launch(node, shutdown=lambda: stops.request("ShutdownNode")),
+                lambda: launch(
+                    node,
+                    shutdown=lambda: stops.request("ShutdownNode"),
+                    tuning=choice.tuning(set_log_level),
+                ),
                 lambda admin_address: _introduce(node, admin_address),
                 stops,
             )
-        except (StartError, AdminBindError) as error:
+        except (StartError, AdminBindError, TlsError) as error:
             raise CliError(str(error)) from error
         except (ActorDownError, OSError) as error:
             message = f"the node did not come up: {error}"
@@ -71,7 +77,7 @@ def _introduce(node: Node, admin_address: str) -> Started:
         height=node.addresses.chain.ask(GetChain(), timeout_s=ASK_TIMEOUT_S).tip.number,
         listen_address=node.listen_address,
         advertise_address=settings.peers.advertise,
-        admin_address=admin_address,
+        admin_address=f"{admin_address} (TLS)" if settings.tls.is_on else admin_address,
         data_dir=settings.data_dir,
         key_address=node.wallet.public,
         miner=settings.miner,

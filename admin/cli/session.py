@@ -7,10 +7,14 @@ from functools import cached_property, update_wrapper
 from typing import Concatenate, ParamSpec
 
 import click
+from troupe.admin.v1.chain_service_pb2 import GetChainRequest
 
-from admin.cli.client import Client, open_client
+from admin.cli.client import Client
+from admin.cli.exits import CliError, ExitCode
 from admin.cli.options import target_of, target_options
 from admin.cli.output import Output
+from admin.cli.profiles import resolved
+from admin.cli.readiness import open_ready
 
 Parameters = ParamSpec("Parameters")
 
@@ -26,13 +30,24 @@ class Session:
         """The node; its channel is closed when the command ends.
 
         Raises:
-            CliError: there is none.
+            CliError: there is none, it is not ready in time, or it is on another network than expected.
         """
-        return self._ctx.with_resource(open_client(target_of(self._ctx)))
+        target = resolved(target_of(self._ctx))
+        client = self._ctx.with_resource(open_ready(target))
+        if target.expect_network is not None:
+            _check_network(client, target.expect_network)
+        return client
 
     @property
     def output(self) -> Output:
         return Output(target_of(self._ctx).output)
+
+
+def _check_network(client: Client, expected: str) -> None:
+    name = client.call(client.chain.GetChain, GetChainRequest()).chain.network.name
+    if name != expected:
+        message = f"the node at {client.address} is on the network {name}, not {expected}"
+        raise CliError(message, ExitCode.REJECTED)
 
 
 def with_session(

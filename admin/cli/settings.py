@@ -1,206 +1,37 @@
 """A node's settings as its user gives them: flag > environment > TOML file > default.
 
-One table, :data:`SETTINGS`, makes the options, the variables, the keys of the file and the help. Must not
-live here: what a setting does to the node (``actors.config``).
+Must not live here: which settings there are (``definitions``), what one does to the node (``actors.config``).
 """
 
 from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from enum import Enum
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final
 
 import click
 from click.core import ParameterSource
 
-from actors.config import KERNEL_CHOICES, MAX_THREADS, MinerSettings, PeersSettings, Settings
-from actors.ledger.network import MAIN, NETWORKS, Network, NetworkError, parse_network
+from actors.config import MinerSettings, PeersSettings, Settings
+from actors.ledger.network import NETWORKS, Network, NetworkError, parse_network
+from admin.cli.definitions import BY_NAME, SETTINGS, Command
 from admin.cli.exits import CliError, ExitCode
 from admin.cli.options import Target, default_data_dir
-from admin.cli.params import AdminAddress, Hex, HostPort, Kind, split_host_port
+from admin.cli.params import split_host_port
+from admin.cli.tls_settings import admin_of, tls_of
+from admin.tuning import Setting, Source, Tuning, as_text
 
-DEFAULT_LISTEN: Final = "127.0.0.1:18750"
-"""Loopback, so that a first `troupe run` opens nothing to the world; the port is nobody's by custom."""
-DEFAULT_ADMIN: Final = "127.0.0.1:18751"
-MAX_PEERS: Final = 10_000
-"""Twice as many sockets still fit into what an operating system grants a process."""
-LOG_LEVELS: Final = ("debug", "info", "warning", "error")
-
-Command = TypeVar("Command", bound=Callable[..., Any])
-
-
-class Source(Enum):
-    """Where a value came from."""
-
-    FLAG = "flag"
-    ENVIRONMENT = "environment"
-    FILE = "file"
-    DEFAULT = "default"
-
-
+DIRECTORY_FILE: Final = "settings.toml"
+"""The settings file of a data directory, read when no other is named."""
+_CONFIG: Final = "troupe.config"
 _SOURCES: Final = {
     ParameterSource.COMMANDLINE: Source.FLAG,
     ParameterSource.ENVIRONMENT: Source.ENVIRONMENT,
     ParameterSource.DEFAULT_MAP: Source.FILE,
 }
 _WEAKEST_FIRST: Final = (Source.DEFAULT, Source.FILE, Source.ENVIRONMENT, Source.FLAG)
-
-
-@dataclass(frozen=True, slots=True)
-class Definition:
-    """One setting.
-
-    Attributes:
-        name: Key in the TOML file; its flag and its variable are made of it.
-        kind: What a value must be.
-        help: One clause, without its default.
-        default: Its default; None: made of other settings, or nothing.
-        default_text: What the help says of a default that is None.
-        repeated: Whether it is a list.
-        metavar: What the help calls a value; empty: as the kind does.
-    """
-
-    name: str
-    kind: Kind
-    help: str
-    default: object = None
-    default_text: str = ""
-    repeated: bool = False
-    metavar: str = ""
-
-    @property
-    def flag(self) -> str:
-        return "--" + self.name.replace("_", "-")
-
-    @property
-    def variable(self) -> str:
-        return "TROUPE_" + self.name.upper()
-
-    @property
-    def is_switch(self) -> bool:
-        return self.kind is click.BOOL
-
-    def option(self) -> Callable[[Command], Command]:
-        """The command-line option of this setting."""
-        default = self.default_text or (str(self.default) if self.default is not None else "")
-        return click.option(
-            f"{self.flag}/--no-{self.flag[2:]}" if self.is_switch else self.flag,
-            self.name,
-            type=self.kind,
-            multiple=self.repeated,
-            default=None,
-            envvar=self.variable,
-            show_envvar=True,
-            metavar=self.metavar or None,
-            help=f"{self.help} [default: {default}]" if default else self.help,
-        )
-
-    def from_file(self, value: object, folder: Path) -> object:
-        """A value of the TOML file, checked; paths are relative to the file.
-
-        Raises:
-            click.BadParameter: it is none.
-        """
-        if self.repeated:
-            if not isinstance(value, list):
-                message = f"must be a list, not {value!r}"
-                raise click.BadParameter(message)
-            return tuple(self._single(each, folder) for each in value)
-        return self._single(value, folder)
-
-    def _single(self, value: object, folder: Path) -> object:
-        wanted = (
-            bool
-            if self.is_switch
-            else int
-            if isinstance(self.kind, click.types.IntParamType)
-            else str
-        )
-        if type(value) is not wanted:
-            word = {bool: "true or false", int: "an integer", str: "a string"}[wanted]
-            message = f"must be {word}, not {value!r}"
-            raise click.BadParameter(message)
-        if isinstance(self.kind, click.Path):
-            value = folder / str(value)
-        return self.kind.convert(value, None, None)
-
-
-SETTINGS: Final = (
-    Definition(
-        "data_dir",
-        click.Path(file_okay=False, path_type=Path),
-        "Where the node keeps its chain, key and tokens.",
-        default_text="your user data directory",
-        metavar="DIR",
-    ),
-    Definition("network", click.Choice(tuple(NETWORKS)), "Which network to be on.", MAIN.name),
-    Definition(
-        "network_file",
-        click.Path(exists=True, dir_okay=False, path_type=Path),
-        "A TOML file that defines the network, instead.",
-        metavar="FILE",
-    ),
-    Definition(
-        "listen",
-        HostPort(any_port=True),
-        "Where to accept peers; port 0: any free one.",
-        DEFAULT_LISTEN,
-        metavar="HOST:PORT",
-    ),
-    Definition(
-        "advertise",
-        HostPort(any_port=True),
-        "The address to tell peers.",
-        default_text="where it listens",
-        metavar="HOST:PORT",
-    ),
-    Definition(
-        "peer",
-        HostPort(any_port=False),
-        "A node to connect to; may be given again.",
-        repeated=True,
-        metavar="HOST:PORT",
-    ),
-    Definition(
-        "max_peers",
-        click.IntRange(1, MAX_PEERS),
-        "How many peers to have at most.",
-        PeersSettings().max_peers,
-        metavar="N",
-    ),
-    Definition(
-        "admin",
-        AdminAddress(),
-        "Where to serve the admin API, on this machine only; port 0: any free one.",
-        DEFAULT_ADMIN,
-        metavar="HOST:PORT",
-    ),
-    Definition("mine", click.BOOL, "Mine from the start.", False, "no-mine"),
-    Definition(
-        "threads",
-        click.IntRange(1, MAX_THREADS),
-        "How many threads to mine with.",
-        MinerSettings().threads,
-        metavar="N",
-    ),
-    Definition(
-        "coinbase",
-        Hex(),
-        "The address that mined blocks are credited to.",
-        default_text="the node's own",
-    ),
-    Definition(
-        "kernel",
-        click.Choice(KERNEL_CHOICES),
-        "What to scan nonces with.",
-        MinerSettings().kernel,
-    ),
-    Definition("log_level", click.Choice(LOG_LEVELS), "The least of what to log.", "info"),
-)
-_BY_NAME: Final = {definition.name: definition for definition in SETTINGS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,11 +45,31 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """What a node is started with, and the source of each value by its name."""
+    """What a node is started with, the source of each value by its name, and the file that keeps changes."""
 
     settings: Settings
     log_level: str
     values: Mapping[str, Value]
+    file: Path
+
+    def tuning(self, set_log_level: Callable[[str], None]) -> Tuning:
+        """All of it for the admin plane, where the mutable ones can be changed."""
+        settings = []
+        for name, value in self.values.items():
+            definition = BY_NAME[name]
+            settings.append(
+                Setting(
+                    name,
+                    as_text(value.value),
+                    value.source,
+                    default=definition.default_words,
+                    help=definition.help,
+                    flag=definition.flag,
+                    variable=definition.variable,
+                    parse=definition.parse if definition.mutable else None,
+                )
+            )
+        return Tuning(settings, file=self.file, set_log_level=set_log_level)
 
 
 def setting_options(*names: str, config: bool = True) -> Callable[[Command], Command]:
@@ -239,25 +90,37 @@ def _read_config(ctx: click.Context, param: click.Parameter, path: Path | None) 
     """Hand the file's values to the options that are read after this one."""
     if path is None:
         return
+    try:
+        values = _file_values(path)
+    except ValueError as error:
+        raise click.BadParameter(str(error), ctx, param) from error
     names = {each.name for each in ctx.command.params}
+    ctx.default_map = {name: value for name, value in values.items() if name in names}
+    ctx.meta[_CONFIG] = path
+
+
+def _file_values(path: Path) -> dict[str, object]:
+    """The settings of a TOML file, checked.
+
+    Raises:
+        ValueError: it cannot be read, or is no file of settings; a sentence that names it.
+    """
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         message = f"cannot read {path}: {error}"
-        raise click.BadParameter(message, ctx, param) from error
+        raise ValueError(message) from error
     values: dict[str, object] = {}
     for name, value in table.items():
-        if name not in _BY_NAME:
+        if name not in BY_NAME:
             message = f"{path}: there is no setting {name!r}"
-            raise click.BadParameter(message, ctx, param)
+            raise ValueError(message)
         try:
-            known = _BY_NAME[name].from_file(value, path.parent)
+            values[name] = BY_NAME[name].from_file(value, path.parent)
         except click.BadParameter as error:
             message = f"{path}: {name} {error.message}"
-            raise click.BadParameter(message, ctx, param) from error
-        if name in names:
-            values[name] = known
-    ctx.default_map = values
+            raise ValueError(message) from error
+    return values
 
 
 _config_option = click.option(
@@ -269,13 +132,14 @@ _config_option = click.option(
     callback=_read_config,
     envvar="TROUPE_CONFIG",
     show_envvar=True,
-    help="A TOML file of settings, each named as its flag, with _ for -.",
+    help="A TOML file of settings, each named as its flag, with _ for -."
+    f" [default: {DIRECTORY_FILE} of the data directory, if there]",
 )
 
 
 def values_of(ctx: click.Context, target: Target) -> dict[str, Value]:
     """The settings among a command's parameters; the options before the subcommand are flags too."""
-    early = {"data_dir": target.data_dir, "admin": target.admin}
+    early = {"data_dir": target.data_dir, "admin": target.admin, "tls": target.tls}
     values = {}
     for definition in SETTINGS:
         name = definition.name
@@ -303,8 +167,13 @@ def chosen(ctx: click.Context, target: Target) -> Chosen:
         CliError: the network file defines none.
     """
     values = values_of(ctx, target)
+    file: Path | None = ctx.meta.get(_CONFIG)
+    if file is None:
+        file = data_dir_of(values) / DIRECTORY_FILE
+        values = _with_directory_file(values, file)
     get = {name: value.value for name, value in values.items()}
     network = network_of(values)
+    tls = tls_of(get)
     threads, max_peers, peers = get["threads"], get["max_peers"], get["peer"]
     assert isinstance(threads, int)
     assert isinstance(max_peers, int)
@@ -313,7 +182,9 @@ def chosen(ctx: click.Context, target: Target) -> Chosen:
         data_dir=data_dir_of(values),
         network=network,
         listen=str(get["listen"]),
-        admin=str(get["admin"]),
+        admin=admin_of(ctx, str(get["admin"]), tls),
+        tls=tls,
+        channelz=bool(get["channelz"]),
         peers=PeersSettings(
             advertise=str(get["advertise"] or _reachable(str(get["listen"]))),
             bootstrap=peers,
@@ -326,7 +197,30 @@ def chosen(ctx: click.Context, target: Target) -> Chosen:
             kernel=str(get["kernel"]),
         ),
     )
-    return Chosen(settings, str(get["log_level"]), values)
+    return Chosen(settings, str(get["log_level"]), values, file)
+
+
+def _with_directory_file(values: Mapping[str, Value], file: Path) -> dict[str, Value]:
+    """What nobody set, as the data directory's own file has it, if there is one.
+
+    Raises:
+        CliError: it is no file of settings.
+    """
+    if not file.exists():
+        return dict(values)
+    try:
+        kept = _file_values(file)
+    except ValueError as error:
+        raise CliError(str(error), ExitCode.USAGE) from error
+    if "data_dir" in kept:
+        message = f"{file}: data_dir cannot be set by the directory itself"
+        raise CliError(message, ExitCode.USAGE)
+    return {
+        name: replace(value, value=kept[name], source=Source.FILE)
+        if value.source is Source.DEFAULT and name in kept
+        else value
+        for name, value in values.items()
+    }
 
 
 def data_dir_of(values: Mapping[str, Value]) -> Path:

@@ -13,16 +13,16 @@ import click
 from actors.chain.schema import StoreError, recorded_network
 from actors.chain.verify import Divergence, Fault, Progress, Report, verify
 from actors.ledger.network import Network
+from admin.cli.archive_views import REMEDY, verification
 from admin.cli.exits import CliError, ExitCode
 from admin.cli.help import examples
 from admin.cli.options import target_of, target_options
-from admin.cli.output import Columns, Data, Output
+from admin.cli.output import Data, Output
 from admin.cli.progress import progress
-from admin.cli.settings import Source, network_of, setting_options, values_of
-from admin.cli.text import ABSENT, count, plural
+from admin.cli.settings import network_of, setting_options, values_of
+from admin.tuning import Source
 
 CHAIN_FILE = "chain.db"
-REMEDY = "move the file away to download the chain again from peers"
 
 
 @click.command(
@@ -34,8 +34,9 @@ REMEDY = "move the file away to download the chain again from peers"
 def command(ctx: click.Context, /, **_: object) -> None:
     """Execute the whole chain again, and compare it with the store.
 
-    Works on the files of the data directory alone: the node may run or not. The network is the one that
-    the store was made for, unless one is named. Ends with 1 if they differ.
+    Works on the files of the data directory alone, in a process of its own: the node may run or not.
+    `troupe chain verify` lets a node that runs do it. The network is the one that the store was made for,
+    unless one is named. Ends with 1 if they differ.
     """
     target = target_of(ctx)
     path = target.directory() / CHAIN_FILE
@@ -92,15 +93,4 @@ def _show(output: Output, network: Network, report: Report, path: Path) -> None:
             for each in report.divergences
         ],
     }
-    checked = f"{plural(report.blocks, 'block')} and {plural(report.transactions, 'transaction')}"
-    if not report.divergences:
-        head = "" if tip is None else f"; the tip is {count(tip.number)}, {tip.hash.hex()}"
-        output.one(data, f"The chain is sound: {checked} of {network.name} verified{head}.")
-        return
-    rows = tuple(
-        (count(each.number) if each.number is not None else ABSENT, each.fault.value, each.detail)
-        for each in report.divergences
-    )
-    verdict = f"The chain is NOT sound: {plural(len(rows), 'divergence')} after {checked}."
-    remedy = f"{path} is not to be trusted: {REMEDY}."
-    output.one(data, verdict, Columns((">BLOCK", "FAULT", "DETAIL"), rows, ""), remedy)
+    output.one(data, *verification(data, str(path)))

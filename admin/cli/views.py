@@ -58,35 +58,16 @@ def node(data: Data) -> Facts:
     )
 
 
-def actors(data: Sequence[Data]) -> Columns:
-    """The actors and how they do."""
-    return Columns(
-        (
-            "ACTOR",
-            "STATE",
-            ">WAITING",
-            ">HANDLED",
-            ">FAILED",
-            ">RESTARTS",
-            ">P50",
-            ">P99",
-            "LAST ERROR",
-        ),
-        tuple(
-            (
-                each["name"],
-                each["state"],
-                count(each["mailbox_depth"]),
-                count(each["handled_count"]),
-                count(each["failed_count"]),
-                count(each["restart_count"]),
-                f"{each['handling_p50_s'] * 1000:.2f} ms",
-                f"{each['handling_p99_s'] * 1000:.2f} ms",
-                each["last_error"],
-            )
-            for each in data
-        ),
-        "The node has no actors.",
+def node_line(data: Data) -> str:
+    """A node at a glance, in one line."""
+    tip, mining = data["tip"], yes_no(data["mining"])
+    if data["mining"]:
+        mining = hash_rate(data["hashes_per_s"])
+    return (
+        f"{data['state']:<8}  block {count(tip['number']) if tip else ABSENT}"
+        f"  {ABSENT if tip is None else short(tip['hash'])}"
+        f"  peers {count(data['peer_count'])}"
+        f"  pending {count(data['mempool_pending_count'])}  mining {mining}"
     )
 
 
@@ -161,8 +142,13 @@ def block(data: Data) -> tuple[Facts, Columns]:
             ("size", f"{count(len(body['raw']))} bytes"),
         )
     )
-    rows = tuple(_transaction_row(each) for each in body["transactions"])
-    return facts, Columns(_TRANSACTION_HEADS, rows, "No transactions.")
+    return facts, transactions(body["transactions"])
+
+
+def transactions(data: Sequence[Data]) -> Columns:
+    """A line for each transaction."""
+    rows = tuple(_transaction_row(each) for each in data)
+    return Columns(_TRANSACTION_HEADS, rows, "No transactions.")
 
 
 _TRANSACTION_HEADS = ("TRANSACTION", "SENDER", "RECIPIENT", ">NONCE", ">AMOUNT")

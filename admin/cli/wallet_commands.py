@@ -1,4 +1,4 @@
-"""``send``, ``mempool`` and ``submit``: transactions, and blocks made elsewhere."""
+"""``wallet``, ``send`` and ``submit``: the node's own key, and what was made elsewhere."""
 
 from __future__ import annotations
 
@@ -7,25 +7,22 @@ from typing import BinaryIO
 
 import click
 from troupe.admin.v1.chain_service_pb2 import SubmitBlockRequest
-from troupe.admin.v1.mempool_service_pb2 import (
-    GetMempoolRequest,
-    ListTransactionsRequest,
-    SubmitTransactionRequest,
+from troupe.admin.v1.mempool_service_pb2 import SubmitTransactionRequest
+from troupe.admin.v1.wallet_service_pb2 import (
+    GetAddressRequest,
+    SignTransactionRequest,
+    TransferRequest,
 )
-from troupe.admin.v1.wallet_service_pb2 import TransferRequest
 
-from admin.cli import views
-from admin.cli.client import pages
 from admin.cli.exits import CliError, ExitCode
 from admin.cli.help import examples
-from admin.cli.output import as_data
+from admin.cli.output import Facts, as_data
 from admin.cli.params import MAX_AMOUNT, Hex
 from admin.cli.session import Session, with_session
 from admin.cli.text import count, short
 
 MAX_REQUEST_ID = 64
 """ADMIN_API: the longest id of a request."""
-LISTED_TRANSACTIONS = 50
 
 
 @click.command(
@@ -65,30 +62,52 @@ def send(session: Session, recipient: str, amount: int, request_id: str | None) 
     )
 
 
-@click.command(epilog=examples("troupe mempool", "troupe mempool -o json | jq .pending_count"))
-@click.option(
-    "-n",
-    "--limit",
-    type=click.IntRange(min=0),
-    default=LISTED_TRANSACTIONS,
-    show_default=True,
-    help="How many transactions to list.",
+@click.group(
+    invoke_without_command=True,
+    epilog=examples(
+        "troupe wallet",
+        "troupe wallet -o json | jq -r .address",
+        "troupe wallet sign d75a9801...511a 2500 > signed.txt",
+    ),
 )
-@click.option("--sender", type=Hex(), help="Only transactions of this sender.")
 @with_session
-def mempool(session: Session, limit: int, sender: str | None) -> None:
-    """Show the mempool and the transactions that wait in it."""
+def wallet(session: Session) -> None:
+    """Show the node's own address, or sign with its key."""
+    if click.get_current_context().invoked_subcommand is None:
+        _address(session)
+
+
+@wallet.command(epilog=examples("troupe wallet address"))
+@with_session
+def address(session: Session) -> None:
+    """Show the node's own address."""
+    _address(session)
+
+
+def _address(session: Session) -> None:
     client = session.client
+    data = as_data(client.call(client.wallet.GetAddress, GetAddressRequest()))
+    session.output.one(data, Facts((("address", data["address"]), ("key", data["key_scheme"]))))
 
-    def fetch(size: int, token: str) -> tuple[list[object], str]:
-        request = ListTransactionsRequest(page_size=size, page_token=token, sender=sender or "")
-        answer = client.call(client.mempool.ListTransactions, request)
-        return list(answer.transactions), answer.next_page_token
 
-    data = as_data(client.call(client.mempool.GetMempool, GetMempoolRequest()).mempool)
-    data["transactions"] = [as_data(each) for each in pages(fetch, limit)]
-    facts, listing = views.mempool(data)
-    session.output.one(data, facts, *((listing,) if limit else ()))
+@wallet.command(
+    epilog=examples(
+        "troupe wallet sign d75a9801...511a 2500 > signed.txt; troupe submit tx signed.txt",
+        "troupe wallet sign d75a9801...511a 2500 --nonce 7 -o json | jq -r .transaction.raw",
+    )
+)
+@click.argument("recipient", type=Hex())
+@click.argument("amount", type=click.IntRange(0, MAX_AMOUNT))
+@click.option(
+    "--nonce", type=click.IntRange(0, MAX_AMOUNT), metavar="N", help="[default: the next one]"
+)
+@with_session
+def sign(session: Session, recipient: str, amount: int, nonce: int | None) -> None:
+    """Sign a payment of AMOUNT to RECIPIENT, submit nothing, and print it as `submit tx` takes it."""
+    client = session.client
+    request = SignTransactionRequest(recipient=recipient, amount=amount, nonce=nonce)
+    data = as_data(client.call(client.wallet.SignTransaction, request))
+    session.output.one(data, data["transaction"]["raw"])
 
 
 @click.group()

@@ -3,36 +3,44 @@
 
 from __future__ import annotations
 
+from struct import Struct
 from typing import Any
 
-from troupe.admin.v1 import chain_service_pb2, chain_service_pb2_grpc, errors_pb2
+from troupe.admin.v1 import chain_service_pb2, errors_pb2
 
 from actors.chain.messages import (
     GetAccount,
     GetBlock,
     GetChain,
     GetTransaction,
+    InvalidateBlock,
+    ListAccounts,
     ListBlocks,
+    ListTips,
+    ReconsiderBlock,
+    SteerOutcome,
+    SteerVerdict,
     SubmitBlock,
+    TipCursor,
     digest_of,
 )
-from actors.ledger.types import MAX_INTEGER
+from actors.ledger.types import HASH_BYTES, MAX_INTEGER, BlockRef
 from actors.runtime.events import GetPosition
 from admin import convert
-from admin.asks import Asker
 from admin.errors import Refusal, require
-from admin.house import House
-from admin.paging import page_of
-from admin.verdicts import block_refusal
+from admin.paging import Page, page_of
+from admin.services.chain_files import ChainFiles
+from admin.verdicts import block_refusal, steer_refusal
 
+STEER_TIMEOUT_S = 60.0
+"""For the most blocks that one call may move, when they are full and the machine is slow."""
 _NUMBER_BYTES = 8
+_TIP_CURSOR = Struct(">QQ")
+_Word = InvalidateBlock | ReconsiderBlock
 
 
-class ChainService(chain_service_pb2_grpc.ChainServiceServicer):
+class ChainService(ChainFiles):
     """Shows the chain, and takes blocks for it."""
-
-    def __init__(self, house: House, asker: Asker) -> None:
-        self._house, self._asker = house, asker
 
     async def GetChain(
         self, _request: chain_service_pb2.GetChainRequest, _context: Any
@@ -114,6 +122,39 @@ class ChainService(chain_service_pb2_grpc.ChainServiceServicer):
             raise _no_block(request.at_number)
         return chain_service_pb2.GetAccountResponse(account=convert.account(view))
 
+    async def ListAccounts(
+        self, request: chain_service_pb2.ListAccountsRequest, _context: Any
+    ) -> chain_service_pb2.ListAccountsResponse:
+        number = _stored_number(request.at_number) if request.HasField("at_number") else None
+        page = page_of(request, "ListAccounts", number)
+        at, start = (number, b"") if page.cursor is None else _accounts_cursor(page.cursor)
+        position = await self._asker.ask(self._house.events, GetPosition())  # before what it dates
+        listed = await self._asker.ask(self._house.chain, ListAccounts(page.size, start, at))
+        if listed is None:
+            raise _outdated(at) if isinstance(at, BlockRef) else _no_block(request.at_number)
+        return chain_service_pb2.ListAccountsResponse(
+            accounts=map(convert.account, listed.accounts),
+            next_page_token=_accounts_token(page, listed.at, listed.next_start),
+            at=convert.block_ref(listed.at),
+            position=convert.position(*position),
+        )
+
+    async def ListTips(
+        self, request: chain_service_pb2.ListTipsRequest, _context: Any
+    ) -> chain_service_pb2.ListTipsResponse:
+        page = page_of(request, "ListTips")
+        start = None if page.cursor is None else TipCursor(*_TIP_CURSOR.unpack(page.cursor))
+        position = await self._asker.ask(self._house.events, GetPosition())  # before what it dates
+        listed = await self._asker.ask(self._house.chain, ListTips(page.size, start))
+        following = listed.next_start
+        return chain_service_pb2.ListTipsResponse(
+            tips=map(convert.tip, listed.tips),
+            next_page_token=""
+            if following is None
+            else page.token(_TIP_CURSOR.pack(following.number, following.arrival)),
+            position=convert.position(*position),
+        )
+
     async def SubmitBlock(
         self, request: chain_service_pb2.SubmitBlockRequest, _context: Any
     ) -> chain_service_pb2.SubmitBlockResponse:
@@ -126,6 +167,52 @@ class ChainService(chain_service_pb2_grpc.ChainServiceServicer):
         return chain_service_pb2.SubmitBlockResponse(
             hash=verdict.hash.hex(), outcome=convert.BLOCK_OUTCOMES[verdict.outcome]
         )
+
+    async def InvalidateBlock(
+        self, request: chain_service_pb2.InvalidateBlockRequest, _context: Any
+    ) -> chain_service_pb2.InvalidateBlockResponse:
+        verdict = await self._steer(InvalidateBlock(convert.hash_bytes("hash", request.hash)))
+        return chain_service_pb2.InvalidateBlockResponse(
+            tip=convert.block_ref(verdict.tip),
+            changed=verdict.outcome is SteerOutcome.DONE,
+            disconnected_count=verdict.disconnected,
+            connected_count=verdict.connected,
+        )
+
+    async def ReconsiderBlock(
+        self, request: chain_service_pb2.ReconsiderBlockRequest, _context: Any
+    ) -> chain_service_pb2.ReconsiderBlockResponse:
+        verdict = await self._steer(ReconsiderBlock(convert.hash_bytes("hash", request.hash)))
+        return chain_service_pb2.ReconsiderBlockResponse(
+            tip=convert.block_ref(verdict.tip),
+            changed=verdict.outcome is SteerOutcome.DONE,
+            disconnected_count=verdict.disconnected,
+            connected_count=verdict.connected,
+        )
+
+    async def _steer(self, word: _Word) -> SteerVerdict:
+        verdict = await self._asker.ask(self._house.chain, word, timeout_s=STEER_TIMEOUT_S)
+        if refusal := steer_refusal(verdict, word.hash.hex()):
+            raise refusal
+        return verdict
+
+
+def _accounts_token(page: Page, at: BlockRef, start: bytes | None) -> str:
+    """The token of the page that begins with an address: it names the block of the whole listing."""
+    if start is None:
+        return ""
+    return page.token(at.number.to_bytes(_NUMBER_BYTES) + at.hash + start)
+
+
+def _accounts_cursor(cursor: bytes) -> tuple[BlockRef, bytes]:
+    number, rest = int.from_bytes(cursor[:_NUMBER_BYTES]), cursor[_NUMBER_BYTES:]
+    return BlockRef(number, rest[:HASH_BYTES]), rest[HASH_BYTES:]
+
+
+def _outdated(at: BlockRef) -> Refusal:
+    message = f"block {at.number} that was listed is canonical no more: list again"
+    reason = errors_pb2.ERROR_REASON_LISTING_OUTDATED
+    return Refusal(reason, message, block_hash=at.hash.hex())
 
 
 def _stored_number(number: int) -> int:

@@ -6,12 +6,20 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from troupe.admin.v1 import mempool_service_pb2, mempool_service_pb2_grpc
+from troupe.admin.v1 import errors_pb2, mempool_service_pb2, mempool_service_pb2_grpc
 
-from actors.mempool.messages import Admission, GetPool, ListPooled, SubmitTransaction
+from actors.mempool.messages import (
+    Admission,
+    EvictTransaction,
+    GetPool,
+    GetPooled,
+    ListPooled,
+    SubmitTransaction,
+)
 from actors.runtime.events import GetPosition
 from admin import convert
 from admin.asks import Asker
+from admin.errors import Refusal
 from admin.house import House
 from admin.paging import page_of
 from admin.retries import Retries
@@ -59,6 +67,17 @@ class MempoolService(mempool_service_pb2_grpc.MempoolServiceServicer):
             position=convert.position(*position),
         )
 
+    async def GetTransaction(
+        self, request: mempool_service_pb2.MempoolServiceGetTransactionRequest, _context: Any
+    ) -> mempool_service_pb2.MempoolServiceGetTransactionResponse:
+        tx_id = convert.hash_bytes("id", request.id)
+        pooled = await self._asker.ask(self._house.mempool, GetPooled(tx_id))
+        if pooled is None:
+            raise _not_pooled(request.id)
+        return mempool_service_pb2.MempoolServiceGetTransactionResponse(
+            transaction=convert.pooled_transaction(pooled)
+        )
+
     async def SubmitTransaction(
         self, request: mempool_service_pb2.SubmitTransactionRequest, _context: Any
     ) -> Submitted:
@@ -83,3 +102,20 @@ class MempoolService(mempool_service_pb2_grpc.MempoolServiceServicer):
             id=submission.tx_id.hex(),
             state=convert.transaction_state(submission.admission is Admission.PENDING),
         )
+
+    async def EvictTransaction(
+        self, request: mempool_service_pb2.EvictTransactionRequest, _context: Any
+    ) -> mempool_service_pb2.EvictTransactionResponse:
+        tx_id = convert.hash_bytes("id", request.id)
+        eviction = await self._asker.ask(self._house.mempool, EvictTransaction(tx_id))
+        if eviction is None:
+            raise _not_pooled(request.id)
+        return mempool_service_pb2.EvictTransactionResponse(
+            transaction=convert.transaction(eviction.transaction),
+            queued_ids=[each.hex() for each in eviction.queued],
+        )
+
+
+def _not_pooled(digits: str) -> Refusal:
+    message = f"the mempool does not hold transaction {digits}"
+    return Refusal(errors_pb2.ERROR_REASON_TX_NOT_IN_MEMPOOL, message)

@@ -12,6 +12,7 @@ from actors.miner.messages import (
     AbandonGenerate,
     GenerateBlock,
     GetMiner,
+    GetTemplate,
     MinerRefusal,
     StartMining,
     StopMining,
@@ -81,6 +82,14 @@ class MinerService(miner_service_pb2_grpc.MinerServiceServicer):
         finally:
             miner.tell(AbandonGenerate(token))  # a caller that left must not keep the miner at it
 
+    async def GetBlockTemplate(
+        self, request: miner_service_pb2.GetBlockTemplateRequest, _context: Any
+    ) -> miner_service_pb2.GetBlockTemplateResponse:
+        made = await self._asker.ask(self._house.miner, GetTemplate(_coinbase(request)))
+        if isinstance(made, MinerRefusal):
+            raise miner_refusal(made)
+        return miner_service_pb2.GetBlockTemplateResponse(template=convert.block_template(made))
+
     async def _miner(self) -> miner_service_pb2.Miner:
         return convert.miner(await self._asker.ask(self._house.miner, GetMiner()))
 
@@ -95,7 +104,8 @@ def _threads(
 def _coinbase(
     request: miner_service_pb2.StartMiningRequest
     | miner_service_pb2.UpdateMinerRequest
-    | miner_service_pb2.GenerateBlocksRequest,
+    | miner_service_pb2.GenerateBlocksRequest
+    | miner_service_pb2.GetBlockTemplateRequest,
 ) -> bytes | None:
     """Whether it is a public key of the network is the miner's to say."""
     if not request.HasField("coinbase"):

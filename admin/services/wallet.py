@@ -29,7 +29,7 @@ State = mempool_service_pb2.TransactionState
 
 
 class WalletService(wallet_service_pb2_grpc.WalletServiceServicer):
-    """Shows the node's address and pays from it.
+    """Shows the node's address, signs for it and pays from it.
 
     Transfers are made one at a time, so that no two take the same nonce. What is kept for a request id is
     the *signed transaction*, from before it is submitted: a retry can only submit the same one, which the
@@ -51,10 +51,7 @@ class WalletService(wallet_service_pb2_grpc.WalletServiceServicer):
     async def Transfer(
         self, request: wallet_service_pb2.TransferRequest, _context: Any
     ) -> wallet_service_pb2.TransferResponse:
-        recipient = convert.address_bytes("recipient", request.recipient)
-        is_key = self._house.network.scheme.is_standard_address(recipient)
-        require(is_key, "recipient", "must be a public key of the network's scheme")
-        require(request.amount <= MAX_INTEGER, "amount", f"must be at most {MAX_INTEGER}")
+        recipient = self._recipient(request)
         async with self._paying:
             signed = self._signed.recall(request.request_id, request)
             if signed is None:
@@ -67,12 +64,39 @@ class WalletService(wallet_service_pb2_grpc.WalletServiceServicer):
             transaction=convert.transaction(signed), state=state
         )
 
-    async def _sign(self, recipient: bytes, amount: int) -> Transaction:
+    async def SignTransaction(
+        self, request: wallet_service_pb2.SignTransactionRequest, _context: Any
+    ) -> wallet_service_pb2.SignTransactionResponse:
+        recipient = self._recipient(request)
+        require(request.nonce <= MAX_INTEGER, "nonce", f"must be at most {MAX_INTEGER}")
+        nonce = request.nonce if request.HasField("nonce") else None
+        signed = await self._sign(recipient, request.amount, nonce)
+        submission = await self._asker.ask(
+            self._house.mempool, SubmitTransaction(signed.raw, validate_only=True)
+        )
+        refusal = submission_refusal(submission)
+        if refusal is not None and submission.admission not in _NOT_NOW:
+            raise refusal
+        return wallet_service_pb2.SignTransactionResponse(transaction=convert.transaction(signed))
+
+    def _recipient(
+        self,
+        request: wallet_service_pb2.TransferRequest | wallet_service_pb2.SignTransactionRequest,
+    ) -> bytes:
+        """Who is paid, once recipient and amount are checked."""
+        recipient = convert.address_bytes("recipient", request.recipient)
+        is_key = self._house.network.scheme.is_standard_address(recipient)
+        require(is_key, "recipient", "must be a public key of the network's scheme")
+        require(request.amount <= MAX_INTEGER, "amount", f"must be at most {MAX_INTEGER}")
+        return recipient
+
+    async def _sign(self, recipient: bytes, amount: int, nonce: int | None = None) -> Transaction:
+        """Sign what is left to spend, with the next nonce unless one is given."""
         key = self._house.wallet
         funds = await self._asker.ask(self._house.mempool, GetFunds(key.public))
         if amount > funds.spendable:
             raise beyond_balance(amount, funds.spendable)
-        nonce = funds.next_nonce
+        nonce = funds.next_nonce if nonce is None else nonce
         signature = key.sign(signing_bytes(key.public, recipient, nonce, amount))
         return make_transaction(key.public, recipient, nonce, amount, signature)
 
@@ -106,6 +130,8 @@ class WalletService(wallet_service_pb2_grpc.WalletServiceServicer):
         return await self._asker.ask(self._house.mempool, SubmitTransaction(signed.raw))
 
 
+_NOT_NOW = frozenset({Admission.KNOWN, Admission.SENDER_FULL, Admission.POOL_FULL})
+"""What is said of a transaction that breaks no rule: it is there, or there is no room for it now."""
 _OUTCOME_UNKNOWN = frozenset(
     {errors_pb2.ERROR_REASON_ACTOR_TIMEOUT, errors_pb2.ERROR_REASON_ACTOR_DOWN}
 )

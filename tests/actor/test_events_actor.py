@@ -11,6 +11,8 @@ from actors.runtime.events import (
     Follow,
     GetPosition,
     Happened,
+    Kept,
+    ListKept,
     Unfollow,
 )
 from actors.runtime.pump import Pump
@@ -119,3 +121,35 @@ def test_the_position_is_the_newest_sequence_of_this_run() -> None:
     scene = Scene()
     scene.happen("a", "b")
     assert scene.pump.ask(scene.events, GetPosition()) == ("run-1", 2)
+
+
+def numbers(answer: object) -> list[int]:
+    assert isinstance(answer, Kept)
+    return [event.sequence for event in answer.events]
+
+
+def test_the_kept_events_are_listed_in_parts() -> None:
+    scene = Scene()
+    scene.happen(*"abcde")
+    first = scene.pump.ask(scene.events, ListKept(2))
+    assert numbers(first) == [1, 2]
+    assert isinstance(first, Kept)
+    assert (first.newest, first.epoch) == (5, "run-1")
+    assert numbers(scene.pump.ask(scene.events, ListKept(2, after=4, epoch="run-1"))) == [5]
+    assert numbers(scene.pump.ask(scene.events, ListKept(2, after=5))) == []
+
+
+def test_a_listing_without_a_position_begins_with_the_oldest_that_is_kept() -> None:
+    scene = Scene()
+    assert numbers(scene.pump.ask(scene.events, ListKept(10))) == []
+    scene.happen(*range(KEPT_EVENTS + 5))
+    assert numbers(scene.pump.ask(scene.events, ListKept(2))) == [6, 7]
+
+
+def test_a_listing_from_what_is_not_kept_is_refused_with_the_oldest() -> None:
+    scene = Scene()
+    scene.happen(*range(KEPT_EVENTS + 5))
+    expired = Expired(6, KEPT_EVENTS + 5, "run-1")
+    assert scene.pump.ask(scene.events, ListKept(2, after=4)) == expired
+    assert scene.pump.ask(scene.events, ListKept(2, after=10, epoch="run-0")) == expired
+    assert scene.pump.ask(scene.events, ListKept(2, after=KEPT_EVENTS + 6)) == expired

@@ -15,6 +15,7 @@ from actors.gossip.messages import (
     GossipInfo,
     GossipItem,
     GossipReceived,
+    KindInfo,
     Publish,
     PublishTo,
     Verdicts,
@@ -99,6 +100,11 @@ class Stage:
     def info(self) -> GossipInfo:
         return self.pump.ask(self.player.address, GetGossip())
 
+    def kind(self, kind: str = TX) -> KindInfo:
+        """The numbers of one kind."""
+        (info,) = [info for info in self.info().kinds if info.kind == kind]
+        return info
+
 
 def rumour(body: bytes, *, conn: int = 1, kind: str = TX, message_id: bytes = ID_1) -> Inbound:
     return Inbound(ConnId(conn), MessageType.REGULAR, 9, "gossip:" + kind, message_id + body)
@@ -181,7 +187,7 @@ def test_a_verdict_decides_the_relay_and_always_returns_the_credit(
     told = stage.judge(decision)
     assert len(relays(told)) == relayed
     assert credit(told) == {1: 1}
-    assert stage.info().relayed == relayed
+    assert stage.kind().relayed == relayed
 
 
 def test_a_verdict_counts_once_and_an_unknown_ticket_never() -> None:
@@ -209,7 +215,7 @@ def test_the_same_message_again_is_a_duplicate_from_whomever() -> None:
     told = stage.tell(received(rumour(b"tx"), rumour(b"tx")), received(rumour(b"tx", conn=2)))
     assert credit(told) == {1: 1, 2: 1}
     assert len(stage.items()) == 1
-    assert stage.info().duplicates == 2
+    assert stage.kind().duplicates == 2
 
 
 @pytest.mark.parametrize("other", [rumour(b"real"), rumour(b"fake", kind=BLOCK)])
@@ -278,7 +284,7 @@ def test_all_that_a_batch_gives_back_at_once_is_one_message() -> None:
     stage = Stage()
     good, bad = rumour(b"tx"), rumour(b"x", kind="unknown")
     assert stage.tell(received(bad, good, bad, good, bad)) == [Done(ConnId(1), 4)]
-    assert stage.info().unhandled == 3
+    assert stage.kind("unknown").dropped == 3
 
 
 def test_too_much_awaiting_a_verdict_is_not_heard(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -328,7 +334,7 @@ def test_the_echo_of_our_own_news_is_a_duplicate() -> None:
     assert stage.tell(received(echo, rumour(b"tx", conn=2, message_id=ID_2))) == [
         Done(ConnId(2), 2)
     ]
-    assert stage.info().published == 1
+    assert stage.kind().published == 1
 
 
 def test_links_that_move_move_what_we_send() -> None:
@@ -342,15 +348,16 @@ def test_links_that_move_move_what_we_send() -> None:
 def test_it_tells_its_numbers() -> None:
     stage = Stage()
     stage.tell(received(rumour(b"a"), rumour(b"b"), rumour(b"b"), rumour(b"c", kind="unknown")))
-    assert stage.info() == GossipInfo(
-        received=4,
-        duplicates=1,
-        relayed=0,
-        published=0,
-        unhandled=1,
-        seen_ids=2,
-        awaiting_verdict=2,
+    stage.tell(Publish(TX, b"ours"))
+    info = stage.info()
+    assert (info.seen_ids, info.seen_contents, info.awaiting_verdict) == (3, 1, 2)
+    assert (info.max_seen, info.seen_lifetime_s, info.listeners) == (65_536, 300.0, 0)
+    assert info.kinds == (
+        KindInfo(TX, True, 1024, 0, 3, 1, 0, 0, 1),
+        KindInfo("unknown", False, 4096, 0, 1, 0, 1, 0, 0),
     )
+    stage.judge(Decision.RELAY)
+    assert stage.kind().relayed == 2
 
 
 # -- falls --------------------------------------------------------------------------------------

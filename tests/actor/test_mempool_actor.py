@@ -11,6 +11,8 @@ from actors.mempool.actor import SWEEP_EVERY_S
 from actors.mempool.messages import (
     Admission,
     Candidates,
+    Eviction,
+    EvictTransaction,
     Funds,
     GetCandidates,
     GetFunds,
@@ -85,6 +87,50 @@ def test_the_pool_can_be_looked_into(house: MempoolStage) -> None:
     assert house.ask(ListPooled(10, after=listed[0].transaction.id)) == listed[1:]
     funds = house.ask(GetFunds(ALICE.public))
     assert funds == Funds(1, house.accounts[ALICE.public].balance - tx.amount - early.amount)
+
+
+def test_an_evicted_transaction_is_gone_and_those_that_stood_on_it_are_queued(
+    house: MempoolStage,
+) -> None:
+    first, second, third = (transfer(ALICE, PAYEE, nonce, 1) for nonce in range(3))
+    other = transfer(BOB, PAYEE, 0, 1)
+    for tx in (first, second, third, other):
+        house.submit(tx)
+    house.forget()
+    assert house.ask(EvictTransaction(second.id)) == Eviction(second, (third.id,))
+    assert house.told_events() == [TransactionRemoved(second.id, RemovalReason.EVICTED)]
+    assert len(house.miner.take()) == 1
+    listed = {each.transaction: each.pending for each in house.ask(ListPooled(10))}
+    assert listed == {first: True, third: False, other: True}
+    assert house.ask(EvictTransaction(second.id)) is None
+    assert house.told_events() == []
+
+
+def test_an_evicted_transaction_may_come_back_and_brings_the_others_with_it(
+    house: MempoolStage,
+) -> None:
+    first, second = (transfer(ALICE, PAYEE, nonce, 1) for nonce in range(2))
+    house.submit(first)
+    house.submit(second)
+    house.ask(EvictTransaction(first.id))
+    house.gossiped(first.raw)
+    assert all(each.pending for each in house.ask(ListPooled(10)))
+
+
+def test_an_eviction_is_saved_like_any_other_change(house: MempoolStage) -> None:
+    tx, other = transfer(ALICE, PAYEE, 0, 1), transfer(BOB, PAYEE, 0, 1)
+    house.submit(tx)
+    house.submit(other)
+    house.pump.run_for(SWEEP_EVERY_S)
+    house.ask(EvictTransaction(tx.id))
+    house.end()
+    assert house.journal.lines == [other.raw]
+
+
+def test_candidates_bring_back_the_token_of_their_question(house: MempoolStage) -> None:
+    asker, token = Probe(house.pump, "asker"), object()
+    house.tell(GetCandidates(10, asker.address, token))
+    assert asker.take() == [Candidates(0, (), token)]
 
 
 # -- the chain --------------------------------------------------------------------------------------

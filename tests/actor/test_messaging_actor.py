@@ -45,6 +45,7 @@ from actors.tcp.messages import (
 from tests.support.probe import Probe, stage
 
 CONN, OTHER = ConnId(7), ConnId(8)
+PEER = "10.0.0.1:7000"
 HELLO = encode(MessageType.REQUEST, 1, "p2p:hello", b"127.0.0.1:9")
 CHAT = encode(MessageType.REGULAR, 2, "gossip:chat", b"hi")
 
@@ -104,7 +105,7 @@ def test_gossip_before_the_gate_opens_waits_with_its_credit(scene: Scene) -> Non
     scene.receive(CHAT, CHAT)
     assert scene.gossip.take() == []
     assert scene.tcp.take() == []
-    scene.tell(OpenGate(CONN))
+    scene.tell(OpenGate(CONN, PEER))
     (received,) = scene.gossip.take()
     assert [message.payload for message in received.messages] == [b"hi", b"hi"]
     assert scene.tcp.take() == [Establish(CONN)]
@@ -117,19 +118,19 @@ def test_more_than_a_bounded_number_does_not_wait_and_returns_its_credit(scene: 
 
 def test_what_waited_is_forgotten_with_its_connection(scene: Scene) -> None:
     scene.receive(CHAT)
-    scene.tell(Disconnected(CONN, False, CloseReason.REMOTE), OpenGate(CONN))
+    scene.tell(Disconnected(CONN, False, CloseReason.REMOTE), OpenGate(CONN, PEER))
     assert scene.gossip.take() == []
 
 
 def test_a_batch_of_frames_is_one_batch_for_each_room(scene: Scene) -> None:
-    scene.tell(OpenGate(CONN))
+    scene.tell(OpenGate(CONN, PEER))
     scene.receive(CHAT, HELLO, CHAT)
     assert [len(received.messages) for received in scene.gossip.take()] == [2]
     assert [len(received.messages) for received in scene.peers.take()] == [1]
 
 
 def test_unknown_kinds_are_counted_and_answered_by_nobody(scene: Scene) -> None:
-    scene.tell(OpenGate(CONN))
+    scene.tell(OpenGate(CONN, PEER))
     scene.tcp.take()
     scene.receive(encode(MessageType.REQUEST, 5, "foo:bar", b""), CHAT)
     assert scene.tcp.take() == [Handled(CONN, 1)]
@@ -207,7 +208,7 @@ def test_a_batch_of_regular_messages_is_sent_as_one(scene: Scene) -> None:
         SendRegular((), "kind", b""),
         SendBatch((CONN,), ()),
         Done(CONN, 0),
-        OpenGate(OTHER),
+        OpenGate(OTHER, PEER),
         Disconnect(OTHER, CloseReason.LOCAL),
     ],
 )

@@ -7,7 +7,7 @@ import pytest
 from actors.chain.messages import BlockOutcome, BlockVerdict, MinedVerdict, TipChanged
 from actors.ledger.work import has_work
 from actors.mempool.messages import Candidates, PoolChanged
-from actors.miner.actor import MAX_WAITING_GENERATES, REFRESH_EVERY_S
+from actors.miner.actor import REFRESH_EVERY_S
 from actors.miner.engine import ScanExhausted, ScanFound, ScanLost, ScanProgress
 from actors.miner.messages import (
     AbandonGenerate,
@@ -17,6 +17,7 @@ from actors.miner.messages import (
     StopMining,
 )
 from actors.miner.scan import scan
+from actors.miner.waiting import MAX_WAITING_GENERATES
 from tests.support.ledger import EASY_MAIN, transfer
 from tests.support.miner_stage import ALICE, BOB, EASY, MINE, NEXT_TIP, THEIRS, TIP, MinerStage
 

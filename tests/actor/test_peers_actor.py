@@ -55,7 +55,7 @@ def test_a_hello_is_answered_then_told_to_the_rooms_then_the_gate_opens() -> Non
     assert stage.hello(conn, BOB) == [
         Respond(conn, 5, b"\x01"),
         linked := PeerLinked(BOB, conn, initiated=False, first=True),
-        OpenGate(conn),
+        OpenGate(conn, BOB),
     ]
     assert stage.events.take() == [Happened(linked)]
     assert stage.table()[BOB].remote == "10.0.0.2:50000"
@@ -76,7 +76,7 @@ def test_the_same_hello_on_two_connections_is_one_peer_with_two_links() -> None:
     assert stage.hello(second, BOB) == [
         Respond(second, 5, b"\x01"),
         PeerLinked(BOB, second, initiated=False, first=False),
-        OpenGate(second),
+        OpenGate(second, BOB),
     ]
     assert stage.table()[BOB].conns == (first, second)
     assert stage.tell(gone(first)) == [PeerUnlinked(BOB, first, second)]
@@ -90,7 +90,7 @@ def test_both_dialing_each_other_at_once_makes_one_peer() -> None:
     theirs = stage.greeted(BOB)
     assert stage.tell(Response(hello.token, hello.conn, b"\x01")) == [
         PeerLinked(BOB, hello.conn, initiated=True, first=False),
-        OpenGate(hello.conn),
+        OpenGate(hello.conn, BOB),
     ]
     assert answer.result() is ConnectOutcome.CONNECTED
     assert info_of(stage, BOB) == ((theirs, hello.conn), False)
@@ -240,7 +240,7 @@ def test_a_dial_says_our_address_and_links_before_the_gate_opens() -> None:
     assert not answer.done()
     assert stage.tell(Response(hello.token, hello.conn, b"\x01")) == [
         PeerLinked(BOB, hello.conn, initiated=True, first=True),
-        OpenGate(hello.conn),
+        OpenGate(hello.conn, BOB),
     ]
     assert answer.result() is ConnectOutcome.CONNECTED
 

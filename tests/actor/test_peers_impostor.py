@@ -50,7 +50,7 @@ def test_who_joins_during_our_dial_gives_the_name_back_when_it_is_answered() -> 
         PeerUnlinked(BOOT, impostor, None),
         PeerLinked(ELSEWHERE, impostor, initiated=False, first=True),
         PeerLinked(BOOT, hello.conn, initiated=True, first=True),
-        OpenGate(hello.conn),
+        OpenGate(hello.conn, BOOT),
     ]
     assert answer.result() is ConnectOutcome.CONNECTED
 
@@ -64,7 +64,7 @@ def test_the_owner_gets_its_name_back_by_its_own_hello() -> None:
         PeerUnlinked(BOOT, impostor, None),
         PeerLinked(ELSEWHERE, impostor, initiated=False, first=True),
         PeerLinked(BOOT, conn, initiated=False, first=True),
-        OpenGate(conn),
+        OpenGate(conn, BOOT),
     ]
 
 

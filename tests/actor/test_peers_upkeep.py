@@ -202,4 +202,4 @@ def test_its_links_are_announced_once_each_whatever_happens() -> None:
         PeerUnlinked(BOB, conn, None),
     ]
     assert answer.result() is ConnectOutcome.ALREADY_CONNECTED
-    assert OpenGate(conn) not in stage.out.take()
+    assert OpenGate(conn, BOB) not in stage.out.take()

@@ -18,14 +18,9 @@ from actors.messaging.messages import Done, Inbound, MessageType, Received, Send
 from actors.peers.messages import LinksReset, PeerId, PeerLinked, PeerUnlinked, Resync
 from actors.runtime.clock import FakeClock
 from actors.runtime.pump import Pump
-from actors.search.actor import (
-    LOOK_UP_BURST,
-    LOOK_UP_TIMEOUT_S,
-    LOOK_UPS_PER_S,
-    RELAY_BURST,
-    RELAYS_PER_S,
-    SearchActor,
-)
+from actors.search.actor import LOOK_UP_TIMEOUT_S, SearchActor
+from actors.search.allowance import LOOK_UP_BURST, LOOK_UPS_PER_S, RELAY_BURST, RELAYS_PER_S
+from actors.search.items import Items
 from actors.search.messages import LookedUp, LookUp, SearchEnded, StartSearch
 from actors.search.routes import MAX_OWN_SEARCHES
 from actors.tcp.messages import ConnId
@@ -50,13 +45,14 @@ class Stage:
         self.room = Probe(self.pump, "a room that asks")
         self.peers = Probe(self.pump, "peers")
         self._tickets = iter(range(1, 1_000_000))
-        rng = random.Random(7)
+        rng, items = random.Random(7), Items()
         self.player = Player(
             self.pump,
             "search",
             lambda me: SearchActor(
                 me=me,
                 providers={"block": self.chain.address},
+                items=items,
                 gossip=self.out.address,
                 messaging=self.out.address,
                 peers=self.peers.address,

@@ -20,6 +20,7 @@ from actors.tcp.messages import (
     Connect,
     Connected,
     ConnectFailed,
+    ConnectionState,
     ConnId,
     Disconnected,
     Establish,
@@ -216,7 +217,7 @@ def test_an_unfinished_frame_ends_the_connection_after_20_s(scene: TcpScene) -> 
 def test_a_silent_peer_is_asked_about_once_and_then_gone(scene: TcpScene) -> None:
     client, conn = scene.established()
     with client:
-        assert scene.connections()[0].established
+        assert scene.connections()[0].state is ConnectionState.ESTABLISHED
         scene.stage.clock.push(30)
         assert scene.messaging.wait_for(Idle) == Idle(conn)
         scene.stage.clock.push(60)

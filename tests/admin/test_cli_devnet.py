@@ -57,6 +57,13 @@ class Town:
         self.children.append(Child(name, self._place / name, arguments, command=FAKE))
         return self.children[-1]
 
+    def stop_once_told(self, word: str) -> Callable[[str], object]:
+        def hear(text: str) -> None:
+            if word in text:
+                self.stops.request("a test")
+
+        return hear
+
     def add_mortal(self) -> Child:
         """A node that ends at the first look after all of them were shown."""
         deadly = self._place / "deadly"
@@ -130,7 +137,7 @@ def test_a_node_that_dies_is_shown_with_its_last_lines_and_the_rest_goes_on(town
     town.add()
     town.add_mortal()
     town.add()
-    town.display.when_told = lambda text: "ended" in text and town.stops.request("a test")
+    town.display.when_told = town.stop_once_told("ended")
     assert town.run() is ExitCode.OK
     (mourning,) = [text for text in town.display.said if "node-2 has" in text]
     assert mourning == "node-2 has ended (exit 7); its log ends:\n  it died of its script"

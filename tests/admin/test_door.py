@@ -13,10 +13,6 @@ from typing import Any
 
 import grpc
 import pytest
-from google.protobuf.descriptor_pool import DescriptorPool
-from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
-    ProtoReflectionDescriptorDatabase,
-)
 from troupe.admin.v1 import (
     chain_service_pb2,
     chain_service_pb2_grpc,
@@ -42,19 +38,11 @@ from tests.support.admin_stage import (
     refused,
     staged,
 )
+from tests.support.reflection import served_methods
 
 CHAIN = chain_service_pb2.GetChainRequest()
 POOL = mempool_service_pb2.GetMempoolRequest()
 SHORT_S = 0.05
-
-
-def served_methods(stage: AdminStage) -> Iterator[str]:
-    """Every method that reflection tells of."""
-    database: Any = ProtoReflectionDescriptorDatabase(stage.channel(""))
-    pool = DescriptorPool(database)
-    for service in database.get_services():
-        for method in pool.FindServiceByName(service).methods:
-            yield f"/{service}/{method.name}"
 
 
 def call_bare(channel: Any, method: str, request: bytes = b"") -> Any:

@@ -183,3 +183,104 @@ def test_streams_end_when_the_events_actor_falls_and_can_begin_anew(stage: Admin
     assert anew.started.epoch != EPOCH
     stage.happen(STARTED)
     assert anew.take(1)[0].sequence == 1
+
+
+# -- ListEvents -----------------------------------------------------------------------------------
+
+
+def list_events(stage: AdminStage, **fields: Any) -> event_service_pb2.ListEventsResponse:
+    stub: Any = stage.stub(event_service_pb2_grpc.EventServiceStub)
+    answer = stub.ListEvents(event_service_pb2.ListEventsRequest(**fields))
+    assert isinstance(answer, event_service_pb2.ListEventsResponse)
+    return answer
+
+
+def all_events(stage: AdminStage, **fields: Any) -> tuple[list[int], event_pb2.EventPosition]:
+    """The numbers over all pages, and the position of the last."""
+    numbers: list[int] = []
+    token = ""
+    while True:
+        page = list_events(stage, page_token=token, **fields)
+        numbers += [event.sequence for event in page.events]
+        token = page.next_page_token
+        if not token:
+            return numbers, page.position
+
+
+def test_the_kept_events_are_listed_page_by_page_oldest_first(stage: AdminStage) -> None:
+    recorded(stage, *[STARTED, STOPPED] * 10)
+    first = list_events(stage, page_size=3)
+    assert [event.sequence for event in first.events] == [1, 2, 3]
+    assert (first.position.epoch, first.position.sequence) == (EPOCH, 3)
+    numbers, position = all_events(stage, page_size=3)
+    assert numbers == list(range(1, 21))
+    assert (position.epoch, position.sequence) == (EPOCH, 20)
+
+
+def test_a_listing_of_a_node_to_which_nothing_happened_is_empty(stage: AdminStage) -> None:
+    answer = list_events(stage)
+    assert (list(answer.events), answer.next_page_token) == ([], "")
+    assert (answer.position.epoch, answer.position.sequence) == (EPOCH, 0)
+
+
+def test_a_listing_shows_only_the_types_asked_for_and_its_position_counts_all(
+    stage: AdminStage,
+) -> None:
+    recorded(stage, *[STOPPED] * 1_500, STARTED, STOPPED, STARTED, STOPPED)
+    numbers, position = all_events(stage, types=[MINING_STARTED], page_size=1)
+    assert numbers == [1_501, 1_503]
+    assert position.sequence == 1_504
+
+
+def test_a_listing_begins_after_the_position_asked_for(stage: AdminStage) -> None:
+    recorded(stage, *[STARTED] * 5)
+    after = event_pb2.EventPosition(sequence=3)
+    assert all_events(stage, after=after)[0] == [4, 5]
+
+
+def test_a_stream_from_the_position_of_a_listing_misses_and_repeats_nothing(
+    stage: AdminStage,
+) -> None:
+    recorded(stage, *[STARTED] * 5)
+    position = all_events(stage)[1]
+    recorded(stage, STOPPED)
+    reader = Reader(stage, Request(resume_after=position))
+    assert [event.sequence for event in reader.take(1)] == [6]
+
+
+def test_a_page_of_large_events_ends_early(stage: AdminStage) -> None:
+    recorded(stage, *[TransactionAdded(BULKY, pending=True)] * 200)
+    page = list_events(stage, page_size=1_000)
+    assert 0 < len(page.events) < 200
+    assert page.ByteSize() < 2 * 1024 * 1024
+    assert all_events(stage, page_size=1_000)[0] == list(range(1, 201))
+
+
+@pytest.mark.parametrize(("sequence", "epoch"), [(0, EPOCH), (KEPT_EVENTS + 9, ""), (5_000, "x")])
+def test_a_listing_from_a_position_that_is_not_kept_is_out_of_range(
+    stage: AdminStage, sequence: int, epoch: str
+) -> None:
+    recorded(stage, *[STARTED] * (KEPT_EVENTS + 2))
+    after = event_pb2.EventPosition(epoch=epoch, sequence=sequence)
+    seen = refusal_of(lambda: list_events(stage, after=after))
+    assert (seen.code, seen.reason) == (grpc.StatusCode.OUT_OF_RANGE, "CURSOR_EXPIRED")
+    assert seen.metadata == {"oldest": "3", "newest": str(KEPT_EVENTS + 2), "epoch": EPOCH}
+
+
+def test_a_page_whose_events_were_forgotten_meanwhile_is_out_of_range(stage: AdminStage) -> None:
+    recorded(stage, STARTED, STOPPED)
+    token = list_events(stage, page_size=1).next_page_token
+    recorded(stage, *[STARTED] * KEPT_EVENTS)
+    seen = refusal_of(lambda: list_events(stage, page_size=1, page_token=token))
+    assert seen.reason == "CURSOR_EXPIRED"
+
+
+def test_a_page_token_is_for_the_same_filters_only(stage: AdminStage) -> None:
+    recorded(stage, STARTED, STOPPED)
+    token = list_events(stage, page_size=1).next_page_token
+    seen = refusal_of(lambda: list_events(stage, page_token=token, types=[MINING_STARTED]))
+    assert (seen.code, seen.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "PAGE_TOKEN_INVALID")
+
+
+def test_a_listing_of_an_unknown_type_is_refused(stage: AdminStage) -> None:
+    assert refusal_of(lambda: list_events(stage, types=[999])).fields == ("types",)

@@ -128,3 +128,56 @@ def test_a_retry_with_a_request_id_gets_the_first_answer(stage: AdminStage, stub
     assert stub.SubmitTransaction(request) == first
     request.validate_only = True
     assert refusal_of(lambda: stub.SubmitTransaction(request)).reason == "REQUEST_ID_REUSED"
+
+
+def test_get_transaction_shows_where_it_stands(stage: AdminStage, stub: Stub) -> None:
+    pooled = mempool.PooledTransaction(TX, pending=False, added_s=1_700_000_000)
+    stage.mempool.answer(mempool.GetPooled, pooled)
+    request = pb.MempoolServiceGetTransactionRequest(id=TX.id.hex())
+    shown = stub.GetTransaction(request).transaction
+    assert (shown.transaction.raw, shown.state) == (TX.raw, pb.TRANSACTION_STATE_QUEUED)
+    assert shown.add_time.seconds == 1_700_000_000
+    assert stage.mempool.of(mempool.GetPooled) == [mempool.GetPooled(TX.id)]
+
+
+def test_evict_transaction_says_what_is_queued_now(stage: AdminStage, stub: Stub) -> None:
+    eviction = mempool.Eviction(TX, (TXS[2].id, TXS[1].id))
+    stage.mempool.answer(mempool.EvictTransaction, eviction)
+    answer = stub.EvictTransaction(pb.EvictTransactionRequest(id=TX.id.hex()))
+    assert answer.transaction.raw == TX.raw
+    assert list(answer.queued_ids) == [TXS[2].id.hex(), TXS[1].id.hex()]
+    assert stage.mempool.of(mempool.EvictTransaction) == [mempool.EvictTransaction(TX.id)]
+
+
+def test_a_transaction_that_is_not_there_is_not_found(stage: AdminStage, stub: Stub) -> None:
+    stage.mempool.answer(mempool.GetPooled, None)
+    stage.mempool.answer(mempool.EvictTransaction, None)
+    one = pb.MempoolServiceGetTransactionRequest(id=TX.id.hex())
+    other = pb.EvictTransactionRequest(id=TX.id.hex())
+    for refused in (
+        refusal_of(lambda: stub.GetTransaction(one)),
+        refusal_of(lambda: stub.EvictTransaction(other)),
+    ):
+        assert (refused.code, refused.reason) == (grpc.StatusCode.NOT_FOUND, "TX_NOT_IN_MEMPOOL")
+
+
+@pytest.mark.parametrize("tx_id", ["", "ab", "AB" * 32, "zz" * 32])
+def test_an_id_that_is_none_names_its_field(stub: Stub, tx_id: str) -> None:
+    one = pb.MempoolServiceGetTransactionRequest(id=tx_id)
+    other = pb.EvictTransactionRequest(id=tx_id)
+    assert refusal_of(lambda: stub.GetTransaction(one)).fields == ("id",)
+    assert refusal_of(lambda: stub.EvictTransaction(other)).fields == ("id",)
+
+
+def test_a_reader_may_look_and_neither_submit_nor_evict(stage: AdminStage) -> None:
+    stage.mempool.answer(
+        mempool.GetPooled, mempool.PooledTransaction(TX, pending=True, added_s=1.0)
+    )
+    reader = stage.stub(Stub, readonly=True)
+    reader.GetTransaction(pb.MempoolServiceGetTransactionRequest(id=TX.id.hex()))
+    for refused in (
+        refusal_of(lambda: reader.SubmitTransaction(pb.SubmitTransactionRequest(raw=TX.raw))),
+        refusal_of(lambda: reader.EvictTransaction(pb.EvictTransactionRequest(id=TX.id.hex()))),
+    ):
+        assert refused.reason == "PERMISSION_MISSING"
+        assert refused.metadata["permission"] == "mempool:write"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import count
 from queue import Queue
 from typing import Any
@@ -11,17 +12,21 @@ import pytest
 from troupe.admin.v1 import miner_service_pb2 as pb
 from troupe.admin.v1 import miner_service_pb2_grpc
 
+from actors.ledger.keys import ED25519
 from actors.ledger.types import BlockRef
 from actors.miner.messages import (
     AbandonGenerate,
+    BlockTemplate,
     GenerateBlock,
     GetMiner,
+    GetTemplate,
     MinerRefusal,
     StartMining,
     StopMining,
     UpdateMiner,
 )
 from tests.support.admin_stage import DEFER, WAIT_S, AdminStage, miner_info, refusal_of
+from tests.support.ledger import child, key, transfer
 
 Stub = miner_service_pb2_grpc.MinerServiceStub
 COINBASE = "ab" * 32
@@ -174,3 +179,49 @@ def test_ending_the_stream_ends_the_run(stage: AdminStage, stub: Stub) -> None:
     stage.miner.answer(StopMining, None)
     stub.StopMining(pb.StopMiningRequest())
     assert len(stage.miner.of(GenerateBlock)) == 1
+
+
+def test_get_block_template_shows_the_text_around_the_nonce(stage: AdminStage, stub: Stub) -> None:
+    payer = key(ED25519, "payer")
+    tx = transfer(payer, key(ED25519, "payee").public, 0, 25)
+    block = child(stage.tip, payer.public, (tx,))
+    stage.miner.answer(GetTemplate, BlockTemplate(stage.tip, block, 5, b"1:", b":rest"))
+    shown = stub.GetBlockTemplate(pb.GetBlockTemplateRequest(coinbase=COINBASE)).template
+    assert (shown.parent.hash, shown.number) == (stage.tip.hash.hex(), 1)
+    assert (shown.coinbase, shown.difficulty) == (payer.public.hex(), 5)
+    assert [each.raw for each in shown.transactions] == [tx.raw]
+    assert (shown.prefix, shown.suffix) == (b"1:", b":rest")
+    stub.GetBlockTemplate(pb.GetBlockTemplateRequest())
+    asked = [GetTemplate(bytes.fromhex(COINBASE)), GetTemplate(None)]
+    assert stage.miner.of(GetTemplate) == asked
+
+
+@pytest.mark.parametrize(
+    ("refusal", "reason"),
+    [(MinerRefusal.NO_COINBASE, "NO_COINBASE"), (MinerRefusal.BAD_COINBASE, "FIELD_INVALID")],
+)
+def test_a_template_for_nobody_is_refused(
+    stage: AdminStage, stub: Stub, refusal: MinerRefusal, reason: str
+) -> None:
+    stage.miner.answer(GetTemplate, refusal)
+    refused = refusal_of(lambda: stub.GetBlockTemplate(pb.GetBlockTemplateRequest()))
+    assert refused.reason == reason
+    bad = pb.GetBlockTemplateRequest(coinbase="xy")
+    assert refusal_of(lambda: stub.GetBlockTemplate(bad)).fields == ("coinbase",)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda stub: stub.StartMining(pb.StartMiningRequest()),
+        lambda stub: stub.UpdateMiner(pb.UpdateMinerRequest()),
+        lambda stub: stub.StopMining(pb.StopMiningRequest()),
+        lambda stub: stub.GenerateBlocks(pb.GenerateBlocksRequest(count=1)),
+    ],
+    ids=["start", "update", "stop", "generate"],
+)
+def test_a_reader_does_not_direct_the_miner(stage: AdminStage, call: Callable[[Any], Any]) -> None:
+    refused = refusal_of(lambda: call(stage.stub(Stub, readonly=True)))
+    assert refused.reason == "PERMISSION_MISSING"
+    assert refused.metadata["permission"] == "miner:write"
+    assert not stage.miner.of(StartMining)

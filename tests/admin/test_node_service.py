@@ -78,7 +78,7 @@ def test_shutdown_begins_to_stop_the_node(stage: AdminStage) -> None:
 def test_list_actors_shows_each_with_its_work(stage: AdminStage) -> None:
     stub = stage.stub(actor_service_pb2_grpc.ActorServiceStub)
     actors = stub.ListActors(LIST()).actors
-    assert [actor.name for actor in actors] == [*ROOMS, "events"]
+    assert [actor.name for actor in actors] == [*ROOMS, "events", "supervisor"]
     assert {actor.state for actor in actors} == {actor_service_pb2.ACTOR_STATE_RUNNING}
     assert all(actor.handled_count >= 1 for actor in actors)
 
@@ -103,7 +103,7 @@ def test_list_actors_goes_on_page_by_page(stage: AdminStage) -> None:
         if not page.next_page_token:
             break
         request.page_token = page.next_page_token
-    assert names == [*ROOMS, "events"]
+    assert names == [*ROOMS, "events", "supervisor"]
 
 
 @pytest.mark.parametrize("token", ["x", "AAAA", "ä"])

@@ -11,6 +11,7 @@ from actors.peers.messages import (
     ConnectOutcome,
     ConnectPeer,
     DisconnectPeer,
+    GetPeer,
     ListPeers,
     PeerId,
     PeerInfo,
@@ -32,7 +33,16 @@ def info(port: int, kind: PeerKind = PeerKind.TROUPE) -> PeerInfo:
     agent, height = ("troupe/0.1.0", 12) if kind is PeerKind.TROUPE else (None, None)
     conns = (ConnId(port), ConnId(port + 1))
     return PeerInfo(
-        PeerId(f"10.0.0.1:{port}"), conns, f"10.0.0.1:{port + 1}", True, kind, agent, height, 5.0
+        peer=PeerId(f"10.0.0.1:{port}"),
+        conns=conns,
+        remote=f"10.0.0.1:{port + 1}",
+        initiated=True,
+        kind=kind,
+        agent=agent,
+        height=height,
+        connected_s=5.0,
+        verified=True,
+        listed=kind is PeerKind.TROUPE,
     )
 
 
@@ -48,6 +58,7 @@ def test_list_peers_shows_each_with_what_it_is(stage: AdminStage, stub: Stub) ->
     assert list(troupe.connection_ids) == [7000, 7001]
     assert (legacy.kind, legacy.agent) == (pb.PEER_KIND_LEGACY, "")
     assert not legacy.HasField("height")
+    assert (troupe.verified, troupe.listed, legacy.listed) == (True, True, False)
     assert 0 < stage.clock.wall_s() - troupe.connect_time.seconds < 60
 
 
@@ -82,6 +93,7 @@ def test_connect_peer_succeeds_once_it_is_a_peer(
         (ConnectOutcome.NO_ANSWER, grpc.StatusCode.FAILED_PRECONDITION, "PEER_NO_ANSWER"),
         (ConnectOutcome.OURSELVES, grpc.StatusCode.INVALID_ARGUMENT, "PEER_IS_OURSELVES"),
         (ConnectOutcome.BAD_ADDRESS, grpc.StatusCode.INVALID_ARGUMENT, "FIELD_INVALID"),
+        (ConnectOutcome.BANNED, grpc.StatusCode.FAILED_PRECONDITION, "PEER_BANNED"),
         (ConnectOutcome.BUSY, grpc.StatusCode.RESOURCE_EXHAUSTED, "PEERS_BUSY"),
     ],
 )
@@ -109,3 +121,14 @@ def test_disconnect_peer_closes_it_or_says_that_it_is_none(stage: AdminStage, st
     assert stage.peers.of(DisconnectPeer) == [DisconnectPeer(PeerId(ADDRESS))]
     stage.peers.answer(DisconnectPeer, False)
     assert refusal_of(lambda: stub.DisconnectPeer(request)).reason == "PEER_NOT_FOUND"
+
+
+def test_get_peer_shows_one_or_says_that_it_is_none(stage: AdminStage, stub: Stub) -> None:
+    request = pb.GetPeerRequest(address=ADDRESS)
+    stage.peers.answer(GetPeer, info(7000))
+    assert stub.GetPeer(request).peer.agent == "troupe/0.1.0"
+    assert stage.peers.of(GetPeer) == [GetPeer(PeerId(ADDRESS))]
+    stage.peers.answer(GetPeer, None)
+    refused = refusal_of(lambda: stub.GetPeer(request))
+    assert (refused.code, refused.reason) == (grpc.StatusCode.NOT_FOUND, "PEER_NOT_FOUND")
+    assert refusal_of(lambda: stub.GetPeer(pb.GetPeerRequest())).fields == ("address",)

@@ -30,7 +30,10 @@ health: Any = health_pb2
 health_grpc: Any = health_pb2_grpc
 SERVING = health.HealthCheckResponse.SERVING
 NOT_SERVING = health.HealthCheckResponse.NOT_SERVING
-SERVICES = ("Node", "Actor", "Peer", "Chain", "Mempool", "Miner", "Wallet", "Event")
+SERVICES = (
+    *("Node", "Auth", "Actor", "Transport", "Messaging", "Peer", "Gossip", "Search", "Chain"),
+    *("Mempool", "Miner", "Wallet", "Event", "Diagnostics"),
+)
 
 
 def admin_threads() -> list[str]:

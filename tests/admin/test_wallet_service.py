@@ -31,16 +31,23 @@ class FakePool:
     def __init__(self, stage: AdminStage) -> None:
         self.taken: list[Transaction] = []
         self.balance = 10_000
+        self.verdict = Admission.PENDING
+        self.violation: Violation | None = None
         stage.mempool.compute(mempool.GetFunds, lambda _asked: self.funds())
-        stage.mempool.compute(mempool.SubmitTransaction, lambda asked: self.admit(asked.raw))
+        stage.mempool.compute(
+            mempool.SubmitTransaction,
+            lambda asked: self.admit(asked.raw, validate_only=asked.validate_only),
+        )
         stage.mempool.compute(mempool.GetPooled, self.find)
 
     def funds(self) -> mempool.Funds:
         return mempool.Funds(len(self.taken), self.balance - sum(tx.amount for tx in self.taken))
 
-    def admit(self, raw: bytes) -> Submission:
+    def admit(self, raw: bytes, *, validate_only: bool = False) -> Submission:
         tx = decode_transaction(raw)
         assert isinstance(tx, Transaction)
+        if validate_only:
+            return Submission(self.verdict, tx.id, self.violation)
         if tx in self.taken:
             return Submission(Admission.KNOWN, tx.id)
         if tx.nonce != len(self.taken):
@@ -174,3 +181,95 @@ def test_a_bad_transfer_names_its_field(
 ) -> None:
     refused = refusal_of(lambda: stage.stub(Stub).Transfer(request_))
     assert (refused.reason, refused.fields) == ("FIELD_INVALID", (field,))
+
+
+# -- signing --------------------------------------------------------------------------------------
+
+
+def sign(amount: int = 25, nonce: int | None = None) -> pb.SignTransactionRequest:
+    return pb.SignTransactionRequest(recipient=PAYEE, amount=amount, nonce=nonce)
+
+
+def test_a_signed_transaction_is_valid_and_not_submitted(stage: AdminStage) -> None:
+    pool = FakePool(stage)
+    stub = stage.stub(Stub)
+    stub.Transfer(pay())
+    signed = stub.SignTransaction(sign()).transaction
+    tx = decode_transaction(signed.raw)
+    assert isinstance(tx, Transaction)
+    assert check_transaction(stage.network, tx) is None
+    assert (tx.sender, tx.recipient.hex(), tx.nonce, tx.amount) == (
+        stage.wallet.public,
+        PAYEE,
+        1,
+        25,
+    )
+    assert len(pool.taken) == 1
+    assert stub.SignTransaction(sign()).transaction.nonce == 1
+
+
+@pytest.mark.parametrize("nonce", [0, 7, 2**63 - 1])
+def test_a_nonce_that_is_given_is_signed(stage: AdminStage, nonce: int) -> None:
+    FakePool(stage)
+    assert stage.stub(Stub).SignTransaction(sign(nonce=nonce)).transaction.nonce == nonce
+
+
+def test_what_is_beyond_the_balance_is_not_signed(stage: AdminStage) -> None:
+    FakePool(stage)
+    refused = refusal_of(lambda: stage.stub(Stub).SignTransaction(sign(10_001)))
+    assert (refused.reason, refused.metadata["rule"]) == ("TX_REJECTED", "balance")
+    assert not stage.mempool.of(mempool.SubmitTransaction)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "violation", "reason"),
+    [
+        (Admission.REJECTED, Violation(Rule.NONCE_USED, "nonce used"), "TX_REJECTED"),
+        (Admission.NONCE_TAKEN, None, "NONCE_TAKEN"),
+    ],
+)
+def test_what_could_not_be_included_is_not_handed_out(
+    stage: AdminStage, verdict: Admission, violation: Violation | None, reason: str
+) -> None:
+    pool = FakePool(stage)
+    pool.verdict, pool.violation = verdict, violation
+    assert refusal_of(lambda: stage.stub(Stub).SignTransaction(sign())).reason == reason
+
+
+@pytest.mark.parametrize(
+    "verdict",
+    [Admission.QUEUED, Admission.KNOWN, Admission.SENDER_FULL, Admission.POOL_FULL],
+)
+def test_a_lack_of_room_now_does_not_keep_it_from_being_signed(
+    stage: AdminStage, verdict: Admission
+) -> None:
+    pool = FakePool(stage)
+    pool.verdict = verdict
+    assert stage.stub(Stub).SignTransaction(sign()).transaction.amount == 25
+
+
+@pytest.mark.parametrize(
+    ("request_", "field"),
+    [
+        (pb.SignTransactionRequest(amount=1), "recipient"),
+        (pb.SignTransactionRequest(recipient="ab", amount=1), "recipient"),
+        (sign(2**63), "amount"),
+        (sign(nonce=2**63), "nonce"),
+    ],
+)
+def test_a_bad_request_to_sign_names_its_field(
+    stage: AdminStage, request_: pb.SignTransactionRequest, field: str
+) -> None:
+    refused = refusal_of(lambda: stage.stub(Stub).SignTransaction(request_))
+    assert (refused.reason, refused.fields) == ("FIELD_INVALID", (field,))
+
+
+def test_a_reader_neither_signs_nor_pays(stage: AdminStage) -> None:
+    reader = stage.stub(Stub, readonly=True)
+    for refused in (
+        refusal_of(lambda: reader.SignTransaction(sign())),
+        refusal_of(lambda: reader.Transfer(pay())),
+    ):
+        assert refused.reason == "PERMISSION_MISSING"
+        assert refused.metadata["permission"] == "wallet:write"
+    assert not stage.mempool.told

@@ -9,7 +9,7 @@ import pytest
 
 from actors.node import LINK_ROOMS, START_ORDER, STATE_ROOMS
 from actors.runtime.address import Address
-from actors.runtime.supervisor import ListActors
+from actors.runtime.supervisor import ActorReport, ActorState, ListActors, RestartActor
 from tests.support.world import SimNode, World
 
 POISON = "no message of any room"
@@ -22,10 +22,26 @@ def _quiet_falls() -> Iterator[None]:
     logging.disable(logging.NOTSET)
 
 
-def restarts(node: SimNode) -> dict[str, int]:
+def members(node: SimNode) -> tuple[ActorReport, ...]:
+    """All but the supervisor, which reports itself last."""
     assert node.supervisor is not None
-    reports = node.world.pump.ask(node.supervisor.address, ListActors())
-    return {report.name: report.restarts for report in reports}
+    return node.world.pump.ask(node.supervisor.address, ListActors())[:-1]
+
+
+def restarts(node: SimNode) -> dict[str, int]:
+    return {report.name: report.restarts for report in members(node)}
+
+
+def requested_restarts(node: SimNode) -> dict[str, int]:
+    return {report.name: report.requested_restarts for report in members(node)}
+
+
+def restart(node: SimNode, name: str) -> tuple[ActorReport, ...]:
+    """Let an operator restart an actor."""
+    assert node.supervisor is not None
+    answer = node.world.pump.ask(node.supervisor.address, RestartActor(name))
+    assert answer is not None
+    return answer
 
 
 def fell(node: SimNode, name: str) -> None:
@@ -35,18 +51,18 @@ def fell(node: SimNode, name: str) -> None:
     node.world.run_for(1.0)
 
 
-@pytest.mark.parametrize(
-    ("name", "group"),
-    [
-        ("chain", STATE_ROOMS),
-        ("mempool", ("mempool",)),
-        ("miner", ("miner",)),
-        ("gossip", ("gossip",)),
-        ("search", ("search",)),
-        ("events", ("events",)),
-        *((name, LINK_ROOMS) for name in LINK_ROOMS),
-    ],
-)
+GROUPS = [
+    ("chain", STATE_ROOMS),
+    ("mempool", ("mempool",)),
+    ("miner", ("miner",)),
+    ("gossip", ("gossip",)),
+    ("search", ("search",)),
+    ("events", ("events",)),
+    *((name, LINK_ROOMS) for name in LINK_ROOMS),
+]
+
+
+@pytest.mark.parametrize(("name", "group"), GROUPS)
 def test_a_fall_restarts_the_rooms_that_belong_together(name: str, group: tuple[str, ...]) -> None:
     world = World(3, nodes=2)
     world.start()
@@ -68,3 +84,34 @@ def test_a_node_goes_on_with_its_peers_after_any_fall(name: str) -> None:
         node.rest()
     assert world.run_until_agreed(120.0)
     assert world.nodes[0].tip().number > before
+
+
+@pytest.mark.parametrize(("name", "group"), GROUPS)
+def test_an_operator_restarts_an_actor_with_its_group_and_no_failure_is_counted(
+    name: str, group: tuple[str, ...]
+) -> None:
+    world = World(3, nodes=2)
+    world.start()
+    reports = restart(world.nodes[0], name)
+    assert [report.name for report in reports] == list(group)
+    assert {report.state for report in reports} == {ActorState.RUNNING}
+    counted = {each: int(each in group) for each in START_ORDER}
+    assert requested_restarts(world.nodes[0]) == counted
+    assert not any(restarts(world.nodes[0]).values())
+
+
+@pytest.mark.parametrize("name", START_ORDER)
+def test_a_node_goes_on_with_its_peers_after_an_operator_restarted_an_actor(name: str) -> None:
+    world = World(7, nodes=3, mean_block_s=5.0)
+    world.start()
+    for node in world.nodes:
+        node.mine()
+    world.run_for(30.0)
+    restart(world.nodes[0], name)
+    before = world.nodes[0].tip().number
+    world.run_for(60.0)
+    for node in world.nodes[1:]:
+        node.rest()
+    assert world.run_until_agreed(120.0)
+    assert world.nodes[0].tip().number > before
+    assert not any(restarts(world.nodes[0]).values())

@@ -19,6 +19,7 @@ from google.rpc import error_details_pb2  # type: ignore[import-untyped]
 from grpc_status import rpc_status
 
 from actors.chain import messages as chain
+from actors.chain.archive import Archive
 from actors.ledger.keys import ED25519
 from actors.ledger.network import Network
 from actors.ledger.types import BlockRef
@@ -33,6 +34,7 @@ from actors.runtime.supervisor import Supervisor, ThreadRunner
 from admin.auth import ADMIN_TOKEN_FILE, READONLY_TOKEN_FILE
 from admin.house import House
 from admin.server import AdminServer
+from admin.tuning import Setting, Source, Tuning
 from tests.support.ledger import EASY_MAIN, key
 
 S = TypeVar("S")
@@ -40,6 +42,15 @@ WAIT_S = 10.0
 """How long a test waits for what must come; never how long it takes."""
 EPOCH = "epoch-1"
 ROOMS = ("tcp", "messaging", "peers", "gossip", "search", "chain", "mempool", "miner")
+
+SETTINGS = (
+    Setting("threads", "2", Source.FLAG, default="1", help="Threads.", flag="--threads", parse=int),
+    Setting("coinbase", "", Source.DEFAULT, default="the node's own", parse=str),
+    Setting("mine", "false", Source.DEFAULT, default="false", parse=lambda text: text == "true"),
+    Setting("log_level", "info", Source.FILE, default="info", parse=str),
+    Setting("listen", "127.0.0.1:0", Source.ENVIRONMENT, variable="TROUPE_LISTEN"),
+)
+"""Some settings of each kind."""
 
 
 @dataclass
@@ -84,6 +95,7 @@ class RoomDouble(NodeActor):
 class _Bearer(
     grpc.UnaryUnaryClientInterceptor,  # type: ignore[type-arg]
     grpc.UnaryStreamClientInterceptor,  # type: ignore[type-arg]
+    grpc.StreamUnaryClientInterceptor,  # type: ignore[type-arg]
 ):
     """Adds a token to every call."""
 
@@ -96,6 +108,9 @@ class _Bearer(
     def intercept_unary_stream(self, continuation: Any, details: Any, request: Any) -> Any:
         return continuation(details._replace(metadata=self._metadata), request)
 
+    def intercept_stream_unary(self, continuation: Any, details: Any, requests: Any) -> Any:
+        return continuation(details._replace(metadata=self._metadata), requests)
+
 
 class AdminStage:
     """A node of doubles, and the admin server in front of it."""
@@ -107,12 +122,17 @@ class AdminStage:
         self.rooms = {name: Script() for name in ROOMS}
         self.shutdown_asked = threading.Event()
         self.wallet = key(ED25519, "wallet")
+        self.archive = Archive(data_dir / "chain.db", network, self.clock, stall_s=WAIT_S)
+        self.log_levels: list[str] = []
+        self.tuning = Tuning(
+            SETTINGS, file=data_dir / "settings.toml", set_log_level=self.log_levels.append
+        )
         self._epochs = 0
         for name, script in self.rooms.items():
             self.supervisor.enlist(name, lambda script=script: RoomDouble(script))  # type: ignore[misc]
         self.supervisor.enlist("events", self._build_events)
         self.house = self._house()
-        self.server = AdminServer(self.house, **server)
+        self.server = AdminServer(self.house, **{"fresh_s": 0.0, **server})
         self.address = ""
         self._channels: list[grpc.Channel] = []
         self._script_a_quiet_node()
@@ -162,6 +182,7 @@ class AdminStage:
         for channel in self._channels:
             channel.close()
         self.server.stop(grace_s=1.0)
+        self.archive.close()
         self.supervisor.stop_members((*ROOMS, "events"))
         assert self.supervisor.ended.wait(WAIT_S)
         self.clock.stop()
@@ -200,7 +221,9 @@ class AdminStage:
             listen_address="127.0.0.1:7001",
             advertise_address="node.example:7001",
             data_dir=self.data_dir,
+            archive=self.archive,
             wallet=self.wallet,
+            tuning=self.tuning,
             shutdown=self.shutdown_asked.set,
         )
 

@@ -1,4 +1,4 @@
-"""A mempool journal in memory, whose disk a test or a simulation can fill up."""
+"""A journal in memory, whose disk a test or a simulation can fill up."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ from actors.peers.messages import ConnectPeer, ListPeers, PeerId, PeerInfo
 from actors.runtime.clock import FakeClock
 from actors.runtime.pump import Pump
 from actors.tcp.messages import CloseReason, Connect, Connected, ConnId, Disconnected
+from tests.support.memory_journal import MemoryJournal
 from tests.support.player import Player
 from tests.support.probe import Probe
 
@@ -32,6 +33,7 @@ class PeersStage:
         self.tcp = Probe(self.pump, "tcp")
         self.events = Probe(self.pump, "events")
         self.out = Probe(self.pump, "messaging and a room")
+        self.bans = MemoryJournal()
         self._rng = random.Random(7)
         self._conns: Iterator[int] = iter(range(1, 1_000))
 
@@ -45,6 +47,7 @@ class PeersStage:
                 messaging=self.out.address,
                 rooms=(self.out.address,),
                 events=self.events.address,
+                bans=self.bans,
                 clock=self.clock,
                 rng=self._rng,
             ),

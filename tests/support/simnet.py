@@ -16,6 +16,7 @@ from actors.runtime.address import Address
 from actors.runtime.clock import FakeClock
 from actors.tcp.messages import (
     Close,
+    CloseConnection,
     CloseReason,
     Connect,
     Connected,
@@ -24,6 +25,7 @@ from actors.tcp.messages import (
     Disconnected,
     Establish,
     FramesReceived,
+    GetTransport,
     Handled,
     HelloSaid,
     ListConnections,
@@ -106,8 +108,8 @@ class SimTcpActor(NodeActor):
                     self._send(self._ends.get(conn), payloads)
             case Close(conn, reason):
                 self._close(conn, reason)
-            case ListConnections():
-                return ()
+            case GetTransport() | ListConnections() | CloseConnection():
+                pass  # asked by the admin plane alone
             case Establish() | Handled() | HelloSaid():
                 pass  # limits of real sockets; the simulation has none to lift
             case _:

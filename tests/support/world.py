@@ -39,7 +39,7 @@ class SimNode:
         self.name = f"10.0.0.{index + 1}:{FIRST_PORT + index}"
         self.key = ED25519.generate(bytes([index + 1]) * 32)
         self.store = Store.open(None, world.network)
-        self.journal = MemoryJournal()
+        self.journal, self.bans = MemoryJournal(), MemoryJournal()
         self.lives = 0
         self.supervisor: Supervisor | None = None
         self.addresses: Addresses
@@ -71,6 +71,7 @@ class SimNode:
             pool_view=self.store.reader(),
             template_view=self.store.reader(),
             journal=self.journal,
+            bans=self.bans,
             build_tcp=lambda messaging, _me: SimTcpActor(world.wire, self.name, messaging),
             build_engine=lambda miner: SimEngine(
                 miner, world.clock, rng, mean_s=world.mean_block_s * len(world.nodes)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from admin.sharing import Shared
 
 
@@ -48,5 +50,59 @@ def test_a_cancelled_caller_takes_nothing_from_the_others() -> None:
         impatient.cancel()
         source.gate.set()
         assert await patient == 1
+
+    asyncio.run(play())
+
+
+def test_what_was_fetched_serves_for_a_moment() -> None:
+    async def play() -> None:
+        source = Source()
+        source.gate.set()
+        shared = Shared(source.fetch, fresh_s=3600.0)
+        assert [await shared.get() for _ in range(3)] == [1, 1, 1]
+
+    asyncio.run(play())
+
+
+def test_a_change_ends_the_moment() -> None:
+    async def play() -> None:
+        source = Source()
+        source.gate.set()
+        shared = Shared(source.fetch, fresh_s=3600.0)
+        assert await shared.get() == 1
+        shared.forget()
+        assert await shared.get() == 2
+
+    asyncio.run(play())
+
+
+def test_what_a_change_overtook_serves_nobody_who_calls_later() -> None:
+    async def play() -> None:
+        source = Source()
+        shared = Shared(source.fetch, fresh_s=3600.0)
+        early = asyncio.create_task(shared.get())
+        await source.started.wait()
+        shared.forget()
+        source.gate.set()
+        assert await early == 1
+        assert await shared.get() == 2
+
+    asyncio.run(play())
+
+
+def test_a_failure_is_not_kept() -> None:
+    async def play() -> None:
+        answers = iter((RuntimeError("down"), 2))
+
+        async def fetch() -> int:
+            answer = next(answers)
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+        shared = Shared(fetch, fresh_s=3600.0)
+        with pytest.raises(RuntimeError):
+            await shared.get()
+        assert await shared.get() == 2
 
     asyncio.run(play())

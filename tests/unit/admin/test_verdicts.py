@@ -9,9 +9,15 @@ from actors.chain.messages import BlockOutcome, BlockVerdict
 from actors.ledger.violation import Rule, Violation
 from actors.mempool.messages import Admission, Submission
 from actors.miner.messages import MinerRefusal
-from actors.peers.messages import ConnectOutcome
+from actors.peers.messages import BanRefusal, ConnectOutcome
 from admin import convert
-from admin.verdicts import block_refusal, connect_refusal, miner_refusal, submission_refusal
+from admin.verdicts import (
+    ban_refusal,
+    block_refusal,
+    connect_refusal,
+    miner_refusal,
+    submission_refusal,
+)
 
 ID = bytes(range(32))
 BALANCE = Violation(Rule.BALANCE, "too little", transaction_index=3)
@@ -75,3 +81,8 @@ def test_each_connect_outcome_is_a_success_or_refused(outcome: ConnectOutcome) -
 @pytest.mark.parametrize("refusal", list(MinerRefusal))
 def test_each_refusal_of_the_miner_has_a_reason(refusal: MinerRefusal) -> None:
     assert miner_refusal(refusal).reason != errors_pb2.ERROR_REASON_UNSPECIFIED
+
+
+@pytest.mark.parametrize("refusal", list(BanRefusal))
+def test_each_refusal_of_a_ban_has_a_reason(refusal: BanRefusal) -> None:
+    assert ban_refusal(refusal).reason != errors_pb2.ERROR_REASON_UNSPECIFIED

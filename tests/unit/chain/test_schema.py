@@ -1,9 +1,11 @@
 import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from actors.chain import schema
 from actors.chain.importer import Importer
 from actors.chain.schema import open_for_reading
 from actors.chain.store import Store, StoreError
@@ -32,6 +34,63 @@ def test_another_definition_is_refused(tmp_path: Path, other: Network) -> None:
     Store.open(path, EASY).close()
     with pytest.raises(StoreError, match="another network"):
         Store.open(path, other)
+
+
+SCHEMA_1 = """
+    DROP INDEX blocks_by_status;
+    DROP TABLE tips;
+    DROP TABLE invalidated;
+    CREATE INDEX blocks_not_invalid ON blocks (number) WHERE status <> 2;
+    UPDATE meta SET value = '1' WHERE key = 'schema';
+"""
+"""What makes a store one of the first version, which differed in nothing else."""
+
+
+def rows(path: Path) -> dict[str, list[tuple[object, ...]]]:
+    """A store as it lies on the disk: its form, and what is in it."""
+    with closing(sqlite3.connect(path)) as connection:
+        form = "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY name"
+        tables = ("meta", "blocks", "tips", "invalidated", "canonical", "accounts")
+        return {"": connection.execute(form).fetchall()} | {
+            table: connection.execute(f"SELECT * FROM {table} ORDER BY 1").fetchall()
+            for table in tables
+        }
+
+
+def test_a_store_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> None:
+    path = tmp_path / "chain.db"
+    store = Store.open(path, EASY)
+    chain = mine_chain(EASY, EASY.genesis.ref, 4)
+    Importer(store, EASY).add((*chain, *mine_chain(EASY, chain[1].ref, 1, b"b" * 32)))
+    store.close()
+    expected = rows(path)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(SCHEMA_1)
+    open_for_reading(path, EASY).close()
+    Store.open(path, EASY).close()
+    assert rows(path) == expected
+    again = Store.open(path, EASY)
+    assert [header.number for _, header in again.tips(None, 9)] == [4, 3]
+    again.close()
+
+
+def test_an_update_that_is_cut_off_leaves_the_older_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "chain.db"
+    Store.open(path, EASY).close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(SCHEMA_1)
+    broken = (*schema._MIGRATIONS[1], "SELECT * FROM nowhere")
+    with monkeypatch.context() as patch:
+        patch.setattr(schema, "_MIGRATIONS", {1: broken})
+        with pytest.raises(StoreError):
+            Store.open(path, EASY)
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone() == (
+            "1",
+        )
+    assert Store.open(path, EASY).tip() == EASY.genesis.ref
 
 
 def test_a_newer_schema_is_refused(tmp_path: Path) -> None:

@@ -298,10 +298,12 @@ def test_no_statement_scans_a_table(tmp_path: Path) -> None:
     with store.transaction():
         store.add_pending(SIDE[0])
         store.mark_invalid(SIDE[0].hash)
+        store.invalidate(CHAIN[4].hash)
+        store.reconsider(CHAIN[4].hash)
         store.disconnect_above(3)
         store.remove_pending([SIDE[0].hash])
         store.remove_line(SIDE[0].hash)
-    for question in (store.tip, store.longest, store.side_blocks):
+    for question in (store.tip, store.longest, store.side_blocks, store.highest_invalidated):
         question()
     for by_hash in (
         store.pending_root,
@@ -322,7 +324,8 @@ def test_no_statement_scans_a_table(tmp_path: Path) -> None:
         if not statement.startswith(("BEGIN", "COMMIT"))
         for line in store._db.execute("EXPLAIN QUERY PLAN " + statement)
     }
-    ordered = ("USING INDEX", "USING COVERING INDEX", "SCAN canonical", "SCAN bad", "SCAN line")
+    recursive = ("SCAN found", "SCAN down", "SCAN line")
+    ordered = ("USING INDEX", "USING COVERING INDEX", "SCAN canonical", *recursive)
     scans = {
         (plan, statement)
         for plan, statement in plans

@@ -35,7 +35,7 @@ def test_a_sound_chain_has_no_divergence_even_while_the_node_runs(
     store: Store, tmp_path: Path
 ) -> None:
     progress, report = run(tmp_path / "chain.db")
-    assert progress == [Progress(100, 152), Progress(152, 152)]
+    assert progress == [Progress(0, 152), Progress(100, 152), Progress(152, 152)]
     assert report == Report(LAST.ref, 152, 2, ())
     assert store.tip() == LAST.ref
 

@@ -12,20 +12,36 @@ from google.protobuf.message import Message
 from grpc_status import rpc_status
 from troupe.admin.v1 import (
     actor_service_pb2_grpc,
+    auth_service_pb2_grpc,
     chain_service_pb2_grpc,
+    diagnostics_service_pb2_grpc,
     errors_pb2,
     event_service_pb2_grpc,
+    gossip_service_pb2_grpc,
     mempool_service_pb2_grpc,
+    messaging_service_pb2_grpc,
     miner_service_pb2_grpc,
     node_service_pb2_grpc,
     peer_service_pb2_grpc,
+    search_service_pb2_grpc,
+    transport_service_pb2_grpc,
     wallet_service_pb2_grpc,
 )
 
 from admin.errors import Refusal
 
 TOKEN = "a-token-of-letters"
-STREAMS = ("GenerateBlocks", "WatchEvents")
+STREAMS = (
+    "GenerateBlocks",
+    "WatchEvents",
+    "WatchMessages",
+    "Subscribe",
+    "Search",
+    "WatchLogs",
+    "VerifyChain",
+    "ExportBlocks",
+    "CreateBackup",
+)
 
 Answer = Message | Refusal | Sequence[Message | Refusal] | Callable[[Any], Any]
 
@@ -41,12 +57,18 @@ class FakeNode:
         )
         for add in (
             actor_service_pb2_grpc.add_ActorServiceServicer_to_server,
+            auth_service_pb2_grpc.add_AuthServiceServicer_to_server,
             chain_service_pb2_grpc.add_ChainServiceServicer_to_server,
+            diagnostics_service_pb2_grpc.add_DiagnosticsServiceServicer_to_server,
             event_service_pb2_grpc.add_EventServiceServicer_to_server,
+            gossip_service_pb2_grpc.add_GossipServiceServicer_to_server,
+            search_service_pb2_grpc.add_SearchServiceServicer_to_server,
+            messaging_service_pb2_grpc.add_MessagingServiceServicer_to_server,
             mempool_service_pb2_grpc.add_MempoolServiceServicer_to_server,
             miner_service_pb2_grpc.add_MinerServiceServicer_to_server,
             node_service_pb2_grpc.add_NodeServiceServicer_to_server,
             peer_service_pb2_grpc.add_PeerServiceServicer_to_server,
+            transport_service_pb2_grpc.add_TransportServiceServicer_to_server,
             wallet_service_pb2_grpc.add_WalletServiceServicer_to_server,
         ):
             register: Callable[[Any, grpc.Server], None] = add

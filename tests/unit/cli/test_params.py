@@ -3,7 +3,7 @@ from __future__ import annotations
 import click
 import pytest
 
-from admin.cli.params import AdminAddress, BlockName, Hex, HostPort, Kind, split_host_port
+from admin.cli.params import AdminAddress, BlockName, Hex, HostName, HostPort, Kind, split_host_port
 
 
 def accepts(kind: Kind, text: str) -> object:
@@ -37,12 +37,18 @@ def test_port_0_is_for_listening_only() -> None:
     assert accepts(HostPort(any_port=False), "127.0.0.1:0") is None
 
 
-def test_the_admin_server_listens_on_this_machine_only() -> None:
-    assert accepts(AdminAddress(), "127.0.0.1:0") == "127.0.0.1:0"
-    assert accepts(AdminAddress(), "[::1]:5") == "[::1]:5"
-    assert accepts(AdminAddress(), "localhost:5") == "127.0.0.1:5"
-    assert accepts(AdminAddress(), "0.0.0.0:5") is None
-    assert accepts(AdminAddress(), "192.0.2.1:5") is None
+def test_an_admin_address_is_a_host_and_a_port() -> None:
+    for text in ("127.0.0.1:0", "[::1]:5", "localhost:5", "0.0.0.0:5", "node.example:5"):
+        assert accepts(AdminAddress(), text) == text
+    for text in ("", "127.0.0.1", "::1:5", "a b:5", ":5", "256.0.0.1:5", "127.0.0.1:x"):
+        assert accepts(AdminAddress(), text) is None
+
+
+def test_a_host_is_a_name_or_an_ip_address() -> None:
+    for text in ("node.example", "localhost", "192.0.2.1", "::1"):
+        assert accepts(HostName(), text) == text
+    for text in ("", "a b", "256.0.0.1", "[::1]", "*.example", "-a"):
+        assert accepts(HostName(), text) is None
 
 
 def test_hex_is_lower_case_and_of_whole_bytes() -> None:

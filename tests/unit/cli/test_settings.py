@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+import tomllib
 from pathlib import Path
 
 import click
@@ -7,17 +9,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from actors.ledger.network import DEV, MAIN
+from admin.cli.definitions import DEFAULT_ADMIN, DEFAULT_LISTEN, SETTINGS
 from admin.cli.exits import ExitCode
 from admin.cli.options import target_of, target_options
-from admin.cli.settings import (
-    DEFAULT_ADMIN,
-    DEFAULT_LISTEN,
-    SETTINGS,
-    Chosen,
-    Source,
-    chosen,
-    setting_options,
-)
+from admin.cli.settings import Chosen, chosen, setting_options
+from admin.cli.settings_commands import sample_file
+from admin.tuning import Source
 
 SCHEME = MAIN.scheme
 KEY = SCHEME.generate(bytes(range(32))).public.hex()
@@ -115,11 +112,23 @@ def test_every_setting_can_come_from_each_source(start: Started, tmp_path: Path)
         "peer": ("a.example:2", '["a.example:2"]'),
         "max_peers": ("7", "7"),
         "admin": ("127.0.0.1:2", '"127.0.0.1:2"'),
+        "channelz": ("true", "true"),
         "mine": ("true", "true"),
         "threads": ("3", "3"),
         "coinbase": (KEY, f'"{KEY}"'),
         "kernel": ("portable", '"portable"'),
         "log_level": ("debug", '"debug"'),
+        "tls": ("true", "true"),
+        "tls_name": ("node.example", '["node.example"]'),
+        "tls_cert": (str(network), '"easy.toml"'),
+        "tls_key": (str(network), '"easy.toml"'),
+        "tls_client_ca": (str(network), '"easy.toml"'),
+    }
+    needs = {
+        "tls_name": ("--tls",),
+        "tls_cert": ("--tls-key", str(network)),
+        "tls_key": ("--tls-cert", str(network)),
+        "tls_client_ca": ("--tls",),
     }
     assert set(given) == {definition.name for definition in SETTINGS}
     file = tmp_path / "troupe.toml"
@@ -127,9 +136,10 @@ def test_every_setting_can_come_from_each_source(start: Started, tmp_path: Path)
         word, toml = given[definition.name]
         file.write_text(f"{definition.name} = {toml}\n")
         flag = [definition.flag] if definition.is_switch else [definition.flag, word]
-        by_flag = start.choice(*flag)
-        by_variable = start.choice(**{definition.variable: word})
-        by_file = start.choice("--config", str(file))
+        needed = needs.get(definition.name, ())
+        by_flag = start.choice(*flag, *needed)
+        by_variable = start.choice(*needed, **{definition.variable: word})
+        by_file = start.choice("--config", str(file), *needed)
         by_default = start.choice()
         assert by_flag.values[definition.name].source is Source.FLAG
         assert by_variable.values[definition.name].source is Source.ENVIRONMENT
@@ -201,7 +211,9 @@ def test_network_and_network_file_exclude_each_other(start: Started, tmp_path: P
         ("listen = 5", "listen must be a string"),
         ('peer = "a:1"', "peer must be a list"),
         ('peer = ["a"]', "peer must be HOST:PORT"),
-        ('admin = "0.0.0.0:1"', "loopback"),
+        ('admin = "0.0.0.0"', "host:port"),
+        ('tls_name = ["a b"]', "host name"),
+        ('tls_cert = "none.pem"', "does not exist"),
         ("threads = ", "cannot read"),
     ],
 )
@@ -234,3 +246,76 @@ def test_every_setting_has_its_help_from_the_table(start: Started) -> None:
     for definition in SETTINGS:
         assert definition.flag in page
         assert definition.variable in page
+
+
+# -- the data directory's own file, and what the admin plane is given --------------------------------
+
+
+def test_the_file_of_the_data_directory_stands_in_for_a_named_one(tmp_path: Path) -> None:
+    (tmp_path / "settings.toml").write_text("threads = 3\nmax_peers = 7\n")
+    choice = Started().choice("--data-dir", str(tmp_path), "--max-peers", "9")
+    assert choice.settings.miner.threads == 3
+    assert choice.settings.peers.max_peers == 9
+    assert choice.values["threads"].source is Source.FILE
+    assert choice.values["max_peers"].source is Source.FLAG
+    assert choice.file == tmp_path / "settings.toml"
+
+
+def test_a_named_file_takes_the_place_of_the_directorys(tmp_path: Path) -> None:
+    (tmp_path / "settings.toml").write_text("threads = 3\n")
+    named = tmp_path / "other.toml"
+    named.write_text("max_peers = 7\n")
+    choice = Started().choice("--data-dir", str(tmp_path), "--config", str(named))
+    assert choice.settings.miner.threads == 1
+    assert choice.file == named
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        ("threads = ", "cannot read"),
+        ("colour = 1", "there is no setting 'colour'"),
+        ("threads = 'x'", "threads must be an integer"),
+        ("data_dir = 'x'", "data_dir cannot be set by the directory itself"),
+    ],
+)
+def test_a_wrong_file_of_the_directory_is_named(tmp_path: Path, content: str, fault: str) -> None:
+    (tmp_path / "settings.toml").write_text(content)
+    assert fault in Started().fault("--data-dir", str(tmp_path))
+
+
+def test_the_admin_plane_is_given_every_setting_with_its_source(tmp_path: Path) -> None:
+    tuning = (
+        Started()
+        .choice("--data-dir", str(tmp_path), "--threads", "2", TROUPE_MAX_PEERS="9")
+        .tuning(lambda _level: None)
+    )
+    settings = {each.name: each for each in tuning.all()}
+    assert set(settings) == {each.name for each in SETTINGS}
+    threads, max_peers = settings["threads"], settings["max_peers"]
+    assert (threads.value, threads.source, threads.default) == ("2", Source.FLAG, "1")
+    assert (max_peers.value, max_peers.source) == ("9", Source.ENVIRONMENT)
+    assert (settings["mine"].value, settings["mine"].default) == ("false", "false")
+
+
+def test_mutable_settings_read_their_values_from_text(tmp_path: Path) -> None:
+    tuning = Started().choice("--data-dir", str(tmp_path)).tuning(lambda _level: None)
+    parsers = {each.name: each.parse for each in tuning.all() if each.parse is not None}
+    assert {"mine", "threads", "coinbase", "log_level"} <= set(parsers)
+    assert parsers["mine"]("true") is True
+    assert parsers["threads"]("4") == 4
+    for name, wrong in (("mine", "perhaps"), ("threads", "0"), ("log_level", "loud")):
+        with pytest.raises(ValueError, match=f"is no value of {name}"):
+            parsers[name](wrong)
+
+
+def test_the_sample_file_changes_nothing_and_each_line_of_it_can_stand() -> None:
+    text = sample_file()
+    assert tomllib.loads(text) == {}
+    values = "\n".join(
+        line.removeprefix("# ") for line in text.splitlines() if re.match(r"# \w+ = ", line)
+    )
+    assert list(tomllib.loads(values)) == [each.name for each in SETTINGS]
+    for each in SETTINGS:
+        assert each.help in text
+        assert each.variable in text

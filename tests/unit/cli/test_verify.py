@@ -10,9 +10,9 @@ from click.testing import CliRunner
 from actors.chain.schema import StoreError, recorded_network
 from actors.chain.store import Store
 from actors.ledger.network import DEV, MAIN, NETWORKS, Network
+from admin.cli.archive_views import REMEDY
 from admin.cli.exits import ExitCode
 from admin.cli.main import cli
-from admin.cli.verify import REMEDY
 
 
 def new_chain(directory: Path, network: Network) -> Path:

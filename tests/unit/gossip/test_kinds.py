@@ -2,7 +2,7 @@
 
 import pytest
 
-from actors.gossip.kinds import DEFAULT_LIMIT_BYTES, Kinds, salt_of
+from actors.gossip.kinds import DEFAULT_LIMIT_BYTES, Kinds, is_well_formed, salt_of
 from actors.gossip.messages import GossipReceived
 from actors.runtime.address import Address
 from actors.runtime.mailbox import Mailbox
@@ -19,32 +19,45 @@ KINDS = Kinds(
 
 
 @pytest.mark.parametrize(
-    ("wire_kind", "handler", "limit_bytes"),
+    ("name", "handler", "limit_bytes"),
     [
-        ("gossip:bc:new_tx", "mempool", 1024),
-        ("gossip:search:block", "search", 99),
-        ("gossip:search:x", "x", 99),
-        ("gossip:search", "search", 99),
+        ("bc:new_tx", "mempool", 1024),
+        ("search:block", "search", 99),
+        ("search:x", "x", 99),
+        ("search", "search", 99),
     ],
 )
 def test_a_kind_goes_to_its_own_handler_or_its_familys(
-    wire_kind: str, handler: str, limit_bytes: int
+    name: str, handler: str, limit_bytes: int
 ) -> None:
-    kind = KINDS.on_wire(wire_kind)
-    assert kind is not None
-    assert (kind.handler.name, kind.limit_bytes) == (handler, limit_bytes)
-    assert "gossip:" + kind.name == wire_kind
+    kind = KINDS.named(name)
+    assert kind.handler is not None
+    assert (kind.name, kind.handler.name, kind.limit_bytes) == (name, handler, limit_bytes)
 
 
-def test_a_kind_without_a_limit_has_the_default() -> None:
-    kind = Kinds({"chat": address("chat")}, {}).on_wire("gossip:chat")
-    assert kind is not None
-    assert kind.limit_bytes == DEFAULT_LIMIT_BYTES
+@pytest.mark.parametrize("name", ["bc:new_block", "bc", "", "gossip:bc:new_tx", "chat"])
+def test_a_kind_that_nobody_handles_has_no_handler_and_the_default_limit(name: str) -> None:
+    kind = KINDS.named(name)
+    assert (kind.handler, kind.limit_bytes) == (None, DEFAULT_LIMIT_BYTES)
 
 
-@pytest.mark.parametrize("wire_kind", ["gossip:bc:new_block", "gossip:bc", "gossip:", "bc:new_tx"])
-def test_a_kind_that_nobody_handles_is_none(wire_kind: str) -> None:
-    assert KINDS.on_wire(wire_kind) is None
+@pytest.mark.parametrize(
+    ("payload", "well_formed"),
+    [
+        (b"ada\0hello", True),
+        (b"ada\0", True),
+        (b"ada\0one\0two", True),
+        ("ad\u00e4\0\u2603".encode(), True),
+        (b"hello", False),
+        (b"\0hello", False),
+        (b"", False),
+        (b"\xff\0hello", False),
+        (b"ada\0\xff", False),
+    ],
+)
+def test_chat_is_a_sender_a_zero_and_a_text(payload: bytes, well_formed: bool) -> None:
+    assert is_well_formed("chat", payload) is well_formed
+    assert is_well_formed("other", payload)
 
 
 def test_no_payload_turns_one_kinds_salt_into_anothers() -> None:

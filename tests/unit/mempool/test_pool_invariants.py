@@ -98,6 +98,19 @@ class PoolMachine(RuleBasedStateMachine):
         self.now_s += seconds
         self.pool.expire(now_s=self.now_s)
 
+    @precondition(lambda self: self.pool.page(1, None, None))
+    @rule(choice=st.integers(0, 7))
+    def evict(self, choice: int) -> None:
+        entries = self.pool.page(100, None, None)
+        entry = entries[choice % len(entries)]
+        before = {each.transaction.id for each in entries if each.pending}
+        eviction = self.pool.evict(entry.transaction.id)
+        assert eviction is not None
+        assert eviction.transaction == entry.transaction
+        assert self.pool.get(entry.transaction.id) is None
+        after = {e.transaction.id for e in self.pool.page(100, None, None) if not e.pending}
+        assert set(eviction.queued) == before & after
+
     @rule(owner=payers, balance=st.integers(0, 9))
     def wake_up_on_another_state(self, owner: int, balance: int) -> None:
         """Every state of this history differs, so that a reorganisation does not undo it unseen."""

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from actors.messaging.codec import MAX_KIND_BYTES, Decoded, Fault, decode, encode, encode_response
-from actors.messaging.messages import Inbound, MessageType
+from actors.messaging.codec import Decoded, Fault, decode, encode, encode_response
+from actors.messaging.messages import MAX_KIND_BYTES, Inbound, MessageType
 from actors.tcp.messages import ConnId
 
 CONN = ConnId(7)

@@ -23,13 +23,13 @@ def test_what_waited_comes_out_in_order_when_the_gate_opens() -> None:
     rumours = [_message("gossip:chat", number) for number in range(3)]
     link.pass_gate(rumours[:1])
     link.pass_gate(rumours[1:])
-    assert link.open() == rumours
-    assert link.open() == []
+    assert link.open("a") == rumours
+    assert link.open("a") == []
 
 
 def test_behind_an_open_gate_nothing_waits() -> None:
     link = Link(CONN)
-    link.open()
+    link.open("a")
     rumours = [_message("gossip:chat")]
     assert link.pass_gate(rumours).delivered == rumours
 
@@ -38,7 +38,7 @@ def test_a_bounded_number_waits_and_the_newest_are_dropped() -> None:
     link = Link(CONN)
     rumours = [_message("gossip:chat", number) for number in range(MAX_WAITING + 3)]
     assert link.pass_gate(rumours).dropped == 3
-    assert link.open() == rumours[:MAX_WAITING]
+    assert link.open("a") == rumours[:MAX_WAITING]
 
 
 def test_only_a_hello_request_is_a_hello() -> None:

@@ -5,10 +5,11 @@ import random
 import pytest
 
 from actors.peers.book import GIVE_UP_AFTER, AddressBook
-from actors.peers.messages import PeerId
+from actors.peers.messages import AddressSource, PeerId
 
 OWN = PeerId("own:1")
 BOOT = PeerId("boot:1")
+HEARD = AddressSource.PEER_LIST
 FIRST_S, MOST_S = 2.0, 64.0
 
 
@@ -21,7 +22,7 @@ def book_of(*addresses: str, capacity: int = 10, seed: int = 1) -> AddressBook:
         redial_most_s=MOST_S,
         rng=random.Random(seed),
     )
-    book.add(map(PeerId, addresses))
+    book.add(map(PeerId, addresses), HEARD)
     return book
 
 
@@ -39,7 +40,7 @@ def test_our_own_address_is_not_noted() -> None:
 
 def test_proven_addresses_come_before_hearsay() -> None:
     book = book_of("a:1", "b:1", "c:1")
-    book.answered(PeerId("c:1"))
+    book.answered(PeerId("c:1"), 0.0)
     due = book.due(0.0, 10, ())
     assert set(due[:2]) == {BOOT, "c:1"}
     assert set(due[2:]) == {"a:1", "b:1"}
@@ -109,11 +110,11 @@ def test_a_resting_address_is_left_alone_until_then() -> None:
 
 def test_a_full_book_takes_news_only_in_the_place_of_failures() -> None:
     book = book_of("a:1", "b:1", capacity=2)
-    book.add([PeerId("c:1")])
+    book.add([PeerId("c:1")], HEARD)
     assert PeerId("c:1") not in book
     fail(book, "a:1", 1)
     fail(book, "b:1", 2)
-    book.add([PeerId("c:1"), PeerId("d:1"), PeerId("e:1")])
+    book.add([PeerId("c:1"), PeerId("d:1"), PeerId("e:1")], HEARD)
     assert set(book.due(1_000.0, 10, ())) == {BOOT, "c:1", "d:1"}
     assert len(book) == 3
 
@@ -121,8 +122,21 @@ def test_a_full_book_takes_news_only_in_the_place_of_failures() -> None:
 @pytest.mark.parametrize("proven", [PeerId("a:1"), BOOT])
 def test_news_displace_no_proven_address(proven: PeerId) -> None:
     book = book_of("a:1", capacity=1)
-    book.answered(PeerId("a:1"))
+    book.answered(PeerId("a:1"), 0.0)
     fail(book, proven, 3)
-    book.add([PeerId("b:1")])
+    book.add([PeerId("b:1")], HEARD)
     assert PeerId("b:1") not in book
     assert proven in book
+
+
+def test_an_address_stays_known_by_how_it_was_first_heard_of() -> None:
+    book = book_of("a:1")
+    book.add([PeerId("a:1"), PeerId("b:1"), BOOT], AddressSource.HELLO)
+    book.answered(PeerId("b:1"), 5.0)
+    book.answered(PeerId("c:1"), 6.0)
+    assert {address: (entry.source, entry.answered_s) for address, entry in book.items()} == {
+        BOOT: (AddressSource.CONFIGURED, None),
+        "a:1": (HEARD, None),
+        "b:1": (AddressSource.HELLO, 5.0),
+        "c:1": (AddressSource.OPERATOR, 6.0),
+    }

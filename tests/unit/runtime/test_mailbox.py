@@ -42,15 +42,20 @@ def test_the_age_is_that_of_the_letter_being_handled() -> None:
     assert mailbox.report().age_s == 0.0
 
 
-def test_letters_that_nobody_reads_grow_old_since_the_last_one_handled() -> None:
+def test_a_letter_that_nobody_reads_grows_old_from_when_it_was_posted() -> None:
     clock = FakeClock()
     mailbox = Mailbox("fallen", clock.now_s)
     mailbox.post("the one that felled it")
     mailbox.finish(mailbox.begin(mailbox.get()), failed=True)
+    clock.advance(100)
     assert mailbox.report().age_s == 0.0
     mailbox.post("waits")
     clock.advance(7)
+    mailbox.post("waits behind it")
     assert mailbox.report().age_s == pytest.approx(7.0)
+    mailbox.get()
+    clock.advance(1)
+    assert mailbox.report().age_s == pytest.approx(1.0)
 
 
 def test_handling_times_are_reported_as_upper_bounds() -> None:

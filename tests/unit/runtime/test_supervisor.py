@@ -3,26 +3,26 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 import pytest
 
 from actors.runtime.actor import NodeActor
-from actors.runtime.address import ActorDownError, Address, Ask
+from actors.runtime.address import ActorDownError, Address
 from actors.runtime.clock import FakeClock, ThreadClock
 from actors.runtime.pump import Pump
 from actors.runtime.supervisor import (
     MAX_RESTARTS,
     RESTART_WINDOW_S,
     RETRY_S,
-    ActorReport,
     ActorState,
     GetDegraded,
     ListActors,
+    RestartActor,
     Supervisor,
     ThreadRunner,
 )
+from tests.support.adders import Add, Adder, BadQuestion, Later, Total, Troupe
 
 
 @pytest.fixture(autouse=True)
@@ -30,91 +30,6 @@ def _quiet_falls() -> Iterator[None]:
     logging.disable(logging.CRITICAL)
     yield
     logging.disable(logging.NOTSET)
-
-
-@dataclass(frozen=True, slots=True)
-class Add:
-    number: int
-
-
-@dataclass(frozen=True, slots=True)
-class Total(Ask[int]):
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class BadQuestion(Ask[int]):
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class Later(Ask[int]):
-    pass
-
-
-class Adder(NodeActor):
-    """Adds, falls over a negative number, and keeps a diary of its lives."""
-
-    def __init__(self, diary: list[str]) -> None:
-        super().__init__()
-        self._total = 0
-        self._diary = diary
-
-    def on_start(self) -> None:
-        self._diary.append("start")
-
-    def on_stop(self) -> None:
-        self._diary.append("stop")
-
-    def on_crash(self) -> None:
-        self._diary.append("crash")
-
-    def on_receive(self, message: object) -> int | None:
-        match message:
-            case Add(number) if number < 0:
-                raise ValueError(number)
-            case Add(number):
-                self._total += number
-            case Total():
-                return self._total
-            case BadQuestion():
-                raise KeyError
-            case Later():
-                self.defer().set_result(42)
-        return None
-
-
-class Troupe:
-    """A supervisor with adders under the pump; chain, mempool and miner fall together with chain."""
-
-    def __init__(self) -> None:
-        self.clock = FakeClock()
-        self.pump = Pump(7, self.clock)
-        self.supervisor = Supervisor(self.pump, self.clock)
-        self.diaries: dict[str, list[str]] = {}
-        self.addresses: dict[str, Address[object]] = {}
-        for name in ("chain", "mempool", "miner", "gossip"):
-            self.diaries[name] = []
-            self.addresses[name] = Address(self.supervisor.mailbox(name))
-            group = ("chain", "mempool", "miner") if name == "chain" else None
-            self.supervisor.enlist(name, self.builder(name), group=group)
-        self.supervisor.start_members()
-        self.pump.run_until_idle()
-
-    def builder(self, name: str) -> Callable[[], NodeActor]:
-        return lambda: Adder(self.diaries[name])
-
-    def tell(self, name: str, *messages: object) -> None:
-        for message in messages:
-            self.addresses[name].tell(message)
-        self.pump.run_until_idle()
-
-    def total(self, name: str) -> int:
-        return self.pump.ask(self.addresses[name], Total())
-
-    def report(self, name: str) -> ActorReport:
-        reports = self.pump.ask(self.supervisor.address, ListActors())
-        return next(report for report in reports if report.name == name)
 
 
 def test_a_fallen_actor_goes_on_with_the_letter_behind_the_one_that_felled_it() -> None:
@@ -227,6 +142,29 @@ def test_a_builder_that_fails_at_first_start_tells_the_starter() -> None:
         supervisor.start_members()
 
 
+def test_the_supervisor_reports_itself_last() -> None:
+    troupe = Troupe()
+    reports = troupe.pump.ask(troupe.supervisor.address, ListActors())
+    assert [each.name for each in reports] == ["chain", "mempool", "miner", "gossip", "supervisor"]
+    assert (reports[-1].state, reports[-1].group) == (ActorState.RUNNING, ())
+    assert reports[0].group == ("chain", "mempool", "miner")
+
+
+def test_an_actor_is_starting_until_its_on_start_is_through() -> None:
+    troupe = Troupe()
+    seen: list[ActorState] = []
+
+    class Curious(Adder):
+        def on_start(self) -> None:
+            super().on_start()
+            seen.append(troupe.supervisor._members["gossip"].state)
+
+    troupe.supervisor.enlist("gossip", lambda: Curious(troupe.diaries["gossip"]))
+    troupe.restart("gossip")
+    assert seen == [ActorState.STARTING]
+    assert troupe.report("gossip").state is ActorState.RUNNING
+
+
 class TestOnThreads:
     """The same shell on real threads."""
 
@@ -254,6 +192,23 @@ class TestOnThreads:
         assert diaries["b"] == ["start", "stop"]
         with pytest.raises(ActorDownError):
             a.ask(Total(), timeout_s=1)
+
+    def test_an_operator_restarts_a_working_actor_and_is_answered_when_it_is_up(self) -> None:
+        clock = ThreadClock()
+        supervisor = Supervisor(ThreadRunner(clock), clock)
+        diary: list[str] = []
+        a: Address[object] = Address(supervisor.mailbox("a"))
+        supervisor.enlist("a", lambda: Adder(diary))
+        supervisor.start_members()
+        supervisor.await_members()
+        reports = supervisor.address.ask(RestartActor("a"), timeout_s=5)
+        a.tell(Add(5))
+        assert reports is not None
+        assert [each.state for each in reports] == [ActorState.RUNNING]
+        assert diary == ["start", "stop", "start"]
+        assert a.ask(Total(), timeout_s=5) == 5
+        supervisor.stop_members(("a",))
+        clock.stop()
 
     def test_stopping_while_an_actor_falls_again_and_again_leaves_no_thread(self) -> None:
         for _ in range(20):

@@ -11,7 +11,7 @@ import pytest
 from actors.config import TcpSettings
 from actors.tcp.connection import HALF_CLOSE_S, UNSENT_FACTOR, Connection
 from actors.tcp.framing import enframe
-from actors.tcp.messages import CloseReason, ConnId
+from actors.tcp.messages import CloseReason, ConnectionState, ConnId
 from actors.tcp.sockets import Endpoint
 
 SETTINGS = TcpSettings()
@@ -259,8 +259,8 @@ def test_after_the_end_of_input_answers_are_still_written(line: Line) -> None:
     line.far.shutdown(socket.SHUT_WR)
     line.near.receive(line.scratch, BEGAN_S)
     assert not line.near.finished
-    assert line.near.accepts_output
-    line.near.outbox.put(b"answer", BEGAN_S)
+    line.near.send(b"answer", 1, BEGAN_S)
+    assert line.near.outbox.unsent_bytes == 6
     line.near.handled(1)
     assert not line.near.finished
     line.near.outbox.write(line.near.sock.sendmsg, BEGAN_S)
@@ -279,7 +279,8 @@ def test_a_close_waits_for_what_is_queued_and_takes_no_more(line: Line) -> None:
     line.near.outbox.put(b"last words", BEGAN_S)
     line.near.close(CloseReason.REJECTED, BEGAN_S)
     assert not line.near.finished
-    assert not line.near.accepts_output
+    line.near.send(b"too late", 1, BEGAN_S)
+    assert (line.near.outbox.unsent_bytes, line.near.sent_frames) == (10, 0)
     line.near.decide_reading(BEGAN_S)
     assert not line.near.reading
     line.near.outbox.write(line.near.sock.sendmsg, BEGAN_S)
@@ -306,9 +307,24 @@ def test_a_reset_is_raised(line: Line) -> None:
 
 def test_its_numbers_are_reported(line: Line) -> None:
     line.receive(enframe([b"abc"]), BEGAN_S + 3)
-    line.near.outbox.put(b"xy", BEGAN_S)
+    line.near.send(b"xy", 1, BEGAN_S)
+    line.near.hand_on()
     info = line.near.info(BEGAN_S + 5)
-    assert (info.remote, info.initiated, info.established) == ("127.0.0.1:1", False, False)
+    assert (info.remote, info.initiated) == ("127.0.0.1:1", False)
     assert (info.age_s, info.idle_s) == (5.0, 2.0)
     assert (info.received_bytes, info.received_frames) == (7, 1)
-    assert (info.sent_bytes, info.unsent_bytes) == (0, 2)
+    assert (info.sent_bytes, info.sent_frames, info.unsent_bytes) == (0, 1, 2)
+    assert (info.unhandled_frames, info.reading) == (1, True)
+
+
+def test_its_state_goes_from_the_greeting_to_the_end(line: Line) -> None:
+    states = [line.near.state]
+    line.near.establish(BEGAN_S)
+    states.append(line.near.state)
+    line.near.close(CloseReason.LOCAL, BEGAN_S)
+    states.append(line.near.state)
+    assert states == [
+        ConnectionState.GREETING,
+        ConnectionState.ESTABLISHED,
+        ConnectionState.CLOSING,
+    ]

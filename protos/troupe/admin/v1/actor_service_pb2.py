@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#troupe/admin/v1/actor_service.proto\x12\x0ftroupe.admin.v1\":\n\x11ListActorsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"U\n\x12ListActorsResponse\x12&\n\x06\x61\x63tors\x18\x01 \x03(\x0b\x32\x16.troupe.admin.v1.Actor\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x8e\x02\n\x05\x41\x63tor\x12\x0c\n\x04name\x18\x01 \x01(\t\x12*\n\x05state\x18\x02 \x01(\x0e\x32\x1b.troupe.admin.v1.ActorState\x12\x15\n\rmailbox_depth\x18\x03 \x01(\r\x12\x15\n\rmailbox_age_s\x18\x04 \x01(\x01\x12\x15\n\rhandled_count\x18\x05 \x01(\x04\x12\x14\n\x0c\x66\x61iled_count\x18\x06 \x01(\x04\x12\x15\n\rdropped_count\x18\x07 \x01(\x04\x12\x15\n\rrestart_count\x18\x08 \x01(\r\x12\x16\n\x0ehandling_p50_s\x18\t \x01(\x01\x12\x16\n\x0ehandling_p99_s\x18\n \x01(\x01\x12\x12\n\nlast_error\x18\x0b \x01(\t*\x91\x01\n\nActorState\x12\x1b\n\x17\x41\x43TOR_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x41\x43TOR_STATE_STARTING\x10\x01\x12\x17\n\x13\x41\x43TOR_STATE_RUNNING\x10\x02\x12\x1a\n\x16\x41\x43TOR_STATE_RESTARTING\x10\x03\x12\x17\n\x13\x41\x43TOR_STATE_STOPPED\x10\x04\x32\x65\n\x0c\x41\x63torService\x12U\n\nListActors\x12\".troupe.admin.v1.ListActorsRequest\x1a#.troupe.admin.v1.ListActorsResponseB,\n\x0ftroupe.admin.v1P\x01Z\x17troupe/admin/v1;adminv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#troupe/admin/v1/actor_service.proto\x12\x0ftroupe.admin.v1\":\n\x11ListActorsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"U\n\x12ListActorsResponse\x12&\n\x06\x61\x63tors\x18\x01 \x03(\x0b\x32\x16.troupe.admin.v1.Actor\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x1f\n\x0fGetActorRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"9\n\x10GetActorResponse\x12%\n\x05\x61\x63tor\x18\x01 \x01(\x0b\x32\x16.troupe.admin.v1.Actor\"#\n\x13RestartActorRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\">\n\x14RestartActorResponse\x12&\n\x06\x61\x63tors\x18\x01 \x03(\x0b\x32\x16.troupe.admin.v1.Actor\"\xc6\x02\n\x05\x41\x63tor\x12\x0c\n\x04name\x18\x01 \x01(\t\x12*\n\x05state\x18\x02 \x01(\x0e\x32\x1b.troupe.admin.v1.ActorState\x12\x15\n\rmailbox_depth\x18\x03 \x01(\r\x12\x15\n\rmailbox_age_s\x18\x04 \x01(\x01\x12\x15\n\rhandled_count\x18\x05 \x01(\x04\x12\x14\n\x0c\x66\x61iled_count\x18\x06 \x01(\x04\x12\x15\n\rdropped_count\x18\x07 \x01(\x04\x12\x15\n\rrestart_count\x18\x08 \x01(\r\x12\x16\n\x0ehandling_p50_s\x18\t \x01(\x01\x12\x16\n\x0ehandling_p99_s\x18\n \x01(\x01\x12\x12\n\nlast_error\x18\x0b \x01(\t\x12\x1f\n\x17requested_restart_count\x18\x0c \x01(\r\x12\x15\n\rrestart_group\x18\r \x03(\t*\x91\x01\n\nActorState\x12\x1b\n\x17\x41\x43TOR_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x41\x43TOR_STATE_STARTING\x10\x01\x12\x17\n\x13\x41\x43TOR_STATE_RUNNING\x10\x02\x12\x1a\n\x16\x41\x43TOR_STATE_RESTARTING\x10\x03\x12\x17\n\x13\x41\x43TOR_STATE_STOPPED\x10\x04\x32\x93\x02\n\x0c\x41\x63torService\x12U\n\nListActors\x12\".troupe.admin.v1.ListActorsRequest\x1a#.troupe.admin.v1.ListActorsResponse\x12O\n\x08GetActor\x12 .troupe.admin.v1.GetActorRequest\x1a!.troupe.admin.v1.GetActorResponse\x12[\n\x0cRestartActor\x12$.troupe.admin.v1.RestartActorRequest\x1a%.troupe.admin.v1.RestartActorResponseB,\n\x0ftroupe.admin.v1P\x01Z\x17troupe/admin/v1;adminv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,14 +32,22 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'troupe.admin.v1.actor_servi
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\017troupe.admin.v1P\001Z\027troupe/admin/v1;adminv1'
-  _globals['_ACTORSTATE']._serialized_start=477
-  _globals['_ACTORSTATE']._serialized_end=622
+  _globals['_ACTORSTATE']._serialized_start=726
+  _globals['_ACTORSTATE']._serialized_end=871
   _globals['_LISTACTORSREQUEST']._serialized_start=56
   _globals['_LISTACTORSREQUEST']._serialized_end=114
   _globals['_LISTACTORSRESPONSE']._serialized_start=116
   _globals['_LISTACTORSRESPONSE']._serialized_end=201
-  _globals['_ACTOR']._serialized_start=204
-  _globals['_ACTOR']._serialized_end=474
-  _globals['_ACTORSERVICE']._serialized_start=624
-  _globals['_ACTORSERVICE']._serialized_end=725
+  _globals['_GETACTORREQUEST']._serialized_start=203
+  _globals['_GETACTORREQUEST']._serialized_end=234
+  _globals['_GETACTORRESPONSE']._serialized_start=236
+  _globals['_GETACTORRESPONSE']._serialized_end=293
+  _globals['_RESTARTACTORREQUEST']._serialized_start=295
+  _globals['_RESTARTACTORREQUEST']._serialized_end=330
+  _globals['_RESTARTACTORRESPONSE']._serialized_start=332
+  _globals['_RESTARTACTORRESPONSE']._serialized_end=394
+  _globals['_ACTOR']._serialized_start=397
+  _globals['_ACTOR']._serialized_end=723
+  _globals['_ACTORSERVICE']._serialized_start=874
+  _globals['_ACTORSERVICE']._serialized_end=1149
 # @@protoc_insertion_point(module_scope)

@@ -28,11 +28,13 @@ class _ActorStateEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._Enu
     ACTOR_STATE_UNSPECIFIED: _ActorState.ValueType  # 0
     """Never sent."""
     ACTOR_STATE_STARTING: _ActorState.ValueType  # 1
-    """Not yet up."""
+    """It opens what it needs, and handles nothing yet."""
     ACTOR_STATE_RUNNING: _ActorState.ValueType  # 2
     """At work."""
     ACTOR_STATE_RESTARTING: _ActorState.ValueType  # 3
-    """It failed, and will be back."""
+    """It is down and will be back: it failed, or is being restarted. After more than 3 failures within 60
+    seconds that takes 10 seconds, and RestartActor shortens it.
+    """
     ACTOR_STATE_STOPPED: _ActorState.ValueType  # 4
     """It has ended."""
 
@@ -42,11 +44,13 @@ class ActorState(_ActorState, metaclass=_ActorStateEnumTypeWrapper):
 ACTOR_STATE_UNSPECIFIED: ActorState.ValueType  # 0
 """Never sent."""
 ACTOR_STATE_STARTING: ActorState.ValueType  # 1
-"""Not yet up."""
+"""It opens what it needs, and handles nothing yet."""
 ACTOR_STATE_RUNNING: ActorState.ValueType  # 2
 """At work."""
 ACTOR_STATE_RESTARTING: ActorState.ValueType  # 3
-"""It failed, and will be back."""
+"""It is down and will be back: it failed, or is being restarted. After more than 3 failures within 60
+seconds that takes 10 seconds, and RestartActor shortens it.
+"""
 ACTOR_STATE_STOPPED: ActorState.ValueType  # 4
 """It has ended."""
 Global___ActorState: typing_extensions.TypeAlias = ActorState
@@ -98,6 +102,83 @@ class ListActorsResponse(google.protobuf.message.Message):
 Global___ListActorsResponse: typing_extensions.TypeAlias = ListActorsResponse
 
 @typing.final
+class GetActorRequest(google.protobuf.message.Message):
+    """Request of GetActor."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """Its name, as in ListActors."""
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["name", b"name"]) -> None: ...
+
+Global___GetActorRequest: typing_extensions.TypeAlias = GetActorRequest
+
+@typing.final
+class GetActorResponse(google.protobuf.message.Message):
+    """Response of GetActor."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ACTOR_FIELD_NUMBER: builtins.int
+    @property
+    def actor(self) -> Global___Actor:
+        """The actor now."""
+
+    def __init__(
+        self,
+        *,
+        actor: Global___Actor | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["actor", b"actor"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["actor", b"actor"]) -> None: ...
+
+Global___GetActorResponse: typing_extensions.TypeAlias = GetActorResponse
+
+@typing.final
+class RestartActorRequest(google.protobuf.message.Message):
+    """Request of RestartActor."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """Its name, as in ListActors; any but "supervisor"."""
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["name", b"name"]) -> None: ...
+
+Global___RestartActorRequest: typing_extensions.TypeAlias = RestartActorRequest
+
+@typing.final
+class RestartActorResponse(google.protobuf.message.Message):
+    """Response of RestartActor."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ACTORS_FIELD_NUMBER: builtins.int
+    @property
+    def actors(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Actor]:
+        """Every actor that was restarted, the named one included, in the order of start."""
+
+    def __init__(
+        self,
+        *,
+        actors: collections.abc.Iterable[Global___Actor] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["actors", b"actors"]) -> None: ...
+
+Global___RestartActorResponse: typing_extensions.TypeAlias = RestartActorResponse
+
+@typing.final
 class Actor(google.protobuf.message.Message):
     """An actor, its mailbox and its work since the node started."""
 
@@ -114,6 +195,8 @@ class Actor(google.protobuf.message.Message):
     HANDLING_P50_S_FIELD_NUMBER: builtins.int
     HANDLING_P99_S_FIELD_NUMBER: builtins.int
     LAST_ERROR_FIELD_NUMBER: builtins.int
+    REQUESTED_RESTART_COUNT_FIELD_NUMBER: builtins.int
+    RESTART_GROUP_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Its name, such as "chain"."""
     state: Global___ActorState.ValueType
@@ -121,7 +204,9 @@ class Actor(google.protobuf.message.Message):
     mailbox_depth: builtins.int
     """Messages that wait in its mailbox."""
     mailbox_age_s: builtins.float
-    """Seconds since the message that it works on was posted; 0 while idle."""
+    """Age of the oldest message that is not handled yet, the one that it works on included: seconds since it
+    was posted; 0 if there is none.
+    """
     handled_count: builtins.int
     """Messages handled."""
     failed_count: builtins.int
@@ -129,13 +214,21 @@ class Actor(google.protobuf.message.Message):
     dropped_count: builtins.int
     """Messages refused because the actor had ended."""
     restart_count: builtins.int
-    """How often it was started again."""
+    """How often it was started again because it, or one of its group, failed."""
     handling_p50_s: builtins.float
     """Seconds that half of the messages were handled within, rounded up to a power of two of microseconds."""
     handling_p99_s: builtins.float
     """Seconds that 99 of 100 messages were handled within, rounded likewise."""
     last_error: builtins.str
     """How it failed last; empty if it never did."""
+    requested_restart_count: builtins.int
+    """How often it was started again because RestartActor was called for it, or for one of its group."""
+    @property
+    def restart_group(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """The names of the actors that are started again together with it, itself included, in the order of
+        start. Empty for the supervisor, which nothing restarts.
+        """
+
     def __init__(
         self,
         *,
@@ -150,7 +243,9 @@ class Actor(google.protobuf.message.Message):
         handling_p50_s: builtins.float = ...,
         handling_p99_s: builtins.float = ...,
         last_error: builtins.str = ...,
+        requested_restart_count: builtins.int = ...,
+        restart_group: collections.abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["dropped_count", b"dropped_count", "failed_count", b"failed_count", "handled_count", b"handled_count", "handling_p50_s", b"handling_p50_s", "handling_p99_s", b"handling_p99_s", "last_error", b"last_error", "mailbox_age_s", b"mailbox_age_s", "mailbox_depth", b"mailbox_depth", "name", b"name", "restart_count", b"restart_count", "state", b"state"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["dropped_count", b"dropped_count", "failed_count", b"failed_count", "handled_count", b"handled_count", "handling_p50_s", b"handling_p50_s", "handling_p99_s", b"handling_p99_s", "last_error", b"last_error", "mailbox_age_s", b"mailbox_age_s", "mailbox_depth", b"mailbox_depth", "name", b"name", "requested_restart_count", b"requested_restart_count", "restart_count", b"restart_count", "restart_group", b"restart_group", "state", b"state"]) -> None: ...
 
 Global___Actor: typing_extensions.TypeAlias = Actor

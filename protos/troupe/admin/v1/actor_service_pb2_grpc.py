@@ -40,6 +40,16 @@ class ActorServiceStub(object):
                 request_serializer=troupe_dot_admin_dot_v1_dot_actor__service__pb2.ListActorsRequest.SerializeToString,
                 response_deserializer=troupe_dot_admin_dot_v1_dot_actor__service__pb2.ListActorsResponse.FromString,
                 _registered_method=True)
+        self.GetActor = channel.unary_unary(
+                '/troupe.admin.v1.ActorService/GetActor',
+                request_serializer=troupe_dot_admin_dot_v1_dot_actor__service__pb2.GetActorRequest.SerializeToString,
+                response_deserializer=troupe_dot_admin_dot_v1_dot_actor__service__pb2.GetActorResponse.FromString,
+                _registered_method=True)
+        self.RestartActor = channel.unary_unary(
+                '/troupe.admin.v1.ActorService/RestartActor',
+                request_serializer=troupe_dot_admin_dot_v1_dot_actor__service__pb2.RestartActorRequest.SerializeToString,
+                response_deserializer=troupe_dot_admin_dot_v1_dot_actor__service__pb2.RestartActorResponse.FromString,
+                _registered_method=True)
 
 
 class ActorServiceServicer(object):
@@ -47,11 +57,47 @@ class ActorServiceServicer(object):
     """
 
     def ListActors(self, request, context):
-        """Lists the actors in the order in which they were started.
+        """Lists the actors in the order in which they were started; the supervisor, which watches them, is the
+        last.
 
         Permission: actor:read. Errors: INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
 
         grpcurl -plaintext -H "authorization: Bearer $TOKEN" $ADMIN troupe.admin.v1.ActorService/ListActors
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetActor(self, request, context):
+        """Shows one actor.
+
+        Permission: actor:read. Errors: NOT_FOUND (ACTOR_NOT_FOUND).
+
+        grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"name": "chain"}' $ADMIN troupe.admin.v1.ActorService/GetActor
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RestartActor(self, request, context):
+        """Ends an actor in order, after the message that it works on, and starts it anew, with every actor of its
+        `restart_group`. What is stored stays, and so does what waits in its mailbox; what the actor only had
+        in memory is lost: restarting "peers", "messaging" or "tcp" closes every connection, restarting
+        "events" ends event streams with UNAVAILABLE (ACTOR_DOWN) and begins a new epoch.
+
+        It also brings back, at once, an actor that failed too often and rests (the node is then
+        NODE_STATE_DEGRADED): repair the cause first. Failures before it are forgiven, and it is not counted as
+        one. Returns when all of the group are up; one that failed again in the attempt is
+        ACTOR_STATE_RESTARTING in the answer, with its `last_error`.
+
+        An actor that does not come to the end of its message within 2 seconds makes the call end with
+        DEADLINE_EXCEEDED (ACTOR_TIMEOUT); it is restarted when it does. Calling again is harmless: calls that
+        come while a restart is under way join it.
+
+        Permission: actor:write. Errors: NOT_FOUND (ACTOR_NOT_FOUND), FAILED_PRECONDITION
+        (ACTOR_NOT_RESTARTABLE).
+
+        grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"name": "gossip"}' $ADMIN troupe.admin.v1.ActorService/RestartActor
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -64,6 +110,16 @@ def add_ActorServiceServicer_to_server(servicer, server):
                     servicer.ListActors,
                     request_deserializer=troupe_dot_admin_dot_v1_dot_actor__service__pb2.ListActorsRequest.FromString,
                     response_serializer=troupe_dot_admin_dot_v1_dot_actor__service__pb2.ListActorsResponse.SerializeToString,
+            ),
+            'GetActor': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetActor,
+                    request_deserializer=troupe_dot_admin_dot_v1_dot_actor__service__pb2.GetActorRequest.FromString,
+                    response_serializer=troupe_dot_admin_dot_v1_dot_actor__service__pb2.GetActorResponse.SerializeToString,
+            ),
+            'RestartActor': grpc.unary_unary_rpc_method_handler(
+                    servicer.RestartActor,
+                    request_deserializer=troupe_dot_admin_dot_v1_dot_actor__service__pb2.RestartActorRequest.FromString,
+                    response_serializer=troupe_dot_admin_dot_v1_dot_actor__service__pb2.RestartActorResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -94,6 +150,60 @@ class ActorService(object):
             '/troupe.admin.v1.ActorService/ListActors',
             troupe_dot_admin_dot_v1_dot_actor__service__pb2.ListActorsRequest.SerializeToString,
             troupe_dot_admin_dot_v1_dot_actor__service__pb2.ListActorsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetActor(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/troupe.admin.v1.ActorService/GetActor',
+            troupe_dot_admin_dot_v1_dot_actor__service__pb2.GetActorRequest.SerializeToString,
+            troupe_dot_admin_dot_v1_dot_actor__service__pb2.GetActorResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RestartActor(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/troupe.admin.v1.ActorService/RestartActor',
+            troupe_dot_admin_dot_v1_dot_actor__service__pb2.RestartActorRequest.SerializeToString,
+            troupe_dot_admin_dot_v1_dot_actor__service__pb2.RestartActorResponse.FromString,
             options,
             channel_credentials,
             insecure,

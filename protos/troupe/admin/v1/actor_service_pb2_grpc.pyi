@@ -41,7 +41,39 @@ _ActorServiceListActorsType = typing_extensions.TypeVar(
     ],
 )
 
-class ActorServiceStub(typing.Generic[_ActorServiceListActorsType]):
+_ActorServiceGetActorType = typing_extensions.TypeVar(
+    '_ActorServiceGetActorType',
+    grpc.UnaryUnaryMultiCallable[
+        troupe.admin.v1.actor_service_pb2.GetActorRequest,
+        troupe.admin.v1.actor_service_pb2.GetActorResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        troupe.admin.v1.actor_service_pb2.GetActorRequest,
+        troupe.admin.v1.actor_service_pb2.GetActorResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        troupe.admin.v1.actor_service_pb2.GetActorRequest,
+        troupe.admin.v1.actor_service_pb2.GetActorResponse,
+    ],
+)
+
+_ActorServiceRestartActorType = typing_extensions.TypeVar(
+    '_ActorServiceRestartActorType',
+    grpc.UnaryUnaryMultiCallable[
+        troupe.admin.v1.actor_service_pb2.RestartActorRequest,
+        troupe.admin.v1.actor_service_pb2.RestartActorResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        troupe.admin.v1.actor_service_pb2.RestartActorRequest,
+        troupe.admin.v1.actor_service_pb2.RestartActorResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        troupe.admin.v1.actor_service_pb2.RestartActorRequest,
+        troupe.admin.v1.actor_service_pb2.RestartActorResponse,
+    ],
+)
+
+class ActorServiceStub(typing.Generic[_ActorServiceListActorsType, _ActorServiceGetActorType, _ActorServiceRestartActorType]):
     """The actors that the node is made of, and how busy and how well each is."""
 
     @typing.overload
@@ -49,6 +81,14 @@ class ActorServiceStub(typing.Generic[_ActorServiceListActorsType]):
         grpc.UnaryUnaryMultiCallable[
             troupe.admin.v1.actor_service_pb2.ListActorsRequest,
             troupe.admin.v1.actor_service_pb2.ListActorsResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            troupe.admin.v1.actor_service_pb2.GetActorRequest,
+            troupe.admin.v1.actor_service_pb2.GetActorResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            troupe.admin.v1.actor_service_pb2.RestartActorRequest,
+            troupe.admin.v1.actor_service_pb2.RestartActorResponse,
         ],
     ], channel: grpc.Channel) -> None: ...
 
@@ -58,20 +98,66 @@ class ActorServiceStub(typing.Generic[_ActorServiceListActorsType]):
             troupe.admin.v1.actor_service_pb2.ListActorsRequest,
             troupe.admin.v1.actor_service_pb2.ListActorsResponse,
         ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            troupe.admin.v1.actor_service_pb2.GetActorRequest,
+            troupe.admin.v1.actor_service_pb2.GetActorResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            troupe.admin.v1.actor_service_pb2.RestartActorRequest,
+            troupe.admin.v1.actor_service_pb2.RestartActorResponse,
+        ],
     ], channel: grpc.aio.Channel) -> None: ...
 
     ListActors: _ActorServiceListActorsType
-    """Lists the actors in the order in which they were started.
+    """Lists the actors in the order in which they were started; the supervisor, which watches them, is the
+    last.
 
     Permission: actor:read. Errors: INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
 
       grpcurl -plaintext -H "authorization: Bearer $TOKEN" $ADMIN troupe.admin.v1.ActorService/ListActors
     """
 
+    GetActor: _ActorServiceGetActorType
+    """Shows one actor.
+
+    Permission: actor:read. Errors: NOT_FOUND (ACTOR_NOT_FOUND).
+
+      grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"name": "chain"}' $ADMIN troupe.admin.v1.ActorService/GetActor
+    """
+
+    RestartActor: _ActorServiceRestartActorType
+    """Ends an actor in order, after the message that it works on, and starts it anew, with every actor of its
+    `restart_group`. What is stored stays, and so does what waits in its mailbox; what the actor only had
+    in memory is lost: restarting "peers", "messaging" or "tcp" closes every connection, restarting
+    "events" ends event streams with UNAVAILABLE (ACTOR_DOWN) and begins a new epoch.
+
+    It also brings back, at once, an actor that failed too often and rests (the node is then
+    NODE_STATE_DEGRADED): repair the cause first. Failures before it are forgiven, and it is not counted as
+    one. Returns when all of the group are up; one that failed again in the attempt is
+    ACTOR_STATE_RESTARTING in the answer, with its `last_error`.
+
+    An actor that does not come to the end of its message within 2 seconds makes the call end with
+    DEADLINE_EXCEEDED (ACTOR_TIMEOUT); it is restarted when it does. Calling again is harmless: calls that
+    come while a restart is under way join it.
+
+    Permission: actor:write. Errors: NOT_FOUND (ACTOR_NOT_FOUND), FAILED_PRECONDITION
+    (ACTOR_NOT_RESTARTABLE).
+
+      grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"name": "gossip"}' $ADMIN troupe.admin.v1.ActorService/RestartActor
+    """
+
 ActorServiceAsyncStub: typing_extensions.TypeAlias = ActorServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
         troupe.admin.v1.actor_service_pb2.ListActorsRequest,
         troupe.admin.v1.actor_service_pb2.ListActorsResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        troupe.admin.v1.actor_service_pb2.GetActorRequest,
+        troupe.admin.v1.actor_service_pb2.GetActorResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        troupe.admin.v1.actor_service_pb2.RestartActorRequest,
+        troupe.admin.v1.actor_service_pb2.RestartActorResponse,
     ],
 ]
 
@@ -84,11 +170,51 @@ class ActorServiceServicer(metaclass=abc.ABCMeta):
         request: troupe.admin.v1.actor_service_pb2.ListActorsRequest,
         context: _ServicerContext,
     ) -> typing.Union[troupe.admin.v1.actor_service_pb2.ListActorsResponse, collections.abc.Awaitable[troupe.admin.v1.actor_service_pb2.ListActorsResponse]]:
-        """Lists the actors in the order in which they were started.
+        """Lists the actors in the order in which they were started; the supervisor, which watches them, is the
+        last.
 
         Permission: actor:read. Errors: INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
 
           grpcurl -plaintext -H "authorization: Bearer $TOKEN" $ADMIN troupe.admin.v1.ActorService/ListActors
+        """
+
+    @abc.abstractmethod
+    def GetActor(
+        self,
+        request: troupe.admin.v1.actor_service_pb2.GetActorRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[troupe.admin.v1.actor_service_pb2.GetActorResponse, collections.abc.Awaitable[troupe.admin.v1.actor_service_pb2.GetActorResponse]]:
+        """Shows one actor.
+
+        Permission: actor:read. Errors: NOT_FOUND (ACTOR_NOT_FOUND).
+
+          grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"name": "chain"}' $ADMIN troupe.admin.v1.ActorService/GetActor
+        """
+
+    @abc.abstractmethod
+    def RestartActor(
+        self,
+        request: troupe.admin.v1.actor_service_pb2.RestartActorRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[troupe.admin.v1.actor_service_pb2.RestartActorResponse, collections.abc.Awaitable[troupe.admin.v1.actor_service_pb2.RestartActorResponse]]:
+        """Ends an actor in order, after the message that it works on, and starts it anew, with every actor of its
+        `restart_group`. What is stored stays, and so does what waits in its mailbox; what the actor only had
+        in memory is lost: restarting "peers", "messaging" or "tcp" closes every connection, restarting
+        "events" ends event streams with UNAVAILABLE (ACTOR_DOWN) and begins a new epoch.
+
+        It also brings back, at once, an actor that failed too often and rests (the node is then
+        NODE_STATE_DEGRADED): repair the cause first. Failures before it are forgiven, and it is not counted as
+        one. Returns when all of the group are up; one that failed again in the attempt is
+        ACTOR_STATE_RESTARTING in the answer, with its `last_error`.
+
+        An actor that does not come to the end of its message within 2 seconds makes the call end with
+        DEADLINE_EXCEEDED (ACTOR_TIMEOUT); it is restarted when it does. Calling again is harmless: calls that
+        come while a restart is under way join it.
+
+        Permission: actor:write. Errors: NOT_FOUND (ACTOR_NOT_FOUND), FAILED_PRECONDITION
+        (ACTOR_NOT_RESTARTABLE).
+
+          grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"name": "gossip"}' $ADMIN troupe.admin.v1.ActorService/RestartActor
         """
 
 def add_ActorServiceServicer_to_server(servicer: ActorServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

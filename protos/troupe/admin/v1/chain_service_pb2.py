@@ -26,7 +26,7 @@ from troupe.admin.v1 import event_pb2 as troupe_dot_admin_dot_v1_dot_event__pb2
 from troupe.admin.v1 import ledger_pb2 as troupe_dot_admin_dot_v1_dot_ledger__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#troupe/admin/v1/chain_service.proto\x12\x0ftroupe.admin.v1\x1a\x1btroupe/admin/v1/event.proto\x1a\x1ctroupe/admin/v1/ledger.proto\"\x11\n\x0fGetChainRequest\"9\n\x10GetChainResponse\x12%\n\x05\x63hain\x18\x01 \x01(\x0b\x32\x16.troupe.admin.v1.Chain\"\xfb\x01\n\x05\x43hain\x12&\n\x03tip\x18\x01 \x01(\x0b\x32\x19.troupe.admin.v1.BlockRef\x12\x14\n\x0cgenesis_hash\x18\x02 \x01(\t\x12)\n\x07network\x18\x03 \x01(\x0b\x32\x18.troupe.admin.v1.Network\x12.\n\nsync_state\x18\x04 \x01(\x0e\x32\x1a.troupe.admin.v1.SyncState\x12\x19\n\x11\x62\x65st_known_height\x18\x05 \x01(\x04\x12\x14\n\x0corphan_count\x18\x06 \x01(\r\x12\x18\n\x10side_block_count\x18\x07 \x01(\x04\x12\x0e\n\x06supply\x18\x08 \x01(\x04\"<\n\x0fGetBlockRequest\x12\x0e\n\x04hash\x18\x01 \x01(\tH\x00\x12\x10\n\x06number\x18\x02 \x01(\x04H\x00\x42\x07\n\x05\x62lock\"c\n\x10GetBlockResponse\x12%\n\x05\x62lock\x18\x01 \x01(\x0b\x32\x16.troupe.admin.v1.Block\x12\x11\n\tcanonical\x18\x02 \x01(\x08\x12\x15\n\rconfirmations\x18\x03 \x01(\x04\"f\n\x11ListBlocksRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x19\n\x0cstart_number\x18\x03 \x01(\x04H\x00\x88\x01\x01\x42\x0f\n\r_start_number\"\x8e\x01\n\x12ListBlocksResponse\x12-\n\x06\x62locks\x18\x01 \x03(\x0b\x32\x1d.troupe.admin.v1.BlockSummary\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x30\n\x08position\x18\x03 \x01(\x0b\x32\x1e.troupe.admin.v1.EventPosition\"#\n\x15GetTransactionRequest\x12\n\n\x02id\x18\x01 \x01(\t\"\x9b\x01\n\x16GetTransactionResponse\x12\x31\n\x0btransaction\x18\x01 \x01(\x0b\x32\x1c.troupe.admin.v1.Transaction\x12(\n\x05\x62lock\x18\x02 \x01(\x0b\x32\x19.troupe.admin.v1.BlockRef\x12\r\n\x05index\x18\x03 \x01(\r\x12\x15\n\rconfirmations\x18\x04 \x01(\x04\"J\n\x11GetAccountRequest\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\x12\x16\n\tat_number\x18\x02 \x01(\x04H\x00\x88\x01\x01\x42\x0c\n\n_at_number\"?\n\x12GetAccountResponse\x12)\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x18.troupe.admin.v1.Account\"8\n\x12SubmitBlockRequest\x12\x0b\n\x03raw\x18\x01 \x01(\x0c\x12\x15\n\rvalidate_only\x18\x02 \x01(\x08\"S\n\x13SubmitBlockResponse\x12\x0c\n\x04hash\x18\x01 \x01(\t\x12.\n\x07outcome\x18\x02 \x01(\x0e\x32\x1d.troupe.admin.v1.BlockOutcome*u\n\tSyncState\x12\x1a\n\x16SYNC_STATE_UNSPECIFIED\x10\x00\x12\x13\n\x0fSYNC_STATE_IDLE\x10\x01\x12\x1a\n\x16SYNC_STATE_DOWNLOADING\x10\x02\x12\x1b\n\x17SYNC_STATE_WALKING_BACK\x10\x03*\x9c\x01\n\x0c\x42lockOutcome\x12\x1d\n\x19\x42LOCK_OUTCOME_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x42LOCK_OUTCOME_CONNECTED\x10\x01\x12\x1d\n\x19\x42LOCK_OUTCOME_SIDE_BRANCH\x10\x02\x12\x18\n\x14\x42LOCK_OUTCOME_ORPHAN\x10\x03\x12\x17\n\x13\x42LOCK_OUTCOME_VALID\x10\x04\x32\x9b\x04\n\x0c\x43hainService\x12O\n\x08GetChain\x12 .troupe.admin.v1.GetChainRequest\x1a!.troupe.admin.v1.GetChainResponse\x12O\n\x08GetBlock\x12 .troupe.admin.v1.GetBlockRequest\x1a!.troupe.admin.v1.GetBlockResponse\x12U\n\nListBlocks\x12\".troupe.admin.v1.ListBlocksRequest\x1a#.troupe.admin.v1.ListBlocksResponse\x12\x61\n\x0eGetTransaction\x12&.troupe.admin.v1.GetTransactionRequest\x1a\'.troupe.admin.v1.GetTransactionResponse\x12U\n\nGetAccount\x12\".troupe.admin.v1.GetAccountRequest\x1a#.troupe.admin.v1.GetAccountResponse\x12X\n\x0bSubmitBlock\x12#.troupe.admin.v1.SubmitBlockRequest\x1a$.troupe.admin.v1.SubmitBlockResponseB,\n\x0ftroupe.admin.v1P\x01Z\x17troupe/admin/v1;adminv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#troupe/admin/v1/chain_service.proto\x12\x0ftroupe.admin.v1\x1a\x1btroupe/admin/v1/event.proto\x1a\x1ctroupe/admin/v1/ledger.proto\"\x11\n\x0fGetChainRequest\"9\n\x10GetChainResponse\x12%\n\x05\x63hain\x18\x01 \x01(\x0b\x32\x16.troupe.admin.v1.Chain\"\xfb\x01\n\x05\x43hain\x12&\n\x03tip\x18\x01 \x01(\x0b\x32\x19.troupe.admin.v1.BlockRef\x12\x14\n\x0cgenesis_hash\x18\x02 \x01(\t\x12)\n\x07network\x18\x03 \x01(\x0b\x32\x18.troupe.admin.v1.Network\x12.\n\nsync_state\x18\x04 \x01(\x0e\x32\x1a.troupe.admin.v1.SyncState\x12\x19\n\x11\x62\x65st_known_height\x18\x05 \x01(\x04\x12\x14\n\x0corphan_count\x18\x06 \x01(\r\x12\x18\n\x10side_block_count\x18\x07 \x01(\x04\x12\x0e\n\x06supply\x18\x08 \x01(\x04\"<\n\x0fGetBlockRequest\x12\x0e\n\x04hash\x18\x01 \x01(\tH\x00\x12\x10\n\x06number\x18\x02 \x01(\x04H\x00\x42\x07\n\x05\x62lock\"c\n\x10GetBlockResponse\x12%\n\x05\x62lock\x18\x01 \x01(\x0b\x32\x16.troupe.admin.v1.Block\x12\x11\n\tcanonical\x18\x02 \x01(\x08\x12\x15\n\rconfirmations\x18\x03 \x01(\x04\"f\n\x11ListBlocksRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x19\n\x0cstart_number\x18\x03 \x01(\x04H\x00\x88\x01\x01\x42\x0f\n\r_start_number\"\x8e\x01\n\x12ListBlocksResponse\x12-\n\x06\x62locks\x18\x01 \x03(\x0b\x32\x1d.troupe.admin.v1.BlockSummary\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x30\n\x08position\x18\x03 \x01(\x0b\x32\x1e.troupe.admin.v1.EventPosition\"#\n\x15GetTransactionRequest\x12\n\n\x02id\x18\x01 \x01(\t\"\x9b\x01\n\x16GetTransactionResponse\x12\x31\n\x0btransaction\x18\x01 \x01(\x0b\x32\x1c.troupe.admin.v1.Transaction\x12(\n\x05\x62lock\x18\x02 \x01(\x0b\x32\x19.troupe.admin.v1.BlockRef\x12\r\n\x05index\x18\x03 \x01(\r\x12\x15\n\rconfirmations\x18\x04 \x01(\x04\"J\n\x11GetAccountRequest\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\x12\x16\n\tat_number\x18\x02 \x01(\x04H\x00\x88\x01\x01\x42\x0c\n\n_at_number\"?\n\x12GetAccountResponse\x12)\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x18.troupe.admin.v1.Account\"b\n\x13ListAccountsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x16\n\tat_number\x18\x03 \x01(\x04H\x00\x88\x01\x01\x42\x0c\n\n_at_number\"\xb4\x01\n\x14ListAccountsResponse\x12*\n\x08\x61\x63\x63ounts\x18\x01 \x03(\x0b\x32\x18.troupe.admin.v1.Account\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12%\n\x02\x61t\x18\x03 \x01(\x0b\x32\x19.troupe.admin.v1.BlockRef\x12\x30\n\x08position\x18\x04 \x01(\x0b\x32\x1e.troupe.admin.v1.EventPosition\"\x9b\x01\n\x03Tip\x12(\n\x05\x62lock\x18\x01 \x01(\x0b\x32\x19.troupe.admin.v1.BlockRef\x12*\n\x06status\x18\x02 \x01(\x0e\x32\x1a.troupe.admin.v1.TipStatus\x12\'\n\x04\x66ork\x18\x03 \x01(\x0b\x32\x19.troupe.admin.v1.BlockRef\x12\x15\n\rbranch_length\x18\x04 \x01(\x04\"8\n\x0fListTipsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"\x81\x01\n\x10ListTipsResponse\x12\"\n\x04tips\x18\x01 \x03(\x0b\x32\x14.troupe.admin.v1.Tip\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x30\n\x08position\x18\x03 \x01(\x0b\x32\x1e.troupe.admin.v1.EventPosition\"&\n\x16InvalidateBlockRequest\x12\x0c\n\x04hash\x18\x01 \x01(\t\"\x87\x01\n\x17InvalidateBlockResponse\x12&\n\x03tip\x18\x01 \x01(\x0b\x32\x19.troupe.admin.v1.BlockRef\x12\x0f\n\x07\x63hanged\x18\x02 \x01(\x08\x12\x1a\n\x12\x64isconnected_count\x18\x03 \x01(\x04\x12\x17\n\x0f\x63onnected_count\x18\x04 \x01(\x04\"&\n\x16ReconsiderBlockRequest\x12\x0c\n\x04hash\x18\x01 \x01(\t\"\x87\x01\n\x17ReconsiderBlockResponse\x12&\n\x03tip\x18\x01 \x01(\x0b\x32\x19.troupe.admin.v1.BlockRef\x12\x0f\n\x07\x63hanged\x18\x02 \x01(\x08\x12\x1a\n\x12\x64isconnected_count\x18\x03 \x01(\x04\x12\x17\n\x0f\x63onnected_count\x18\x04 \x01(\x04\"8\n\x12SubmitBlockRequest\x12\x0b\n\x03raw\x18\x01 \x01(\x0c\x12\x15\n\rvalidate_only\x18\x02 \x01(\x08\"S\n\x13SubmitBlockResponse\x12\x0c\n\x04hash\x18\x01 \x01(\t\x12.\n\x07outcome\x18\x02 \x01(\x0e\x32\x1d.troupe.admin.v1.BlockOutcome\"\x9c\x01\n\x0bJobProgress\x12+\n\x04unit\x18\x01 \x01(\x0e\x32\x1d.troupe.admin.v1.ProgressUnit\x12\x12\n\ndone_count\x18\x02 \x01(\x04\x12\x13\n\x0btotal_count\x18\x03 \x01(\x04\x12\r\n\x05per_s\x18\x04 \x01(\x01\x12\x18\n\x0bremaining_s\x18\x05 \x01(\x01H\x00\x88\x01\x01\x42\x0e\n\x0c_remaining_s\"\x14\n\x12VerifyChainRequest\"t\n\x13VerifyChainResponse\x12.\n\x08progress\x18\x01 \x01(\x0b\x32\x1c.troupe.admin.v1.JobProgress\x12-\n\x06report\x18\x02 \x01(\x0b\x32\x1d.troupe.admin.v1.VerifyReport\"\xa7\x01\n\x0cVerifyReport\x12\r\n\x05sound\x18\x01 \x01(\x08\x12&\n\x03tip\x18\x02 \x01(\x0b\x32\x19.troupe.admin.v1.BlockRef\x12\x13\n\x0b\x62lock_count\x18\x03 \x01(\x04\x12\x19\n\x11transaction_count\x18\x04 \x01(\x04\x12\x30\n\x0b\x64ivergences\x18\x05 \x03(\x0b\x32\x1b.troupe.admin.v1.Divergence\"m\n\nDivergence\x12/\n\x05\x66\x61ult\x18\x01 \x01(\x0e\x32 .troupe.admin.v1.DivergenceFault\x12\x13\n\x06number\x18\x02 \x01(\x04H\x00\x88\x01\x01\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\tB\t\n\x07_number\"k\n\x13\x45xportBlocksRequest\x12\x19\n\x0c\x66irst_number\x18\x01 \x01(\x04H\x00\x88\x01\x01\x12\x18\n\x0blast_number\x18\x02 \x01(\x04H\x01\x88\x01\x01\x42\x0f\n\r_first_numberB\x0e\n\x0c_last_number\"}\n\x14\x45xportBlocksResponse\x12/\n\x06header\x18\x01 \x01(\x0b\x32\x1d.troupe.admin.v1.ExportHeaderH\x00\x12,\n\x05\x63hunk\x18\x02 \x01(\x0b\x32\x1b.troupe.admin.v1.BlockChunkH\x00\x42\x06\n\x04part\"\x8e\x01\n\x0c\x45xportHeader\x12)\n\x07network\x18\x01 \x01(\x0b\x32\x18.troupe.admin.v1.Network\x12\x14\n\x0cgenesis_hash\x18\x02 \x01(\t\x12\x14\n\x0c\x66irst_number\x18\x03 \x01(\x04\x12\'\n\x04last\x18\x04 \x01(\x0b\x32\x19.troupe.admin.v1.BlockRef\" \n\nBlockChunk\x12\x12\n\nraw_blocks\x18\x01 \x03(\x0c\"|\n\x13ImportBlocksRequest\x12/\n\x06header\x18\x01 \x01(\x0b\x32\x1d.troupe.admin.v1.ExportHeaderH\x00\x12,\n\x05\x63hunk\x18\x02 \x01(\x0b\x32\x1b.troupe.admin.v1.BlockChunkH\x00\x42\x06\n\x04part\"\x9d\x01\n\x14ImportBlocksResponse\x12\x16\n\x0eimported_count\x18\x01 \x01(\x04\x12\x13\n\x0bknown_count\x18\x02 \x01(\x04\x12\x30\n\x08rejected\x18\x03 \x01(\x0b\x32\x1e.troupe.admin.v1.RejectedBlock\x12&\n\x03tip\x18\x04 \x01(\x0b\x32\x19.troupe.admin.v1.BlockRef\"K\n\rRejectedBlock\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x0c\n\x04hash\x18\x02 \x01(\t\x12\x0c\n\x04rule\x18\x03 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x04 \x01(\t\"3\n\x13\x43reateBackupRequest\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0e\n\x06verify\x18\x02 \x01(\x08\"o\n\x14\x43reateBackupResponse\x12.\n\x08progress\x18\x01 \x01(\x0b\x32\x1c.troupe.admin.v1.JobProgress\x12\'\n\x06\x62\x61\x63kup\x18\x02 \x01(\x0b\x32\x17.troupe.admin.v1.Backup\"d\n\x06\x42\x61\x63kup\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x04\x12&\n\x03tip\x18\x03 \x01(\x0b\x32\x19.troupe.admin.v1.BlockRef\x12\x10\n\x08verified\x18\x04 \x01(\x08*u\n\tSyncState\x12\x1a\n\x16SYNC_STATE_UNSPECIFIED\x10\x00\x12\x13\n\x0fSYNC_STATE_IDLE\x10\x01\x12\x1a\n\x16SYNC_STATE_DOWNLOADING\x10\x02\x12\x1b\n\x17SYNC_STATE_WALKING_BACK\x10\x03*\xa6\x01\n\tTipStatus\x12\x1a\n\x16TIP_STATUS_UNSPECIFIED\x10\x00\x12\x18\n\x14TIP_STATUS_CANONICAL\x10\x01\x12\x14\n\x10TIP_STATUS_VALID\x10\x02\x12\x19\n\x15TIP_STATUS_UNEXECUTED\x10\x03\x12\x16\n\x12TIP_STATUS_INVALID\x10\x04\x12\x1a\n\x16TIP_STATUS_INVALIDATED\x10\x05*\x9c\x01\n\x0c\x42lockOutcome\x12\x1d\n\x19\x42LOCK_OUTCOME_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x42LOCK_OUTCOME_CONNECTED\x10\x01\x12\x1d\n\x19\x42LOCK_OUTCOME_SIDE_BRANCH\x10\x02\x12\x18\n\x14\x42LOCK_OUTCOME_ORPHAN\x10\x03\x12\x17\n\x13\x42LOCK_OUTCOME_VALID\x10\x04*`\n\x0cProgressUnit\x12\x1d\n\x19PROGRESS_UNIT_UNSPECIFIED\x10\x00\x12\x18\n\x14PROGRESS_UNIT_BLOCKS\x10\x01\x12\x17\n\x13PROGRESS_UNIT_BYTES\x10\x02*\xcd\x01\n\x0f\x44ivergenceFault\x12 \n\x1c\x44IVERGENCE_FAULT_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x44IVERGENCE_FAULT_DAMAGED\x10\x01\x12\x1a\n\x16\x44IVERGENCE_FAULT_BLOCK\x10\x02\x12\x1c\n\x18\x44IVERGENCE_FAULT_INVALID\x10\x03\x12\x1d\n\x19\x44IVERGENCE_FAULT_ACCOUNTS\x10\x04\x12!\n\x1d\x44IVERGENCE_FAULT_TRANSACTIONS\x10\x05\x32\x8e\n\n\x0c\x43hainService\x12O\n\x08GetChain\x12 .troupe.admin.v1.GetChainRequest\x1a!.troupe.admin.v1.GetChainResponse\x12O\n\x08GetBlock\x12 .troupe.admin.v1.GetBlockRequest\x1a!.troupe.admin.v1.GetBlockResponse\x12U\n\nListBlocks\x12\".troupe.admin.v1.ListBlocksRequest\x1a#.troupe.admin.v1.ListBlocksResponse\x12\x61\n\x0eGetTransaction\x12&.troupe.admin.v1.GetTransactionRequest\x1a\'.troupe.admin.v1.GetTransactionResponse\x12U\n\nGetAccount\x12\".troupe.admin.v1.GetAccountRequest\x1a#.troupe.admin.v1.GetAccountResponse\x12[\n\x0cListAccounts\x12$.troupe.admin.v1.ListAccountsRequest\x1a%.troupe.admin.v1.ListAccountsResponse\x12O\n\x08ListTips\x12 .troupe.admin.v1.ListTipsRequest\x1a!.troupe.admin.v1.ListTipsResponse\x12X\n\x0bSubmitBlock\x12#.troupe.admin.v1.SubmitBlockRequest\x1a$.troupe.admin.v1.SubmitBlockResponse\x12\x64\n\x0fInvalidateBlock\x12\'.troupe.admin.v1.InvalidateBlockRequest\x1a(.troupe.admin.v1.InvalidateBlockResponse\x12\x64\n\x0fReconsiderBlock\x12\'.troupe.admin.v1.ReconsiderBlockRequest\x1a(.troupe.admin.v1.ReconsiderBlockResponse\x12Z\n\x0bVerifyChain\x12#.troupe.admin.v1.VerifyChainRequest\x1a$.troupe.admin.v1.VerifyChainResponse0\x01\x12]\n\x0c\x45xportBlocks\x12$.troupe.admin.v1.ExportBlocksRequest\x1a%.troupe.admin.v1.ExportBlocksResponse0\x01\x12]\n\x0cImportBlocks\x12$.troupe.admin.v1.ImportBlocksRequest\x1a%.troupe.admin.v1.ImportBlocksResponse(\x01\x12]\n\x0c\x43reateBackup\x12$.troupe.admin.v1.CreateBackupRequest\x1a%.troupe.admin.v1.CreateBackupResponse0\x01\x42,\n\x0ftroupe.admin.v1P\x01Z\x17troupe/admin/v1;adminv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,10 +34,16 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'troupe.admin.v1.chain_servi
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\017troupe.admin.v1P\001Z\027troupe/admin/v1;adminv1'
-  _globals['_SYNCSTATE']._serialized_start=1338
-  _globals['_SYNCSTATE']._serialized_end=1455
-  _globals['_BLOCKOUTCOME']._serialized_start=1458
-  _globals['_BLOCKOUTCOME']._serialized_end=1614
+  _globals['_SYNCSTATE']._serialized_start=3951
+  _globals['_SYNCSTATE']._serialized_end=4068
+  _globals['_TIPSTATUS']._serialized_start=4071
+  _globals['_TIPSTATUS']._serialized_end=4237
+  _globals['_BLOCKOUTCOME']._serialized_start=4240
+  _globals['_BLOCKOUTCOME']._serialized_end=4396
+  _globals['_PROGRESSUNIT']._serialized_start=4398
+  _globals['_PROGRESSUNIT']._serialized_end=4494
+  _globals['_DIVERGENCEFAULT']._serialized_start=4497
+  _globals['_DIVERGENCEFAULT']._serialized_end=4702
   _globals['_GETCHAINREQUEST']._serialized_start=115
   _globals['_GETCHAINREQUEST']._serialized_end=132
   _globals['_GETCHAINRESPONSE']._serialized_start=134
@@ -60,10 +66,58 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETACCOUNTREQUEST']._serialized_end=1128
   _globals['_GETACCOUNTRESPONSE']._serialized_start=1130
   _globals['_GETACCOUNTRESPONSE']._serialized_end=1193
-  _globals['_SUBMITBLOCKREQUEST']._serialized_start=1195
-  _globals['_SUBMITBLOCKREQUEST']._serialized_end=1251
-  _globals['_SUBMITBLOCKRESPONSE']._serialized_start=1253
-  _globals['_SUBMITBLOCKRESPONSE']._serialized_end=1336
-  _globals['_CHAINSERVICE']._serialized_start=1617
-  _globals['_CHAINSERVICE']._serialized_end=2156
+  _globals['_LISTACCOUNTSREQUEST']._serialized_start=1195
+  _globals['_LISTACCOUNTSREQUEST']._serialized_end=1293
+  _globals['_LISTACCOUNTSRESPONSE']._serialized_start=1296
+  _globals['_LISTACCOUNTSRESPONSE']._serialized_end=1476
+  _globals['_TIP']._serialized_start=1479
+  _globals['_TIP']._serialized_end=1634
+  _globals['_LISTTIPSREQUEST']._serialized_start=1636
+  _globals['_LISTTIPSREQUEST']._serialized_end=1692
+  _globals['_LISTTIPSRESPONSE']._serialized_start=1695
+  _globals['_LISTTIPSRESPONSE']._serialized_end=1824
+  _globals['_INVALIDATEBLOCKREQUEST']._serialized_start=1826
+  _globals['_INVALIDATEBLOCKREQUEST']._serialized_end=1864
+  _globals['_INVALIDATEBLOCKRESPONSE']._serialized_start=1867
+  _globals['_INVALIDATEBLOCKRESPONSE']._serialized_end=2002
+  _globals['_RECONSIDERBLOCKREQUEST']._serialized_start=2004
+  _globals['_RECONSIDERBLOCKREQUEST']._serialized_end=2042
+  _globals['_RECONSIDERBLOCKRESPONSE']._serialized_start=2045
+  _globals['_RECONSIDERBLOCKRESPONSE']._serialized_end=2180
+  _globals['_SUBMITBLOCKREQUEST']._serialized_start=2182
+  _globals['_SUBMITBLOCKREQUEST']._serialized_end=2238
+  _globals['_SUBMITBLOCKRESPONSE']._serialized_start=2240
+  _globals['_SUBMITBLOCKRESPONSE']._serialized_end=2323
+  _globals['_JOBPROGRESS']._serialized_start=2326
+  _globals['_JOBPROGRESS']._serialized_end=2482
+  _globals['_VERIFYCHAINREQUEST']._serialized_start=2484
+  _globals['_VERIFYCHAINREQUEST']._serialized_end=2504
+  _globals['_VERIFYCHAINRESPONSE']._serialized_start=2506
+  _globals['_VERIFYCHAINRESPONSE']._serialized_end=2622
+  _globals['_VERIFYREPORT']._serialized_start=2625
+  _globals['_VERIFYREPORT']._serialized_end=2792
+  _globals['_DIVERGENCE']._serialized_start=2794
+  _globals['_DIVERGENCE']._serialized_end=2903
+  _globals['_EXPORTBLOCKSREQUEST']._serialized_start=2905
+  _globals['_EXPORTBLOCKSREQUEST']._serialized_end=3012
+  _globals['_EXPORTBLOCKSRESPONSE']._serialized_start=3014
+  _globals['_EXPORTBLOCKSRESPONSE']._serialized_end=3139
+  _globals['_EXPORTHEADER']._serialized_start=3142
+  _globals['_EXPORTHEADER']._serialized_end=3284
+  _globals['_BLOCKCHUNK']._serialized_start=3286
+  _globals['_BLOCKCHUNK']._serialized_end=3318
+  _globals['_IMPORTBLOCKSREQUEST']._serialized_start=3320
+  _globals['_IMPORTBLOCKSREQUEST']._serialized_end=3444
+  _globals['_IMPORTBLOCKSRESPONSE']._serialized_start=3447
+  _globals['_IMPORTBLOCKSRESPONSE']._serialized_end=3604
+  _globals['_REJECTEDBLOCK']._serialized_start=3606
+  _globals['_REJECTEDBLOCK']._serialized_end=3681
+  _globals['_CREATEBACKUPREQUEST']._serialized_start=3683
+  _globals['_CREATEBACKUPREQUEST']._serialized_end=3734
+  _globals['_CREATEBACKUPRESPONSE']._serialized_start=3736
+  _globals['_CREATEBACKUPRESPONSE']._serialized_end=3847
+  _globals['_BACKUP']._serialized_start=3849
+  _globals['_BACKUP']._serialized_end=3949
+  _globals['_CHAINSERVICE']._serialized_start=4705
+  _globals['_CHAINSERVICE']._serialized_end=5999
 # @@protoc_insertion_point(module_scope)

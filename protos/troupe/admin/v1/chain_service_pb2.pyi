@@ -49,6 +49,42 @@ SYNC_STATE_WALKING_BACK: SyncState.ValueType  # 3
 """It searches the ancestors of a block, one by one."""
 Global___SyncState: typing_extensions.TypeAlias = SyncState
 
+class _TipStatus:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _TipStatusEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_TipStatus.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    TIP_STATUS_UNSPECIFIED: _TipStatus.ValueType  # 0
+    """Never sent."""
+    TIP_STATUS_CANONICAL: _TipStatus.ValueType  # 1
+    """The tip of the canonical chain."""
+    TIP_STATUS_VALID: _TipStatus.ValueType  # 2
+    """Executed once and found valid; it is not the longest, or was not the first seen of equals."""
+    TIP_STATUS_UNEXECUTED: _TipStatus.ValueType  # 3
+    """Not executed, as it was never the longest: its proof of work is right, its transactions may not be."""
+    TIP_STATUS_INVALID: _TipStatus.ValueType  # 4
+    """A block of the branch breaks a rule."""
+    TIP_STATUS_INVALIDATED: _TipStatus.ValueType  # 5
+    """A block of the branch is treated as invalid: see InvalidateBlock."""
+
+class TipStatus(_TipStatus, metaclass=_TipStatusEnumTypeWrapper):
+    """What is known of a branch."""
+
+TIP_STATUS_UNSPECIFIED: TipStatus.ValueType  # 0
+"""Never sent."""
+TIP_STATUS_CANONICAL: TipStatus.ValueType  # 1
+"""The tip of the canonical chain."""
+TIP_STATUS_VALID: TipStatus.ValueType  # 2
+"""Executed once and found valid; it is not the longest, or was not the first seen of equals."""
+TIP_STATUS_UNEXECUTED: TipStatus.ValueType  # 3
+"""Not executed, as it was never the longest: its proof of work is right, its transactions may not be."""
+TIP_STATUS_INVALID: TipStatus.ValueType  # 4
+"""A block of the branch breaks a rule."""
+TIP_STATUS_INVALIDATED: TipStatus.ValueType  # 5
+"""A block of the branch is treated as invalid: see InvalidateBlock."""
+Global___TipStatus: typing_extensions.TypeAlias = TipStatus
+
 class _BlockOutcome:
     ValueType = typing.NewType("ValueType", builtins.int)
     V: typing_extensions.TypeAlias = ValueType
@@ -64,7 +100,7 @@ class _BlockOutcomeEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._E
     BLOCK_OUTCOME_ORPHAN: _BlockOutcome.ValueType  # 3
     """Its parent is unknown: it is held in memory while its ancestors are searched."""
     BLOCK_OUTCOME_VALID: _BlockOutcome.ValueType  # 4
-    """It was only checked, and would connect."""
+    """It was only checked, with all its transactions, and would become the tip."""
 
 class BlockOutcome(_BlockOutcome, metaclass=_BlockOutcomeEnumTypeWrapper):
     """What became of a submitted block."""
@@ -78,8 +114,68 @@ BLOCK_OUTCOME_SIDE_BRANCH: BlockOutcome.ValueType  # 2
 BLOCK_OUTCOME_ORPHAN: BlockOutcome.ValueType  # 3
 """Its parent is unknown: it is held in memory while its ancestors are searched."""
 BLOCK_OUTCOME_VALID: BlockOutcome.ValueType  # 4
-"""It was only checked, and would connect."""
+"""It was only checked, with all its transactions, and would become the tip."""
 Global___BlockOutcome: typing_extensions.TypeAlias = BlockOutcome
+
+class _ProgressUnit:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _ProgressUnitEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_ProgressUnit.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    PROGRESS_UNIT_UNSPECIFIED: _ProgressUnit.ValueType  # 0
+    """Never sent."""
+    PROGRESS_UNIT_BLOCKS: _ProgressUnit.ValueType  # 1
+    """Blocks."""
+    PROGRESS_UNIT_BYTES: _ProgressUnit.ValueType  # 2
+    """Bytes."""
+
+class ProgressUnit(_ProgressUnit, metaclass=_ProgressUnitEnumTypeWrapper):
+    """What a job counts."""
+
+PROGRESS_UNIT_UNSPECIFIED: ProgressUnit.ValueType  # 0
+"""Never sent."""
+PROGRESS_UNIT_BLOCKS: ProgressUnit.ValueType  # 1
+"""Blocks."""
+PROGRESS_UNIT_BYTES: ProgressUnit.ValueType  # 2
+"""Bytes."""
+Global___ProgressUnit: typing_extensions.TypeAlias = ProgressUnit
+
+class _DivergenceFault:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _DivergenceFaultEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_DivergenceFault.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    DIVERGENCE_FAULT_UNSPECIFIED: _DivergenceFault.ValueType  # 0
+    """Never sent."""
+    DIVERGENCE_FAULT_DAMAGED: _DivergenceFault.ValueType  # 1
+    """A part of the file cannot be read."""
+    DIVERGENCE_FAULT_BLOCK: _DivergenceFault.ValueType  # 2
+    """A block is missing, unreadable, or not that of its hash, number and parent."""
+    DIVERGENCE_FAULT_INVALID: _DivergenceFault.ValueType  # 3
+    """A canonical block breaks a rule."""
+    DIVERGENCE_FAULT_ACCOUNTS: _DivergenceFault.ValueType  # 4
+    """The accounts differ from the executed ones."""
+    DIVERGENCE_FAULT_TRANSACTIONS: _DivergenceFault.ValueType  # 5
+    """The index of transactions differs from the blocks."""
+
+class DivergenceFault(_DivergenceFault, metaclass=_DivergenceFaultEnumTypeWrapper):
+    """What a divergence is about."""
+
+DIVERGENCE_FAULT_UNSPECIFIED: DivergenceFault.ValueType  # 0
+"""Never sent."""
+DIVERGENCE_FAULT_DAMAGED: DivergenceFault.ValueType  # 1
+"""A part of the file cannot be read."""
+DIVERGENCE_FAULT_BLOCK: DivergenceFault.ValueType  # 2
+"""A block is missing, unreadable, or not that of its hash, number and parent."""
+DIVERGENCE_FAULT_INVALID: DivergenceFault.ValueType  # 3
+"""A canonical block breaks a rule."""
+DIVERGENCE_FAULT_ACCOUNTS: DivergenceFault.ValueType  # 4
+"""The accounts differ from the executed ones."""
+DIVERGENCE_FAULT_TRANSACTIONS: DivergenceFault.ValueType  # 5
+"""The index of transactions differs from the blocks."""
+Global___DivergenceFault: typing_extensions.TypeAlias = DivergenceFault
 
 @typing.final
 class GetChainRequest(google.protobuf.message.Message):
@@ -378,6 +474,263 @@ class GetAccountResponse(google.protobuf.message.Message):
 Global___GetAccountResponse: typing_extensions.TypeAlias = GetAccountResponse
 
 @typing.final
+class ListAccountsRequest(google.protobuf.message.Message):
+    """Request of ListAccounts."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    AT_NUMBER_FIELD_NUMBER: builtins.int
+    page_size: builtins.int
+    """Most entries to return; 0 means 50, and more than 1,000 means 1,000."""
+    page_token: builtins.str
+    """`next_page_token` of the page before; empty for the first."""
+    at_number: builtins.int
+    """Number of the canonical block to look behind; absent: the tip when the first page is asked for."""
+    def __init__(
+        self,
+        *,
+        page_size: builtins.int = ...,
+        page_token: builtins.str = ...,
+        at_number: builtins.int | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["_at_number", b"_at_number", "at_number", b"at_number"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_at_number", b"_at_number", "at_number", b"at_number", "page_size", b"page_size", "page_token", b"page_token"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["_at_number", b"_at_number"]) -> typing.Literal["at_number"] | None: ...
+
+Global___ListAccountsRequest: typing_extensions.TypeAlias = ListAccountsRequest
+
+@typing.final
+class ListAccountsResponse(google.protobuf.message.Message):
+    """Response of ListAccounts."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ACCOUNTS_FIELD_NUMBER: builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    AT_FIELD_NUMBER: builtins.int
+    POSITION_FIELD_NUMBER: builtins.int
+    next_page_token: builtins.str
+    """Give it back as `page_token`, with the same `at_number`, for the next page; empty: this was the last."""
+    @property
+    def accounts(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[troupe.admin.v1.ledger_pb2.Account]:
+        """The accounts of this page. It may hold fewer than asked for, even none, before the last page."""
+
+    @property
+    def at(self) -> troupe.admin.v1.ledger_pb2.BlockRef:
+        """The block that the whole listing is of."""
+
+    @property
+    def position(self) -> troupe.admin.v1.event_pb2.EventPosition:
+        """Watch events from here on to learn of what changes it. Set as of this page: keep the first page's."""
+
+    def __init__(
+        self,
+        *,
+        accounts: collections.abc.Iterable[troupe.admin.v1.ledger_pb2.Account] | None = ...,
+        next_page_token: builtins.str = ...,
+        at: troupe.admin.v1.ledger_pb2.BlockRef | None = ...,
+        position: troupe.admin.v1.event_pb2.EventPosition | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["at", b"at", "position", b"position"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["accounts", b"accounts", "at", b"at", "next_page_token", b"next_page_token", "position", b"position"]) -> None: ...
+
+Global___ListAccountsResponse: typing_extensions.TypeAlias = ListAccountsResponse
+
+@typing.final
+class Tip(google.protobuf.message.Message):
+    """The end of a branch."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    BLOCK_FIELD_NUMBER: builtins.int
+    STATUS_FIELD_NUMBER: builtins.int
+    FORK_FIELD_NUMBER: builtins.int
+    BRANCH_LENGTH_FIELD_NUMBER: builtins.int
+    status: Global___TipStatus.ValueType
+    """What is known of it."""
+    branch_length: builtins.int
+    """Blocks above `fork`; 0 for the canonical tip."""
+    @property
+    def block(self) -> troupe.admin.v1.ledger_pb2.BlockRef:
+        """Its last block."""
+
+    @property
+    def fork(self) -> troupe.admin.v1.ledger_pb2.BlockRef:
+        """The newest canonical block that it stands on; of the canonical tip itself."""
+
+    def __init__(
+        self,
+        *,
+        block: troupe.admin.v1.ledger_pb2.BlockRef | None = ...,
+        status: Global___TipStatus.ValueType = ...,
+        fork: troupe.admin.v1.ledger_pb2.BlockRef | None = ...,
+        branch_length: builtins.int = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["block", b"block", "fork", b"fork"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["block", b"block", "branch_length", b"branch_length", "fork", b"fork", "status", b"status"]) -> None: ...
+
+Global___Tip: typing_extensions.TypeAlias = Tip
+
+@typing.final
+class ListTipsRequest(google.protobuf.message.Message):
+    """Request of ListTips."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    page_size: builtins.int
+    """Most entries to return; 0 means 50, and more than 1,000 means 1,000."""
+    page_token: builtins.str
+    """`next_page_token` of the page before; empty for the first."""
+    def __init__(
+        self,
+        *,
+        page_size: builtins.int = ...,
+        page_token: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["page_size", b"page_size", "page_token", b"page_token"]) -> None: ...
+
+Global___ListTipsRequest: typing_extensions.TypeAlias = ListTipsRequest
+
+@typing.final
+class ListTipsResponse(google.protobuf.message.Message):
+    """Response of ListTips."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    TIPS_FIELD_NUMBER: builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    POSITION_FIELD_NUMBER: builtins.int
+    next_page_token: builtins.str
+    """Give it back as `page_token` for the next page; empty: this was the last. Each page is of its own
+    moment: a tip that grew between two of them is not on the second, as it is higher now.
+    """
+    @property
+    def tips(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Tip]:
+        """The tips of this page, at least one. It may hold fewer than asked for when branches are long."""
+
+    @property
+    def position(self) -> troupe.admin.v1.event_pb2.EventPosition:
+        """Watch events from here on to follow the canonical tip."""
+
+    def __init__(
+        self,
+        *,
+        tips: collections.abc.Iterable[Global___Tip] | None = ...,
+        next_page_token: builtins.str = ...,
+        position: troupe.admin.v1.event_pb2.EventPosition | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["position", b"position"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["next_page_token", b"next_page_token", "position", b"position", "tips", b"tips"]) -> None: ...
+
+Global___ListTipsResponse: typing_extensions.TypeAlias = ListTipsResponse
+
+@typing.final
+class InvalidateBlockRequest(google.protobuf.message.Message):
+    """Request of InvalidateBlock."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    HASH_FIELD_NUMBER: builtins.int
+    hash: builtins.str
+    """Hash of the block, 64 hex digits."""
+    def __init__(
+        self,
+        *,
+        hash: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["hash", b"hash"]) -> None: ...
+
+Global___InvalidateBlockRequest: typing_extensions.TypeAlias = InvalidateBlockRequest
+
+@typing.final
+class InvalidateBlockResponse(google.protobuf.message.Message):
+    """Response of InvalidateBlock."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    TIP_FIELD_NUMBER: builtins.int
+    CHANGED_FIELD_NUMBER: builtins.int
+    DISCONNECTED_COUNT_FIELD_NUMBER: builtins.int
+    CONNECTED_COUNT_FIELD_NUMBER: builtins.int
+    changed: builtins.bool
+    """Whether anything is other than before; false: the block was invalid already."""
+    disconnected_count: builtins.int
+    """Blocks that left the canonical chain."""
+    connected_count: builtins.int
+    """Blocks that joined it instead."""
+    @property
+    def tip(self) -> troupe.admin.v1.ledger_pb2.BlockRef:
+        """Newest canonical block now."""
+
+    def __init__(
+        self,
+        *,
+        tip: troupe.admin.v1.ledger_pb2.BlockRef | None = ...,
+        changed: builtins.bool = ...,
+        disconnected_count: builtins.int = ...,
+        connected_count: builtins.int = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["tip", b"tip"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["changed", b"changed", "connected_count", b"connected_count", "disconnected_count", b"disconnected_count", "tip", b"tip"]) -> None: ...
+
+Global___InvalidateBlockResponse: typing_extensions.TypeAlias = InvalidateBlockResponse
+
+@typing.final
+class ReconsiderBlockRequest(google.protobuf.message.Message):
+    """Request of ReconsiderBlock."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    HASH_FIELD_NUMBER: builtins.int
+    hash: builtins.str
+    """Hash of the block, 64 hex digits."""
+    def __init__(
+        self,
+        *,
+        hash: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["hash", b"hash"]) -> None: ...
+
+Global___ReconsiderBlockRequest: typing_extensions.TypeAlias = ReconsiderBlockRequest
+
+@typing.final
+class ReconsiderBlockResponse(google.protobuf.message.Message):
+    """Response of ReconsiderBlock."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    TIP_FIELD_NUMBER: builtins.int
+    CHANGED_FIELD_NUMBER: builtins.int
+    DISCONNECTED_COUNT_FIELD_NUMBER: builtins.int
+    CONNECTED_COUNT_FIELD_NUMBER: builtins.int
+    changed: builtins.bool
+    """Whether anything is other than before; false: neither the block nor an ancestor was invalidated."""
+    disconnected_count: builtins.int
+    """Blocks that left the canonical chain."""
+    connected_count: builtins.int
+    """Blocks that joined it instead."""
+    @property
+    def tip(self) -> troupe.admin.v1.ledger_pb2.BlockRef:
+        """Newest canonical block now."""
+
+    def __init__(
+        self,
+        *,
+        tip: troupe.admin.v1.ledger_pb2.BlockRef | None = ...,
+        changed: builtins.bool = ...,
+        disconnected_count: builtins.int = ...,
+        connected_count: builtins.int = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["tip", b"tip"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["changed", b"changed", "connected_count", b"connected_count", "disconnected_count", b"disconnected_count", "tip", b"tip"]) -> None: ...
+
+Global___ReconsiderBlockResponse: typing_extensions.TypeAlias = ReconsiderBlockResponse
+
+@typing.final
 class SubmitBlockRequest(google.protobuf.message.Message):
     """Request of SubmitBlock."""
 
@@ -388,7 +741,9 @@ class SubmitBlockRequest(google.protobuf.message.Message):
     raw: builtins.bytes
     """The serialized block (see Block.raw)."""
     validate_only: builtins.bool
-    """Only check whether it would connect on the tip; store nothing."""
+    """Only check it, and store nothing: BLOCK_OUTCOME_VALID says that it would become the tip, any other
+    outcome what would become of it.
+    """
     def __init__(
         self,
         *,
@@ -420,3 +775,435 @@ class SubmitBlockResponse(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["hash", b"hash", "outcome", b"outcome"]) -> None: ...
 
 Global___SubmitBlockResponse: typing_extensions.TypeAlias = SubmitBlockResponse
+
+@typing.final
+class JobProgress(google.protobuf.message.Message):
+    """How far a long job has come."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    UNIT_FIELD_NUMBER: builtins.int
+    DONE_COUNT_FIELD_NUMBER: builtins.int
+    TOTAL_COUNT_FIELD_NUMBER: builtins.int
+    PER_S_FIELD_NUMBER: builtins.int
+    REMAINING_S_FIELD_NUMBER: builtins.int
+    unit: Global___ProgressUnit.ValueType
+    """What is counted."""
+    done_count: builtins.int
+    """So much is done."""
+    total_count: builtins.int
+    """Out of so much; 0: not known yet."""
+    per_s: builtins.float
+    """So much a second, on the average since the counting began; 0: not known yet."""
+    remaining_s: builtins.float
+    """Seconds until the rest is done, at that rate; absent: not known yet."""
+    def __init__(
+        self,
+        *,
+        unit: Global___ProgressUnit.ValueType = ...,
+        done_count: builtins.int = ...,
+        total_count: builtins.int = ...,
+        per_s: builtins.float = ...,
+        remaining_s: builtins.float | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["_remaining_s", b"_remaining_s", "remaining_s", b"remaining_s"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_remaining_s", b"_remaining_s", "done_count", b"done_count", "per_s", b"per_s", "remaining_s", b"remaining_s", "total_count", b"total_count", "unit", b"unit"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["_remaining_s", b"_remaining_s"]) -> typing.Literal["remaining_s"] | None: ...
+
+Global___JobProgress: typing_extensions.TypeAlias = JobProgress
+
+@typing.final
+class VerifyChainRequest(google.protobuf.message.Message):
+    """Request of VerifyChain."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+
+Global___VerifyChainRequest: typing_extensions.TypeAlias = VerifyChainRequest
+
+@typing.final
+class VerifyChainResponse(google.protobuf.message.Message):
+    """Response of VerifyChain: progress, and the report in the last one."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    PROGRESS_FIELD_NUMBER: builtins.int
+    REPORT_FIELD_NUMBER: builtins.int
+    @property
+    def progress(self) -> Global___JobProgress:
+        """How far it is, in blocks."""
+
+    @property
+    def report(self) -> Global___VerifyReport:
+        """The outcome; absent but in the last message."""
+
+    def __init__(
+        self,
+        *,
+        progress: Global___JobProgress | None = ...,
+        report: Global___VerifyReport | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["progress", b"progress", "report", b"report"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["progress", b"progress", "report", b"report"]) -> None: ...
+
+Global___VerifyChainResponse: typing_extensions.TypeAlias = VerifyChainResponse
+
+@typing.final
+class VerifyReport(google.protobuf.message.Message):
+    """What a verification found."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    SOUND_FIELD_NUMBER: builtins.int
+    TIP_FIELD_NUMBER: builtins.int
+    BLOCK_COUNT_FIELD_NUMBER: builtins.int
+    TRANSACTION_COUNT_FIELD_NUMBER: builtins.int
+    DIVERGENCES_FIELD_NUMBER: builtins.int
+    sound: builtins.bool
+    """Whether everything stored is as executed."""
+    block_count: builtins.int
+    """Blocks compared, genesis included."""
+    transaction_count: builtins.int
+    """Transactions in them."""
+    @property
+    def tip(self) -> troupe.admin.v1.ledger_pb2.BlockRef:
+        """Newest block of the canonical chain; absent when not even that can be read."""
+
+    @property
+    def divergences(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Divergence]:
+        """What differs, at most the first 20."""
+
+    def __init__(
+        self,
+        *,
+        sound: builtins.bool = ...,
+        tip: troupe.admin.v1.ledger_pb2.BlockRef | None = ...,
+        block_count: builtins.int = ...,
+        transaction_count: builtins.int = ...,
+        divergences: collections.abc.Iterable[Global___Divergence] | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["tip", b"tip"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["block_count", b"block_count", "divergences", b"divergences", "sound", b"sound", "tip", b"tip", "transaction_count", b"transaction_count"]) -> None: ...
+
+Global___VerifyReport: typing_extensions.TypeAlias = VerifyReport
+
+@typing.final
+class Divergence(google.protobuf.message.Message):
+    """One difference between what is stored and what the blocks say."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    FAULT_FIELD_NUMBER: builtins.int
+    NUMBER_FIELD_NUMBER: builtins.int
+    DETAIL_FIELD_NUMBER: builtins.int
+    fault: Global___DivergenceFault.ValueType
+    """What it is about."""
+    number: builtins.int
+    """Number of the block; absent when it is about none."""
+    detail: builtins.str
+    """A sentence for people."""
+    def __init__(
+        self,
+        *,
+        fault: Global___DivergenceFault.ValueType = ...,
+        number: builtins.int | None = ...,
+        detail: builtins.str = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["_number", b"_number", "number", b"number"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_number", b"_number", "detail", b"detail", "fault", b"fault", "number", b"number"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["_number", b"_number"]) -> typing.Literal["number"] | None: ...
+
+Global___Divergence: typing_extensions.TypeAlias = Divergence
+
+@typing.final
+class ExportBlocksRequest(google.protobuf.message.Message):
+    """Request of ExportBlocks."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    FIRST_NUMBER_FIELD_NUMBER: builtins.int
+    LAST_NUMBER_FIELD_NUMBER: builtins.int
+    first_number: builtins.int
+    """Number of the first block; absent: 1, since genesis follows from the network's definition."""
+    last_number: builtins.int
+    """Number of the last block; absent: the tip."""
+    def __init__(
+        self,
+        *,
+        first_number: builtins.int | None = ...,
+        last_number: builtins.int | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["_first_number", b"_first_number", "_last_number", b"_last_number", "first_number", b"first_number", "last_number", b"last_number"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_first_number", b"_first_number", "_last_number", b"_last_number", "first_number", b"first_number", "last_number", b"last_number"]) -> None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_first_number", b"_first_number"]) -> typing.Literal["first_number"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_last_number", b"_last_number"]) -> typing.Literal["last_number"] | None: ...
+
+Global___ExportBlocksRequest: typing_extensions.TypeAlias = ExportBlocksRequest
+
+@typing.final
+class ExportBlocksResponse(google.protobuf.message.Message):
+    """Response of ExportBlocks: the header in the first one, a chunk in every other."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    HEADER_FIELD_NUMBER: builtins.int
+    CHUNK_FIELD_NUMBER: builtins.int
+    @property
+    def header(self) -> Global___ExportHeader:
+        """What follows."""
+
+    @property
+    def chunk(self) -> Global___BlockChunk:
+        """The next blocks."""
+
+    def __init__(
+        self,
+        *,
+        header: Global___ExportHeader | None = ...,
+        chunk: Global___BlockChunk | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["chunk", b"chunk", "header", b"header", "part", b"part"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["chunk", b"chunk", "header", b"header", "part", b"part"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["part", b"part"]) -> typing.Literal["header", "chunk"] | None: ...
+
+Global___ExportBlocksResponse: typing_extensions.TypeAlias = ExportBlocksResponse
+
+@typing.final
+class ExportHeader(google.protobuf.message.Message):
+    """What an export holds."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NETWORK_FIELD_NUMBER: builtins.int
+    GENESIS_HASH_FIELD_NUMBER: builtins.int
+    FIRST_NUMBER_FIELD_NUMBER: builtins.int
+    LAST_FIELD_NUMBER: builtins.int
+    genesis_hash: builtins.str
+    """Hash of its block 0, 64 hex digits."""
+    first_number: builtins.int
+    """Number of the first block; above that of the last: there is none."""
+    @property
+    def network(self) -> troupe.admin.v1.ledger_pb2.Network:
+        """The network that the blocks are of."""
+
+    @property
+    def last(self) -> troupe.admin.v1.ledger_pb2.BlockRef:
+        """The last block."""
+
+    def __init__(
+        self,
+        *,
+        network: troupe.admin.v1.ledger_pb2.Network | None = ...,
+        genesis_hash: builtins.str = ...,
+        first_number: builtins.int = ...,
+        last: troupe.admin.v1.ledger_pb2.BlockRef | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["last", b"last", "network", b"network"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["first_number", b"first_number", "genesis_hash", b"genesis_hash", "last", b"last", "network", b"network"]) -> None: ...
+
+Global___ExportHeader: typing_extensions.TypeAlias = ExportHeader
+
+@typing.final
+class BlockChunk(google.protobuf.message.Message):
+    """Blocks that follow one another."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    RAW_BLOCKS_FIELD_NUMBER: builtins.int
+    @property
+    def raw_blocks(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.bytes]:
+        """Serialized blocks (see Block.raw), in the order of their numbers; at least one."""
+
+    def __init__(
+        self,
+        *,
+        raw_blocks: collections.abc.Iterable[builtins.bytes] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["raw_blocks", b"raw_blocks"]) -> None: ...
+
+Global___BlockChunk: typing_extensions.TypeAlias = BlockChunk
+
+@typing.final
+class ImportBlocksRequest(google.protobuf.message.Message):
+    """Request of ImportBlocks: the header in the first one, a chunk in every other."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    HEADER_FIELD_NUMBER: builtins.int
+    CHUNK_FIELD_NUMBER: builtins.int
+    @property
+    def header(self) -> Global___ExportHeader:
+        """What follows."""
+
+    @property
+    def chunk(self) -> Global___BlockChunk:
+        """The next blocks."""
+
+    def __init__(
+        self,
+        *,
+        header: Global___ExportHeader | None = ...,
+        chunk: Global___BlockChunk | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["chunk", b"chunk", "header", b"header", "part", b"part"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["chunk", b"chunk", "header", b"header", "part", b"part"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["part", b"part"]) -> typing.Literal["header", "chunk"] | None: ...
+
+Global___ImportBlocksRequest: typing_extensions.TypeAlias = ImportBlocksRequest
+
+@typing.final
+class ImportBlocksResponse(google.protobuf.message.Message):
+    """Response of ImportBlocks."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    IMPORTED_COUNT_FIELD_NUMBER: builtins.int
+    KNOWN_COUNT_FIELD_NUMBER: builtins.int
+    REJECTED_FIELD_NUMBER: builtins.int
+    TIP_FIELD_NUMBER: builtins.int
+    imported_count: builtins.int
+    """Blocks that were stored now, on the canonical chain or beside it."""
+    known_count: builtins.int
+    """Blocks that were stored already."""
+    @property
+    def rejected(self) -> Global___RejectedBlock:
+        """The block that ended the import; absent: all were taken."""
+
+    @property
+    def tip(self) -> troupe.admin.v1.ledger_pb2.BlockRef:
+        """Newest block of the canonical chain now."""
+
+    def __init__(
+        self,
+        *,
+        imported_count: builtins.int = ...,
+        known_count: builtins.int = ...,
+        rejected: Global___RejectedBlock | None = ...,
+        tip: troupe.admin.v1.ledger_pb2.BlockRef | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["rejected", b"rejected", "tip", b"tip"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["imported_count", b"imported_count", "known_count", b"known_count", "rejected", b"rejected", "tip", b"tip"]) -> None: ...
+
+Global___ImportBlocksResponse: typing_extensions.TypeAlias = ImportBlocksResponse
+
+@typing.final
+class RejectedBlock(google.protobuf.message.Message):
+    """A block that the chain did not take."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: builtins.int
+    HASH_FIELD_NUMBER: builtins.int
+    RULE_FIELD_NUMBER: builtins.int
+    DETAIL_FIELD_NUMBER: builtins.int
+    number: builtins.int
+    """Its number, counted from the header's."""
+    hash: builtins.str
+    """Its hash, 64 hex digits; empty: it is no block at all."""
+    rule: builtins.str
+    """The rule that it breaks: as of ERROR_REASON_BLOCK_REJECTED, or "malformed"; "parent" also when its
+    parent is not stored, and when it stands on a block that InvalidateBlock named.
+    """
+    detail: builtins.str
+    """A sentence for people."""
+    def __init__(
+        self,
+        *,
+        number: builtins.int = ...,
+        hash: builtins.str = ...,
+        rule: builtins.str = ...,
+        detail: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["detail", b"detail", "hash", b"hash", "number", b"number", "rule", b"rule"]) -> None: ...
+
+Global___RejectedBlock: typing_extensions.TypeAlias = RejectedBlock
+
+@typing.final
+class CreateBackupRequest(google.protobuf.message.Message):
+    """Request of CreateBackup."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    PATH_FIELD_NUMBER: builtins.int
+    VERIFY_FIELD_NUMBER: builtins.int
+    path: builtins.str
+    """Where, on the node's machine: an absolute path outside the data directory, in a directory that
+    exists; or a bare file name, for the directory `backups` in the data directory; empty:
+    "chain-YYYYMMDDTHHMMSSZ.db" there, of the time in UTC. Up to 1,024 characters.
+    """
+    verify: builtins.bool
+    """Also execute the copied chain again from genesis, as VerifyChain does, before the copy counts."""
+    def __init__(
+        self,
+        *,
+        path: builtins.str = ...,
+        verify: builtins.bool = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["path", b"path", "verify", b"verify"]) -> None: ...
+
+Global___CreateBackupRequest: typing_extensions.TypeAlias = CreateBackupRequest
+
+@typing.final
+class CreateBackupResponse(google.protobuf.message.Message):
+    """Response of CreateBackup: progress, and the backup in the last one."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    PROGRESS_FIELD_NUMBER: builtins.int
+    BACKUP_FIELD_NUMBER: builtins.int
+    @property
+    def progress(self) -> Global___JobProgress:
+        """How far it is: in bytes while it copies, in blocks while it verifies."""
+
+    @property
+    def backup(self) -> Global___Backup:
+        """What was made; absent but in the last message."""
+
+    def __init__(
+        self,
+        *,
+        progress: Global___JobProgress | None = ...,
+        backup: Global___Backup | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["backup", b"backup", "progress", b"progress"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["backup", b"backup", "progress", b"progress"]) -> None: ...
+
+Global___CreateBackupResponse: typing_extensions.TypeAlias = CreateBackupResponse
+
+@typing.final
+class Backup(google.protobuf.message.Message):
+    """A backup of the chain."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    PATH_FIELD_NUMBER: builtins.int
+    SIZE_BYTES_FIELD_NUMBER: builtins.int
+    TIP_FIELD_NUMBER: builtins.int
+    VERIFIED_FIELD_NUMBER: builtins.int
+    path: builtins.str
+    """Its file, an absolute path on the node's machine."""
+    size_bytes: builtins.int
+    """Size of the file."""
+    verified: builtins.bool
+    """Whether its chain was executed again; its file was checked in any case."""
+    @property
+    def tip(self) -> troupe.admin.v1.ledger_pb2.BlockRef:
+        """Newest block of the canonical chain in it."""
+
+    def __init__(
+        self,
+        *,
+        path: builtins.str = ...,
+        size_bytes: builtins.int = ...,
+        tip: troupe.admin.v1.ledger_pb2.BlockRef | None = ...,
+        verified: builtins.bool = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["tip", b"tip"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["path", b"path", "size_bytes", b"size_bytes", "tip", b"tip", "verified", b"verified"]) -> None: ...
+
+Global___Backup: typing_extensions.TypeAlias = Backup

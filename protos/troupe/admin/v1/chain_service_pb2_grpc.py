@@ -61,10 +61,50 @@ class ChainServiceStub(object):
                 request_serializer=troupe_dot_admin_dot_v1_dot_chain__service__pb2.GetAccountRequest.SerializeToString,
                 response_deserializer=troupe_dot_admin_dot_v1_dot_chain__service__pb2.GetAccountResponse.FromString,
                 _registered_method=True)
+        self.ListAccounts = channel.unary_unary(
+                '/troupe.admin.v1.ChainService/ListAccounts',
+                request_serializer=troupe_dot_admin_dot_v1_dot_chain__service__pb2.ListAccountsRequest.SerializeToString,
+                response_deserializer=troupe_dot_admin_dot_v1_dot_chain__service__pb2.ListAccountsResponse.FromString,
+                _registered_method=True)
+        self.ListTips = channel.unary_unary(
+                '/troupe.admin.v1.ChainService/ListTips',
+                request_serializer=troupe_dot_admin_dot_v1_dot_chain__service__pb2.ListTipsRequest.SerializeToString,
+                response_deserializer=troupe_dot_admin_dot_v1_dot_chain__service__pb2.ListTipsResponse.FromString,
+                _registered_method=True)
         self.SubmitBlock = channel.unary_unary(
                 '/troupe.admin.v1.ChainService/SubmitBlock',
                 request_serializer=troupe_dot_admin_dot_v1_dot_chain__service__pb2.SubmitBlockRequest.SerializeToString,
                 response_deserializer=troupe_dot_admin_dot_v1_dot_chain__service__pb2.SubmitBlockResponse.FromString,
+                _registered_method=True)
+        self.InvalidateBlock = channel.unary_unary(
+                '/troupe.admin.v1.ChainService/InvalidateBlock',
+                request_serializer=troupe_dot_admin_dot_v1_dot_chain__service__pb2.InvalidateBlockRequest.SerializeToString,
+                response_deserializer=troupe_dot_admin_dot_v1_dot_chain__service__pb2.InvalidateBlockResponse.FromString,
+                _registered_method=True)
+        self.ReconsiderBlock = channel.unary_unary(
+                '/troupe.admin.v1.ChainService/ReconsiderBlock',
+                request_serializer=troupe_dot_admin_dot_v1_dot_chain__service__pb2.ReconsiderBlockRequest.SerializeToString,
+                response_deserializer=troupe_dot_admin_dot_v1_dot_chain__service__pb2.ReconsiderBlockResponse.FromString,
+                _registered_method=True)
+        self.VerifyChain = channel.unary_stream(
+                '/troupe.admin.v1.ChainService/VerifyChain',
+                request_serializer=troupe_dot_admin_dot_v1_dot_chain__service__pb2.VerifyChainRequest.SerializeToString,
+                response_deserializer=troupe_dot_admin_dot_v1_dot_chain__service__pb2.VerifyChainResponse.FromString,
+                _registered_method=True)
+        self.ExportBlocks = channel.unary_stream(
+                '/troupe.admin.v1.ChainService/ExportBlocks',
+                request_serializer=troupe_dot_admin_dot_v1_dot_chain__service__pb2.ExportBlocksRequest.SerializeToString,
+                response_deserializer=troupe_dot_admin_dot_v1_dot_chain__service__pb2.ExportBlocksResponse.FromString,
+                _registered_method=True)
+        self.ImportBlocks = channel.stream_unary(
+                '/troupe.admin.v1.ChainService/ImportBlocks',
+                request_serializer=troupe_dot_admin_dot_v1_dot_chain__service__pb2.ImportBlocksRequest.SerializeToString,
+                response_deserializer=troupe_dot_admin_dot_v1_dot_chain__service__pb2.ImportBlocksResponse.FromString,
+                _registered_method=True)
+        self.CreateBackup = channel.unary_stream(
+                '/troupe.admin.v1.ChainService/CreateBackup',
+                request_serializer=troupe_dot_admin_dot_v1_dot_chain__service__pb2.CreateBackupRequest.SerializeToString,
+                response_deserializer=troupe_dot_admin_dot_v1_dot_chain__service__pb2.CreateBackupResponse.FromString,
                 _registered_method=True)
 
 
@@ -129,14 +169,146 @@ class ChainServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListAccounts(self, request, context):
+        """Lists accounts as of one block, by address in ascending order of its bytes. Every page of a listing is
+        as of the block that the first page names in `at`, whatever is built on it meanwhile, so each account
+        of that block is listed once. Accounts of balance 0 and nonce 0 are left out, as addresses never seen.
+        Sorting by balance is left to the caller: no index of the node is by balance.
+
+        Permission: chain:read. Errors: INVALID_ARGUMENT (PAGE_TOKEN_INVALID), NOT_FOUND (BLOCK_NOT_FOUND:
+        `at_number` is above the tip), ABORTED (LISTING_OUTDATED: the block of the first page is canonical no
+        more; list again from the first page).
+
+        grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"page_size": 100}' $ADMIN troupe.admin.v1.ChainService/ListAccounts
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListTips(self, request, context):
+        """Lists the tips: the canonical one, and each stored block that no other stored block stands on, the
+        highest first and of equals the last seen first. A block that breaks a rule on its own (its number, its
+        proof of work) is not stored and not listed.
+
+        Permission: chain:read. Errors: INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
+
+        grpcurl -plaintext -H "authorization: Bearer $TOKEN" $ADMIN troupe.admin.v1.ChainService/ListTips
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def SubmitBlock(self, request, context):
         """Gives the node a block, as if a peer had. It is stored unless it is invalid, and announced to the peers
         if it becomes the tip. Safe to send again: BLOCK_KNOWN says that it is stored.
 
         Permission: chain:write. Errors: INVALID_ARGUMENT (BLOCK_MALFORMED), ALREADY_EXISTS (BLOCK_KNOWN),
-        FAILED_PRECONDITION (BLOCK_REJECTED).
+        FAILED_PRECONDITION (BLOCK_REJECTED, BLOCK_INVALIDATED).
 
         grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d "{\"raw\": \"$(base64 -w0 block.txt)\"}" $ADMIN troupe.admin.v1.ChainService/SubmitBlock
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def InvalidateBlock(self, request, context):
+        """Treats a stored block and all its descendants, also those that come later, as invalid by the caller's
+        word. If the block is canonical, the node goes to the longest branch that is left, first seen of equals:
+        the transactions of disconnected blocks return to the mempool and the miner follows. The mark is kept
+        over restarts until ReconsiderBlock takes it back. Peers are not told of it, nor blamed for the block;
+        blocks on it are stored when they come, not executed, relayed or served. Safe to call again. At most
+        10,000 blocks, disconnected and connected together, move at once; that many take seconds.
+
+        Permission: chain:write. Errors: NOT_FOUND (BLOCK_NOT_FOUND), FAILED_PRECONDITION (GENESIS_FIXED,
+        REORG_TOO_DEEP: nothing was done).
+
+        grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"hash": "000a1b..."}' $ADMIN troupe.admin.v1.ChainService/InvalidateBlock
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReconsiderBlock(self, request, context):
+        """Takes back what InvalidateBlock said of a block and of its ancestors (so the hash of a tip will do), and
+        goes to the longest valid branch, first seen of equals. A descendant that was invalidated itself stays
+        so, with what stands on it. A block that breaks a rule stays invalid. Safe to call again. The same
+        10,000 blocks are the most that move at once.
+
+        Permission: chain:write. Errors: NOT_FOUND (BLOCK_NOT_FOUND), FAILED_PRECONDITION (REORG_TOO_DEEP:
+        nothing was done).
+
+        grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"hash": "000a1b..."}' $ADMIN troupe.admin.v1.ChainService/ReconsiderBlock
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def VerifyChain(self, request, context):
+        """Executes the stored chain again from genesis, as it is when the call begins, and compares everything
+        that is stored with the outcome: blocks, accounts, transactions. Sends progress about four times a
+        second and the report last. The node goes on meanwhile; the work is a background thread's, and ends
+        with the call.
+
+        Permission: chain:read. Errors: ABORTED (CHAIN_JOB_BUSY), RESOURCE_EXHAUSTED (TOO_MANY_STREAMS,
+        SLOW_CONSUMER).
+
+        grpcurl -plaintext -H "authorization: Bearer $TOKEN" $ADMIN troupe.admin.v1.ChainService/VerifyChain
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExportBlocks(self, request, context):
+        """Sends the serialized blocks of the canonical chain, as it is when the call begins: a header first,
+        then chunks of at most 128 blocks and 512 KiB (a block that is larger, up to 1 MiB, is a chunk by
+        itself). Reads on as fast as the caller does; one that takes nothing for a minute is cut off.
+
+        A file of blocks, as `troupe chain export` writes and `troupe chain import` reads it, is ASCII text
+        of lines that end in "\n". The first is the header as one JSON object: "format" is "troupe-blocks",
+        "version" is 1, and the rest is an ExportHeader in the JSON mapping of Protocol Buffers with the
+        field names of this file. Every other line is a block as serialized (see Block.raw), in the order
+        of their numbers.
+
+        Permission: chain:read. Errors: NOT_FOUND (BLOCK_NOT_FOUND: the chain does not reach so far), ABORTED
+        (CHAIN_JOB_BUSY), RESOURCE_EXHAUSTED (TOO_MANY_STREAMS, SLOW_CONSUMER).
+
+        grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"first_number": 1, "last_number": 100}' $ADMIN troupe.admin.v1.ChainService/ExportBlocks
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ImportBlocks(self, request_iterator, context):
+        """Takes blocks as ExportBlocks sends them, a header and then chunks, and checks each as if a peer had
+        sent it. Blocks are stored as they come, some at a time: an import that ends early, for whatever
+        reason, keeps what came before, and may be begun again from the start. It ends at the first block
+        that the chain does not take, which the response names; the call succeeds all the same. A message
+        holds at most 4 MiB; the next must come within 30 s of when it is wanted.
+
+        Permission: chain:write. Errors: INVALID_ARGUMENT (EXPORT_MALFORMED), FAILED_PRECONDITION
+        (WRONG_NETWORK), ABORTED (CHAIN_JOB_BUSY, UPLOAD_STALLED).
+
+        grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d @ $ADMIN troupe.admin.v1.ChainService/ImportBlocks < exported.json
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateBackup(self, request, context):
+        """Copies the chain to a file on the node's machine while the node goes on, and checks the copy. The
+        file is private to the node's user (mode 0600), appears when it is complete, and never takes the
+        place of another. It holds the chain alone, with the marks of InvalidateBlock: no keys, no tokens, no
+        mempool. Sends progress about four times a second and the backup last. Ending the call ends the work,
+        and leaves no file; a node that is killed meanwhile may leave one whose name ends in ".draft".
+
+        To restore one: `troupe restore FILE --data-dir DIR`, or copy it as `chain.db` into a data directory
+        that has none, and start a node of the same network there.
+
+        Permission: backup:write. Errors: INVALID_ARGUMENT (FIELD_INVALID), ALREADY_EXISTS (BACKUP_EXISTS),
+        FAILED_PRECONDITION (BACKUP_REFUSED), ABORTED (CHAIN_JOB_BUSY), RESOURCE_EXHAUSTED (TOO_MANY_STREAMS,
+        SLOW_CONSUMER).
+
+        grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"path": "/var/backups/chain.db", "verify": true}' $ADMIN troupe.admin.v1.ChainService/CreateBackup
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -170,10 +342,50 @@ def add_ChainServiceServicer_to_server(servicer, server):
                     request_deserializer=troupe_dot_admin_dot_v1_dot_chain__service__pb2.GetAccountRequest.FromString,
                     response_serializer=troupe_dot_admin_dot_v1_dot_chain__service__pb2.GetAccountResponse.SerializeToString,
             ),
+            'ListAccounts': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAccounts,
+                    request_deserializer=troupe_dot_admin_dot_v1_dot_chain__service__pb2.ListAccountsRequest.FromString,
+                    response_serializer=troupe_dot_admin_dot_v1_dot_chain__service__pb2.ListAccountsResponse.SerializeToString,
+            ),
+            'ListTips': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTips,
+                    request_deserializer=troupe_dot_admin_dot_v1_dot_chain__service__pb2.ListTipsRequest.FromString,
+                    response_serializer=troupe_dot_admin_dot_v1_dot_chain__service__pb2.ListTipsResponse.SerializeToString,
+            ),
             'SubmitBlock': grpc.unary_unary_rpc_method_handler(
                     servicer.SubmitBlock,
                     request_deserializer=troupe_dot_admin_dot_v1_dot_chain__service__pb2.SubmitBlockRequest.FromString,
                     response_serializer=troupe_dot_admin_dot_v1_dot_chain__service__pb2.SubmitBlockResponse.SerializeToString,
+            ),
+            'InvalidateBlock': grpc.unary_unary_rpc_method_handler(
+                    servicer.InvalidateBlock,
+                    request_deserializer=troupe_dot_admin_dot_v1_dot_chain__service__pb2.InvalidateBlockRequest.FromString,
+                    response_serializer=troupe_dot_admin_dot_v1_dot_chain__service__pb2.InvalidateBlockResponse.SerializeToString,
+            ),
+            'ReconsiderBlock': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReconsiderBlock,
+                    request_deserializer=troupe_dot_admin_dot_v1_dot_chain__service__pb2.ReconsiderBlockRequest.FromString,
+                    response_serializer=troupe_dot_admin_dot_v1_dot_chain__service__pb2.ReconsiderBlockResponse.SerializeToString,
+            ),
+            'VerifyChain': grpc.unary_stream_rpc_method_handler(
+                    servicer.VerifyChain,
+                    request_deserializer=troupe_dot_admin_dot_v1_dot_chain__service__pb2.VerifyChainRequest.FromString,
+                    response_serializer=troupe_dot_admin_dot_v1_dot_chain__service__pb2.VerifyChainResponse.SerializeToString,
+            ),
+            'ExportBlocks': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportBlocks,
+                    request_deserializer=troupe_dot_admin_dot_v1_dot_chain__service__pb2.ExportBlocksRequest.FromString,
+                    response_serializer=troupe_dot_admin_dot_v1_dot_chain__service__pb2.ExportBlocksResponse.SerializeToString,
+            ),
+            'ImportBlocks': grpc.stream_unary_rpc_method_handler(
+                    servicer.ImportBlocks,
+                    request_deserializer=troupe_dot_admin_dot_v1_dot_chain__service__pb2.ImportBlocksRequest.FromString,
+                    response_serializer=troupe_dot_admin_dot_v1_dot_chain__service__pb2.ImportBlocksResponse.SerializeToString,
+            ),
+            'CreateBackup': grpc.unary_stream_rpc_method_handler(
+                    servicer.CreateBackup,
+                    request_deserializer=troupe_dot_admin_dot_v1_dot_chain__service__pb2.CreateBackupRequest.FromString,
+                    response_serializer=troupe_dot_admin_dot_v1_dot_chain__service__pb2.CreateBackupResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -324,6 +536,60 @@ class ChainService(object):
             _registered_method=True)
 
     @staticmethod
+    def ListAccounts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/troupe.admin.v1.ChainService/ListAccounts',
+            troupe_dot_admin_dot_v1_dot_chain__service__pb2.ListAccountsRequest.SerializeToString,
+            troupe_dot_admin_dot_v1_dot_chain__service__pb2.ListAccountsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTips(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/troupe.admin.v1.ChainService/ListTips',
+            troupe_dot_admin_dot_v1_dot_chain__service__pb2.ListTipsRequest.SerializeToString,
+            troupe_dot_admin_dot_v1_dot_chain__service__pb2.ListTipsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def SubmitBlock(request,
             target,
             options=(),
@@ -340,6 +606,168 @@ class ChainService(object):
             '/troupe.admin.v1.ChainService/SubmitBlock',
             troupe_dot_admin_dot_v1_dot_chain__service__pb2.SubmitBlockRequest.SerializeToString,
             troupe_dot_admin_dot_v1_dot_chain__service__pb2.SubmitBlockResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def InvalidateBlock(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/troupe.admin.v1.ChainService/InvalidateBlock',
+            troupe_dot_admin_dot_v1_dot_chain__service__pb2.InvalidateBlockRequest.SerializeToString,
+            troupe_dot_admin_dot_v1_dot_chain__service__pb2.InvalidateBlockResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReconsiderBlock(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/troupe.admin.v1.ChainService/ReconsiderBlock',
+            troupe_dot_admin_dot_v1_dot_chain__service__pb2.ReconsiderBlockRequest.SerializeToString,
+            troupe_dot_admin_dot_v1_dot_chain__service__pb2.ReconsiderBlockResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def VerifyChain(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/troupe.admin.v1.ChainService/VerifyChain',
+            troupe_dot_admin_dot_v1_dot_chain__service__pb2.VerifyChainRequest.SerializeToString,
+            troupe_dot_admin_dot_v1_dot_chain__service__pb2.VerifyChainResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportBlocks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/troupe.admin.v1.ChainService/ExportBlocks',
+            troupe_dot_admin_dot_v1_dot_chain__service__pb2.ExportBlocksRequest.SerializeToString,
+            troupe_dot_admin_dot_v1_dot_chain__service__pb2.ExportBlocksResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ImportBlocks(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/troupe.admin.v1.ChainService/ImportBlocks',
+            troupe_dot_admin_dot_v1_dot_chain__service__pb2.ImportBlocksRequest.SerializeToString,
+            troupe_dot_admin_dot_v1_dot_chain__service__pb2.ImportBlocksResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateBackup(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/troupe.admin.v1.ChainService/CreateBackup',
+            troupe_dot_admin_dot_v1_dot_chain__service__pb2.CreateBackupRequest.SerializeToString,
+            troupe_dot_admin_dot_v1_dot_chain__service__pb2.CreateBackupResponse.FromString,
             options,
             channel_credentials,
             insecure,

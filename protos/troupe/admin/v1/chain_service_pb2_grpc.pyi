@@ -105,6 +105,38 @@ _ChainServiceGetAccountType = typing_extensions.TypeVar(
     ],
 )
 
+_ChainServiceListAccountsType = typing_extensions.TypeVar(
+    '_ChainServiceListAccountsType',
+    grpc.UnaryUnaryMultiCallable[
+        troupe.admin.v1.chain_service_pb2.ListAccountsRequest,
+        troupe.admin.v1.chain_service_pb2.ListAccountsResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        troupe.admin.v1.chain_service_pb2.ListAccountsRequest,
+        troupe.admin.v1.chain_service_pb2.ListAccountsResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        troupe.admin.v1.chain_service_pb2.ListAccountsRequest,
+        troupe.admin.v1.chain_service_pb2.ListAccountsResponse,
+    ],
+)
+
+_ChainServiceListTipsType = typing_extensions.TypeVar(
+    '_ChainServiceListTipsType',
+    grpc.UnaryUnaryMultiCallable[
+        troupe.admin.v1.chain_service_pb2.ListTipsRequest,
+        troupe.admin.v1.chain_service_pb2.ListTipsResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        troupe.admin.v1.chain_service_pb2.ListTipsRequest,
+        troupe.admin.v1.chain_service_pb2.ListTipsResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        troupe.admin.v1.chain_service_pb2.ListTipsRequest,
+        troupe.admin.v1.chain_service_pb2.ListTipsResponse,
+    ],
+)
+
 _ChainServiceSubmitBlockType = typing_extensions.TypeVar(
     '_ChainServiceSubmitBlockType',
     grpc.UnaryUnaryMultiCallable[
@@ -121,7 +153,103 @@ _ChainServiceSubmitBlockType = typing_extensions.TypeVar(
     ],
 )
 
-class ChainServiceStub(typing.Generic[_ChainServiceGetChainType, _ChainServiceGetBlockType, _ChainServiceListBlocksType, _ChainServiceGetTransactionType, _ChainServiceGetAccountType, _ChainServiceSubmitBlockType]):
+_ChainServiceInvalidateBlockType = typing_extensions.TypeVar(
+    '_ChainServiceInvalidateBlockType',
+    grpc.UnaryUnaryMultiCallable[
+        troupe.admin.v1.chain_service_pb2.InvalidateBlockRequest,
+        troupe.admin.v1.chain_service_pb2.InvalidateBlockResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        troupe.admin.v1.chain_service_pb2.InvalidateBlockRequest,
+        troupe.admin.v1.chain_service_pb2.InvalidateBlockResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        troupe.admin.v1.chain_service_pb2.InvalidateBlockRequest,
+        troupe.admin.v1.chain_service_pb2.InvalidateBlockResponse,
+    ],
+)
+
+_ChainServiceReconsiderBlockType = typing_extensions.TypeVar(
+    '_ChainServiceReconsiderBlockType',
+    grpc.UnaryUnaryMultiCallable[
+        troupe.admin.v1.chain_service_pb2.ReconsiderBlockRequest,
+        troupe.admin.v1.chain_service_pb2.ReconsiderBlockResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        troupe.admin.v1.chain_service_pb2.ReconsiderBlockRequest,
+        troupe.admin.v1.chain_service_pb2.ReconsiderBlockResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        troupe.admin.v1.chain_service_pb2.ReconsiderBlockRequest,
+        troupe.admin.v1.chain_service_pb2.ReconsiderBlockResponse,
+    ],
+)
+
+_ChainServiceVerifyChainType = typing_extensions.TypeVar(
+    '_ChainServiceVerifyChainType',
+    grpc.UnaryStreamMultiCallable[
+        troupe.admin.v1.chain_service_pb2.VerifyChainRequest,
+        troupe.admin.v1.chain_service_pb2.VerifyChainResponse,
+    ],
+    grpc.aio.UnaryStreamMultiCallable[
+        troupe.admin.v1.chain_service_pb2.VerifyChainRequest,
+        troupe.admin.v1.chain_service_pb2.VerifyChainResponse,
+    ],
+    default=grpc.UnaryStreamMultiCallable[
+        troupe.admin.v1.chain_service_pb2.VerifyChainRequest,
+        troupe.admin.v1.chain_service_pb2.VerifyChainResponse,
+    ],
+)
+
+_ChainServiceExportBlocksType = typing_extensions.TypeVar(
+    '_ChainServiceExportBlocksType',
+    grpc.UnaryStreamMultiCallable[
+        troupe.admin.v1.chain_service_pb2.ExportBlocksRequest,
+        troupe.admin.v1.chain_service_pb2.ExportBlocksResponse,
+    ],
+    grpc.aio.UnaryStreamMultiCallable[
+        troupe.admin.v1.chain_service_pb2.ExportBlocksRequest,
+        troupe.admin.v1.chain_service_pb2.ExportBlocksResponse,
+    ],
+    default=grpc.UnaryStreamMultiCallable[
+        troupe.admin.v1.chain_service_pb2.ExportBlocksRequest,
+        troupe.admin.v1.chain_service_pb2.ExportBlocksResponse,
+    ],
+)
+
+_ChainServiceImportBlocksType = typing_extensions.TypeVar(
+    '_ChainServiceImportBlocksType',
+    grpc.StreamUnaryMultiCallable[
+        troupe.admin.v1.chain_service_pb2.ImportBlocksRequest,
+        troupe.admin.v1.chain_service_pb2.ImportBlocksResponse,
+    ],
+    grpc.aio.StreamUnaryMultiCallable[
+        troupe.admin.v1.chain_service_pb2.ImportBlocksRequest,
+        troupe.admin.v1.chain_service_pb2.ImportBlocksResponse,
+    ],
+    default=grpc.StreamUnaryMultiCallable[
+        troupe.admin.v1.chain_service_pb2.ImportBlocksRequest,
+        troupe.admin.v1.chain_service_pb2.ImportBlocksResponse,
+    ],
+)
+
+_ChainServiceCreateBackupType = typing_extensions.TypeVar(
+    '_ChainServiceCreateBackupType',
+    grpc.UnaryStreamMultiCallable[
+        troupe.admin.v1.chain_service_pb2.CreateBackupRequest,
+        troupe.admin.v1.chain_service_pb2.CreateBackupResponse,
+    ],
+    grpc.aio.UnaryStreamMultiCallable[
+        troupe.admin.v1.chain_service_pb2.CreateBackupRequest,
+        troupe.admin.v1.chain_service_pb2.CreateBackupResponse,
+    ],
+    default=grpc.UnaryStreamMultiCallable[
+        troupe.admin.v1.chain_service_pb2.CreateBackupRequest,
+        troupe.admin.v1.chain_service_pb2.CreateBackupResponse,
+    ],
+)
+
+class ChainServiceStub(typing.Generic[_ChainServiceGetChainType, _ChainServiceGetBlockType, _ChainServiceListBlocksType, _ChainServiceGetTransactionType, _ChainServiceGetAccountType, _ChainServiceListAccountsType, _ChainServiceListTipsType, _ChainServiceSubmitBlockType, _ChainServiceInvalidateBlockType, _ChainServiceReconsiderBlockType, _ChainServiceVerifyChainType, _ChainServiceExportBlocksType, _ChainServiceImportBlocksType, _ChainServiceCreateBackupType]):
     """The chain: blocks, the transactions in them, and the accounts behind them. The canonical chain is the
     longest valid one; other stored blocks stand on side branches.
     """
@@ -149,8 +277,40 @@ class ChainServiceStub(typing.Generic[_ChainServiceGetChainType, _ChainServiceGe
             troupe.admin.v1.chain_service_pb2.GetAccountResponse,
         ],
         grpc.UnaryUnaryMultiCallable[
+            troupe.admin.v1.chain_service_pb2.ListAccountsRequest,
+            troupe.admin.v1.chain_service_pb2.ListAccountsResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            troupe.admin.v1.chain_service_pb2.ListTipsRequest,
+            troupe.admin.v1.chain_service_pb2.ListTipsResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
             troupe.admin.v1.chain_service_pb2.SubmitBlockRequest,
             troupe.admin.v1.chain_service_pb2.SubmitBlockResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            troupe.admin.v1.chain_service_pb2.InvalidateBlockRequest,
+            troupe.admin.v1.chain_service_pb2.InvalidateBlockResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            troupe.admin.v1.chain_service_pb2.ReconsiderBlockRequest,
+            troupe.admin.v1.chain_service_pb2.ReconsiderBlockResponse,
+        ],
+        grpc.UnaryStreamMultiCallable[
+            troupe.admin.v1.chain_service_pb2.VerifyChainRequest,
+            troupe.admin.v1.chain_service_pb2.VerifyChainResponse,
+        ],
+        grpc.UnaryStreamMultiCallable[
+            troupe.admin.v1.chain_service_pb2.ExportBlocksRequest,
+            troupe.admin.v1.chain_service_pb2.ExportBlocksResponse,
+        ],
+        grpc.StreamUnaryMultiCallable[
+            troupe.admin.v1.chain_service_pb2.ImportBlocksRequest,
+            troupe.admin.v1.chain_service_pb2.ImportBlocksResponse,
+        ],
+        grpc.UnaryStreamMultiCallable[
+            troupe.admin.v1.chain_service_pb2.CreateBackupRequest,
+            troupe.admin.v1.chain_service_pb2.CreateBackupResponse,
         ],
     ], channel: grpc.Channel) -> None: ...
 
@@ -177,8 +337,40 @@ class ChainServiceStub(typing.Generic[_ChainServiceGetChainType, _ChainServiceGe
             troupe.admin.v1.chain_service_pb2.GetAccountResponse,
         ],
         grpc.aio.UnaryUnaryMultiCallable[
+            troupe.admin.v1.chain_service_pb2.ListAccountsRequest,
+            troupe.admin.v1.chain_service_pb2.ListAccountsResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            troupe.admin.v1.chain_service_pb2.ListTipsRequest,
+            troupe.admin.v1.chain_service_pb2.ListTipsResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
             troupe.admin.v1.chain_service_pb2.SubmitBlockRequest,
             troupe.admin.v1.chain_service_pb2.SubmitBlockResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            troupe.admin.v1.chain_service_pb2.InvalidateBlockRequest,
+            troupe.admin.v1.chain_service_pb2.InvalidateBlockResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            troupe.admin.v1.chain_service_pb2.ReconsiderBlockRequest,
+            troupe.admin.v1.chain_service_pb2.ReconsiderBlockResponse,
+        ],
+        grpc.aio.UnaryStreamMultiCallable[
+            troupe.admin.v1.chain_service_pb2.VerifyChainRequest,
+            troupe.admin.v1.chain_service_pb2.VerifyChainResponse,
+        ],
+        grpc.aio.UnaryStreamMultiCallable[
+            troupe.admin.v1.chain_service_pb2.ExportBlocksRequest,
+            troupe.admin.v1.chain_service_pb2.ExportBlocksResponse,
+        ],
+        grpc.aio.StreamUnaryMultiCallable[
+            troupe.admin.v1.chain_service_pb2.ImportBlocksRequest,
+            troupe.admin.v1.chain_service_pb2.ImportBlocksResponse,
+        ],
+        grpc.aio.UnaryStreamMultiCallable[
+            troupe.admin.v1.chain_service_pb2.CreateBackupRequest,
+            troupe.admin.v1.chain_service_pb2.CreateBackupResponse,
         ],
     ], channel: grpc.aio.Channel) -> None: ...
 
@@ -223,14 +415,122 @@ class ChainServiceStub(typing.Generic[_ChainServiceGetChainType, _ChainServiceGe
       grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"address": "a1b2..."}' $ADMIN troupe.admin.v1.ChainService/GetAccount
     """
 
+    ListAccounts: _ChainServiceListAccountsType
+    """Lists accounts as of one block, by address in ascending order of its bytes. Every page of a listing is
+    as of the block that the first page names in `at`, whatever is built on it meanwhile, so each account
+    of that block is listed once. Accounts of balance 0 and nonce 0 are left out, as addresses never seen.
+    Sorting by balance is left to the caller: no index of the node is by balance.
+
+    Permission: chain:read. Errors: INVALID_ARGUMENT (PAGE_TOKEN_INVALID), NOT_FOUND (BLOCK_NOT_FOUND:
+    `at_number` is above the tip), ABORTED (LISTING_OUTDATED: the block of the first page is canonical no
+    more; list again from the first page).
+
+      grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"page_size": 100}' $ADMIN troupe.admin.v1.ChainService/ListAccounts
+    """
+
+    ListTips: _ChainServiceListTipsType
+    """Lists the tips: the canonical one, and each stored block that no other stored block stands on, the
+    highest first and of equals the last seen first. A block that breaks a rule on its own (its number, its
+    proof of work) is not stored and not listed.
+
+    Permission: chain:read. Errors: INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
+
+      grpcurl -plaintext -H "authorization: Bearer $TOKEN" $ADMIN troupe.admin.v1.ChainService/ListTips
+    """
+
     SubmitBlock: _ChainServiceSubmitBlockType
     """Gives the node a block, as if a peer had. It is stored unless it is invalid, and announced to the peers
     if it becomes the tip. Safe to send again: BLOCK_KNOWN says that it is stored.
 
     Permission: chain:write. Errors: INVALID_ARGUMENT (BLOCK_MALFORMED), ALREADY_EXISTS (BLOCK_KNOWN),
-    FAILED_PRECONDITION (BLOCK_REJECTED).
+    FAILED_PRECONDITION (BLOCK_REJECTED, BLOCK_INVALIDATED).
 
       grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d "{\\"raw\\": \\"$(base64 -w0 block.txt)\\"}" $ADMIN troupe.admin.v1.ChainService/SubmitBlock
+    """
+
+    InvalidateBlock: _ChainServiceInvalidateBlockType
+    """Treats a stored block and all its descendants, also those that come later, as invalid by the caller's
+    word. If the block is canonical, the node goes to the longest branch that is left, first seen of equals:
+    the transactions of disconnected blocks return to the mempool and the miner follows. The mark is kept
+    over restarts until ReconsiderBlock takes it back. Peers are not told of it, nor blamed for the block;
+    blocks on it are stored when they come, not executed, relayed or served. Safe to call again. At most
+    10,000 blocks, disconnected and connected together, move at once; that many take seconds.
+
+    Permission: chain:write. Errors: NOT_FOUND (BLOCK_NOT_FOUND), FAILED_PRECONDITION (GENESIS_FIXED,
+    REORG_TOO_DEEP: nothing was done).
+
+      grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"hash": "000a1b..."}' $ADMIN troupe.admin.v1.ChainService/InvalidateBlock
+    """
+
+    ReconsiderBlock: _ChainServiceReconsiderBlockType
+    """Takes back what InvalidateBlock said of a block and of its ancestors (so the hash of a tip will do), and
+    goes to the longest valid branch, first seen of equals. A descendant that was invalidated itself stays
+    so, with what stands on it. A block that breaks a rule stays invalid. Safe to call again. The same
+    10,000 blocks are the most that move at once.
+
+    Permission: chain:write. Errors: NOT_FOUND (BLOCK_NOT_FOUND), FAILED_PRECONDITION (REORG_TOO_DEEP:
+    nothing was done).
+
+      grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"hash": "000a1b..."}' $ADMIN troupe.admin.v1.ChainService/ReconsiderBlock
+    """
+
+    VerifyChain: _ChainServiceVerifyChainType
+    """Executes the stored chain again from genesis, as it is when the call begins, and compares everything
+    that is stored with the outcome: blocks, accounts, transactions. Sends progress about four times a
+    second and the report last. The node goes on meanwhile; the work is a background thread's, and ends
+    with the call.
+
+    Permission: chain:read. Errors: ABORTED (CHAIN_JOB_BUSY), RESOURCE_EXHAUSTED (TOO_MANY_STREAMS,
+    SLOW_CONSUMER).
+
+      grpcurl -plaintext -H "authorization: Bearer $TOKEN" $ADMIN troupe.admin.v1.ChainService/VerifyChain
+    """
+
+    ExportBlocks: _ChainServiceExportBlocksType
+    """Sends the serialized blocks of the canonical chain, as it is when the call begins: a header first,
+    then chunks of at most 128 blocks and 512 KiB (a block that is larger, up to 1 MiB, is a chunk by
+    itself). Reads on as fast as the caller does; one that takes nothing for a minute is cut off.
+
+    A file of blocks, as `troupe chain export` writes and `troupe chain import` reads it, is ASCII text
+    of lines that end in "\\n". The first is the header as one JSON object: "format" is "troupe-blocks",
+    "version" is 1, and the rest is an ExportHeader in the JSON mapping of Protocol Buffers with the
+    field names of this file. Every other line is a block as serialized (see Block.raw), in the order
+    of their numbers.
+
+    Permission: chain:read. Errors: NOT_FOUND (BLOCK_NOT_FOUND: the chain does not reach so far), ABORTED
+    (CHAIN_JOB_BUSY), RESOURCE_EXHAUSTED (TOO_MANY_STREAMS, SLOW_CONSUMER).
+
+      grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"first_number": 1, "last_number": 100}' $ADMIN troupe.admin.v1.ChainService/ExportBlocks
+    """
+
+    ImportBlocks: _ChainServiceImportBlocksType
+    """Takes blocks as ExportBlocks sends them, a header and then chunks, and checks each as if a peer had
+    sent it. Blocks are stored as they come, some at a time: an import that ends early, for whatever
+    reason, keeps what came before, and may be begun again from the start. It ends at the first block
+    that the chain does not take, which the response names; the call succeeds all the same. A message
+    holds at most 4 MiB; the next must come within 30 s of when it is wanted.
+
+    Permission: chain:write. Errors: INVALID_ARGUMENT (EXPORT_MALFORMED), FAILED_PRECONDITION
+    (WRONG_NETWORK), ABORTED (CHAIN_JOB_BUSY, UPLOAD_STALLED).
+
+      grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d @ $ADMIN troupe.admin.v1.ChainService/ImportBlocks < exported.json
+    """
+
+    CreateBackup: _ChainServiceCreateBackupType
+    """Copies the chain to a file on the node's machine while the node goes on, and checks the copy. The
+    file is private to the node's user (mode 0600), appears when it is complete, and never takes the
+    place of another. It holds the chain alone, with the marks of InvalidateBlock: no keys, no tokens, no
+    mempool. Sends progress about four times a second and the backup last. Ending the call ends the work,
+    and leaves no file; a node that is killed meanwhile may leave one whose name ends in ".draft".
+
+    To restore one: `troupe restore FILE --data-dir DIR`, or copy it as `chain.db` into a data directory
+    that has none, and start a node of the same network there.
+
+    Permission: backup:write. Errors: INVALID_ARGUMENT (FIELD_INVALID), ALREADY_EXISTS (BACKUP_EXISTS),
+    FAILED_PRECONDITION (BACKUP_REFUSED), ABORTED (CHAIN_JOB_BUSY), RESOURCE_EXHAUSTED (TOO_MANY_STREAMS,
+    SLOW_CONSUMER).
+
+      grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"path": "/var/backups/chain.db", "verify": true}' $ADMIN troupe.admin.v1.ChainService/CreateBackup
     """
 
 ChainServiceAsyncStub: typing_extensions.TypeAlias = ChainServiceStub[
@@ -255,8 +555,40 @@ ChainServiceAsyncStub: typing_extensions.TypeAlias = ChainServiceStub[
         troupe.admin.v1.chain_service_pb2.GetAccountResponse,
     ],
     grpc.aio.UnaryUnaryMultiCallable[
+        troupe.admin.v1.chain_service_pb2.ListAccountsRequest,
+        troupe.admin.v1.chain_service_pb2.ListAccountsResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        troupe.admin.v1.chain_service_pb2.ListTipsRequest,
+        troupe.admin.v1.chain_service_pb2.ListTipsResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
         troupe.admin.v1.chain_service_pb2.SubmitBlockRequest,
         troupe.admin.v1.chain_service_pb2.SubmitBlockResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        troupe.admin.v1.chain_service_pb2.InvalidateBlockRequest,
+        troupe.admin.v1.chain_service_pb2.InvalidateBlockResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        troupe.admin.v1.chain_service_pb2.ReconsiderBlockRequest,
+        troupe.admin.v1.chain_service_pb2.ReconsiderBlockResponse,
+    ],
+    grpc.aio.UnaryStreamMultiCallable[
+        troupe.admin.v1.chain_service_pb2.VerifyChainRequest,
+        troupe.admin.v1.chain_service_pb2.VerifyChainResponse,
+    ],
+    grpc.aio.UnaryStreamMultiCallable[
+        troupe.admin.v1.chain_service_pb2.ExportBlocksRequest,
+        troupe.admin.v1.chain_service_pb2.ExportBlocksResponse,
+    ],
+    grpc.aio.StreamUnaryMultiCallable[
+        troupe.admin.v1.chain_service_pb2.ImportBlocksRequest,
+        troupe.admin.v1.chain_service_pb2.ImportBlocksResponse,
+    ],
+    grpc.aio.UnaryStreamMultiCallable[
+        troupe.admin.v1.chain_service_pb2.CreateBackupRequest,
+        troupe.admin.v1.chain_service_pb2.CreateBackupResponse,
     ],
 ]
 
@@ -332,6 +664,39 @@ class ChainServiceServicer(metaclass=abc.ABCMeta):
         """
 
     @abc.abstractmethod
+    def ListAccounts(
+        self,
+        request: troupe.admin.v1.chain_service_pb2.ListAccountsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[troupe.admin.v1.chain_service_pb2.ListAccountsResponse, collections.abc.Awaitable[troupe.admin.v1.chain_service_pb2.ListAccountsResponse]]:
+        """Lists accounts as of one block, by address in ascending order of its bytes. Every page of a listing is
+        as of the block that the first page names in `at`, whatever is built on it meanwhile, so each account
+        of that block is listed once. Accounts of balance 0 and nonce 0 are left out, as addresses never seen.
+        Sorting by balance is left to the caller: no index of the node is by balance.
+
+        Permission: chain:read. Errors: INVALID_ARGUMENT (PAGE_TOKEN_INVALID), NOT_FOUND (BLOCK_NOT_FOUND:
+        `at_number` is above the tip), ABORTED (LISTING_OUTDATED: the block of the first page is canonical no
+        more; list again from the first page).
+
+          grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"page_size": 100}' $ADMIN troupe.admin.v1.ChainService/ListAccounts
+        """
+
+    @abc.abstractmethod
+    def ListTips(
+        self,
+        request: troupe.admin.v1.chain_service_pb2.ListTipsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[troupe.admin.v1.chain_service_pb2.ListTipsResponse, collections.abc.Awaitable[troupe.admin.v1.chain_service_pb2.ListTipsResponse]]:
+        """Lists the tips: the canonical one, and each stored block that no other stored block stands on, the
+        highest first and of equals the last seen first. A block that breaks a rule on its own (its number, its
+        proof of work) is not stored and not listed.
+
+        Permission: chain:read. Errors: INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
+
+          grpcurl -plaintext -H "authorization: Bearer $TOKEN" $ADMIN troupe.admin.v1.ChainService/ListTips
+        """
+
+    @abc.abstractmethod
     def SubmitBlock(
         self,
         request: troupe.admin.v1.chain_service_pb2.SubmitBlockRequest,
@@ -341,9 +706,124 @@ class ChainServiceServicer(metaclass=abc.ABCMeta):
         if it becomes the tip. Safe to send again: BLOCK_KNOWN says that it is stored.
 
         Permission: chain:write. Errors: INVALID_ARGUMENT (BLOCK_MALFORMED), ALREADY_EXISTS (BLOCK_KNOWN),
-        FAILED_PRECONDITION (BLOCK_REJECTED).
+        FAILED_PRECONDITION (BLOCK_REJECTED, BLOCK_INVALIDATED).
 
           grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d "{\\"raw\\": \\"$(base64 -w0 block.txt)\\"}" $ADMIN troupe.admin.v1.ChainService/SubmitBlock
+        """
+
+    @abc.abstractmethod
+    def InvalidateBlock(
+        self,
+        request: troupe.admin.v1.chain_service_pb2.InvalidateBlockRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[troupe.admin.v1.chain_service_pb2.InvalidateBlockResponse, collections.abc.Awaitable[troupe.admin.v1.chain_service_pb2.InvalidateBlockResponse]]:
+        """Treats a stored block and all its descendants, also those that come later, as invalid by the caller's
+        word. If the block is canonical, the node goes to the longest branch that is left, first seen of equals:
+        the transactions of disconnected blocks return to the mempool and the miner follows. The mark is kept
+        over restarts until ReconsiderBlock takes it back. Peers are not told of it, nor blamed for the block;
+        blocks on it are stored when they come, not executed, relayed or served. Safe to call again. At most
+        10,000 blocks, disconnected and connected together, move at once; that many take seconds.
+
+        Permission: chain:write. Errors: NOT_FOUND (BLOCK_NOT_FOUND), FAILED_PRECONDITION (GENESIS_FIXED,
+        REORG_TOO_DEEP: nothing was done).
+
+          grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"hash": "000a1b..."}' $ADMIN troupe.admin.v1.ChainService/InvalidateBlock
+        """
+
+    @abc.abstractmethod
+    def ReconsiderBlock(
+        self,
+        request: troupe.admin.v1.chain_service_pb2.ReconsiderBlockRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[troupe.admin.v1.chain_service_pb2.ReconsiderBlockResponse, collections.abc.Awaitable[troupe.admin.v1.chain_service_pb2.ReconsiderBlockResponse]]:
+        """Takes back what InvalidateBlock said of a block and of its ancestors (so the hash of a tip will do), and
+        goes to the longest valid branch, first seen of equals. A descendant that was invalidated itself stays
+        so, with what stands on it. A block that breaks a rule stays invalid. Safe to call again. The same
+        10,000 blocks are the most that move at once.
+
+        Permission: chain:write. Errors: NOT_FOUND (BLOCK_NOT_FOUND), FAILED_PRECONDITION (REORG_TOO_DEEP:
+        nothing was done).
+
+          grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"hash": "000a1b..."}' $ADMIN troupe.admin.v1.ChainService/ReconsiderBlock
+        """
+
+    @abc.abstractmethod
+    def VerifyChain(
+        self,
+        request: troupe.admin.v1.chain_service_pb2.VerifyChainRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[troupe.admin.v1.chain_service_pb2.VerifyChainResponse], collections.abc.AsyncIterator[troupe.admin.v1.chain_service_pb2.VerifyChainResponse]]:
+        """Executes the stored chain again from genesis, as it is when the call begins, and compares everything
+        that is stored with the outcome: blocks, accounts, transactions. Sends progress about four times a
+        second and the report last. The node goes on meanwhile; the work is a background thread's, and ends
+        with the call.
+
+        Permission: chain:read. Errors: ABORTED (CHAIN_JOB_BUSY), RESOURCE_EXHAUSTED (TOO_MANY_STREAMS,
+        SLOW_CONSUMER).
+
+          grpcurl -plaintext -H "authorization: Bearer $TOKEN" $ADMIN troupe.admin.v1.ChainService/VerifyChain
+        """
+
+    @abc.abstractmethod
+    def ExportBlocks(
+        self,
+        request: troupe.admin.v1.chain_service_pb2.ExportBlocksRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[troupe.admin.v1.chain_service_pb2.ExportBlocksResponse], collections.abc.AsyncIterator[troupe.admin.v1.chain_service_pb2.ExportBlocksResponse]]:
+        """Sends the serialized blocks of the canonical chain, as it is when the call begins: a header first,
+        then chunks of at most 128 blocks and 512 KiB (a block that is larger, up to 1 MiB, is a chunk by
+        itself). Reads on as fast as the caller does; one that takes nothing for a minute is cut off.
+
+        A file of blocks, as `troupe chain export` writes and `troupe chain import` reads it, is ASCII text
+        of lines that end in "\\n". The first is the header as one JSON object: "format" is "troupe-blocks",
+        "version" is 1, and the rest is an ExportHeader in the JSON mapping of Protocol Buffers with the
+        field names of this file. Every other line is a block as serialized (see Block.raw), in the order
+        of their numbers.
+
+        Permission: chain:read. Errors: NOT_FOUND (BLOCK_NOT_FOUND: the chain does not reach so far), ABORTED
+        (CHAIN_JOB_BUSY), RESOURCE_EXHAUSTED (TOO_MANY_STREAMS, SLOW_CONSUMER).
+
+          grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"first_number": 1, "last_number": 100}' $ADMIN troupe.admin.v1.ChainService/ExportBlocks
+        """
+
+    @abc.abstractmethod
+    def ImportBlocks(
+        self,
+        request_iterator: _MaybeAsyncIterator[troupe.admin.v1.chain_service_pb2.ImportBlocksRequest],
+        context: _ServicerContext,
+    ) -> typing.Union[troupe.admin.v1.chain_service_pb2.ImportBlocksResponse, collections.abc.Awaitable[troupe.admin.v1.chain_service_pb2.ImportBlocksResponse]]:
+        """Takes blocks as ExportBlocks sends them, a header and then chunks, and checks each as if a peer had
+        sent it. Blocks are stored as they come, some at a time: an import that ends early, for whatever
+        reason, keeps what came before, and may be begun again from the start. It ends at the first block
+        that the chain does not take, which the response names; the call succeeds all the same. A message
+        holds at most 4 MiB; the next must come within 30 s of when it is wanted.
+
+        Permission: chain:write. Errors: INVALID_ARGUMENT (EXPORT_MALFORMED), FAILED_PRECONDITION
+        (WRONG_NETWORK), ABORTED (CHAIN_JOB_BUSY, UPLOAD_STALLED).
+
+          grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d @ $ADMIN troupe.admin.v1.ChainService/ImportBlocks < exported.json
+        """
+
+    @abc.abstractmethod
+    def CreateBackup(
+        self,
+        request: troupe.admin.v1.chain_service_pb2.CreateBackupRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[troupe.admin.v1.chain_service_pb2.CreateBackupResponse], collections.abc.AsyncIterator[troupe.admin.v1.chain_service_pb2.CreateBackupResponse]]:
+        """Copies the chain to a file on the node's machine while the node goes on, and checks the copy. The
+        file is private to the node's user (mode 0600), appears when it is complete, and never takes the
+        place of another. It holds the chain alone, with the marks of InvalidateBlock: no keys, no tokens, no
+        mempool. Sends progress about four times a second and the backup last. Ending the call ends the work,
+        and leaves no file; a node that is killed meanwhile may leave one whose name ends in ".draft".
+
+        To restore one: `troupe restore FILE --data-dir DIR`, or copy it as `chain.db` into a data directory
+        that has none, and start a node of the same network there.
+
+        Permission: backup:write. Errors: INVALID_ARGUMENT (FIELD_INVALID), ALREADY_EXISTS (BACKUP_EXISTS),
+        FAILED_PRECONDITION (BACKUP_REFUSED), ABORTED (CHAIN_JOB_BUSY), RESOURCE_EXHAUSTED (TOO_MANY_STREAMS,
+        SLOW_CONSUMER).
+
+          grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"path": "/var/backups/chain.db", "verify": true}' $ADMIN troupe.admin.v1.ChainService/CreateBackup
         """
 
 def add_ChainServiceServicer_to_server(servicer: ChainServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

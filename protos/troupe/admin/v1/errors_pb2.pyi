@@ -10,7 +10,7 @@ the strings named there. INVALID_ARGUMENT also carries a google.rpc.BadRequest w
 for each field at fault, and UNAVAILABLE a google.rpc.RetryInfo with the delay to wait before a retry.
 Decide by the reason, never by the sentence: sentences change.
 
-Any method may fail with UNAUTHENTICATED (TOKEN_MISSING, TOKEN_INVALID), PERMISSION_DENIED
+Any method may fail with UNAUTHENTICATED (TOKEN_MISSING, TOKEN_INVALID, TOKEN_EXPIRED), PERMISSION_DENIED
 (PERMISSION_MISSING, METHOD_DENIED), UNAVAILABLE (STOPPING, ACTOR_DOWN, ACTOR_BUSY),
 DEADLINE_EXCEEDED (ACTOR_TIMEOUT), INVALID_ARGUMENT (FIELD_INVALID) and INTERNAL; the comment of a
 method names only what it adds. Only calls refused before they reach a method (a message above
@@ -50,6 +50,10 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     """INVALID_ARGUMENT: `raw` is no canonical block. Metadata: rule ("malformed")."""
     ERROR_REASON_PEER_IS_OURSELVES: _ErrorReason.ValueType  # 6
     """INVALID_ARGUMENT: the address to connect to is this node's own."""
+    ERROR_REASON_EXPORT_MALFORMED: _ErrorReason.ValueType  # 7
+    """INVALID_ARGUMENT: what is uploaded is not a header and then chunks of as many blocks as it says.
+    Metadata: received_count (blocks until then, which the chain has taken).
+    """
     ERROR_REASON_BLOCK_NOT_FOUND: _ErrorReason.ValueType  # 20
     """NOT_FOUND: no stored block has that hash, or no block of the canonical chain that number."""
     ERROR_REASON_TX_NOT_FOUND: _ErrorReason.ValueType  # 21
@@ -58,10 +62,32 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     """NOT_FOUND: no peer has that address."""
     ERROR_REASON_SERVICE_NOT_FOUND: _ErrorReason.ValueType  # 23
     """NOT_FOUND: grpc.health.v1.Health/Check was asked for a service that is not served."""
+    ERROR_REASON_TOKEN_NOT_FOUND: _ErrorReason.ValueType  # 29
+    """NOT_FOUND: no token has that id."""
+    ERROR_REASON_SETTING_NOT_FOUND: _ErrorReason.ValueType  # 28
+    """NOT_FOUND: no setting has that name."""
+    ERROR_REASON_BAN_NOT_FOUND: _ErrorReason.ValueType  # 26
+    """NOT_FOUND: no ban has that target."""
+    ERROR_REASON_TX_NOT_IN_MEMPOOL: _ErrorReason.ValueType  # 31
+    """NOT_FOUND: the mempool does not hold that transaction."""
+    ERROR_REASON_ACTOR_NOT_FOUND: _ErrorReason.ValueType  # 24
+    """NOT_FOUND: no actor has that name."""
+    ERROR_REASON_LOGGER_NOT_FOUND: _ErrorReason.ValueType  # 30
+    """NOT_FOUND: no logger of the node has that name."""
+    ERROR_REASON_ITEM_NOT_FOUND: _ErrorReason.ValueType  # 27
+    """NOT_FOUND: this node provides no item of that kind and query."""
+    ERROR_REASON_CONNECTION_NOT_FOUND: _ErrorReason.ValueType  # 25
+    """NOT_FOUND: no open connection has that id."""
     ERROR_REASON_TX_IN_MEMPOOL: _ErrorReason.ValueType  # 40
     """ALREADY_EXISTS: the very same transaction is in the mempool. Metadata: tx_id."""
     ERROR_REASON_BLOCK_KNOWN: _ErrorReason.ValueType  # 41
     """ALREADY_EXISTS: the very same block is stored. Metadata: block_hash."""
+    ERROR_REASON_BACKUP_EXISTS: _ErrorReason.ValueType  # 44
+    """ALREADY_EXISTS: there is a file of that name; a backup never overwrites one. Metadata: path."""
+    ERROR_REASON_TOKEN_NAME_TAKEN: _ErrorReason.ValueType  # 42
+    """ALREADY_EXISTS: a token has that name."""
+    ERROR_REASON_ITEM_EXISTS: _ErrorReason.ValueType  # 43
+    """ALREADY_EXISTS: this node provides another item for that kind and query."""
     ERROR_REASON_TX_REJECTED: _ErrorReason.ValueType  # 60
     """FAILED_PRECONDITION: the transaction breaks a rule. Metadata: rule (public-key, signature,
     nonce-used, nonce-gap, balance, overflow, policy), and tx_id; or, for a Transfer that was not even
@@ -86,10 +112,50 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     """FAILED_PRECONDITION: neither the request nor the node's settings name a coinbase."""
     ERROR_REASON_GENERATE_NOT_ALLOWED: _ErrorReason.ValueType  # 67
     """FAILED_PRECONDITION: the network's definition does not allow generating blocks."""
+    ERROR_REASON_BACKUP_REFUSED: _ErrorReason.ValueType  # 70
+    """FAILED_PRECONDITION: the backup may not or cannot be written there, or the copy was not sound; there
+    is none. Metadata: path.
+    """
+    ERROR_REASON_WRONG_NETWORK: _ErrorReason.ValueType  # 76
+    """FAILED_PRECONDITION: the blocks are of another network. Metadata: network and genesis_hash of this
+    node's.
+    """
+    ERROR_REASON_TOKEN_PROTECTED: _ErrorReason.ValueType  # 72
+    """FAILED_PRECONDITION: without that token, nobody could make or delete tokens."""
+    ERROR_REASON_SETTING_IMMUTABLE: _ErrorReason.ValueType  # 68
+    """FAILED_PRECONDITION: the setting is fixed while the node runs. Metadata: setting."""
+    ERROR_REASON_SETTING_NOT_PERSISTED: _ErrorReason.ValueType  # 77
+    """FAILED_PRECONDITION: the settings file cannot be written; nothing was changed. Metadata: setting."""
+    ERROR_REASON_PEER_BANNED: _ErrorReason.ValueType  # 74
+    """FAILED_PRECONDITION: the address is banned."""
+    ERROR_REASON_ACTOR_NOT_RESTARTABLE: _ErrorReason.ValueType  # 73
+    """FAILED_PRECONDITION: nothing restarts the supervisor, which restarts the others."""
+    ERROR_REASON_NO_PEERS: _ErrorReason.ValueType  # 71
+    """FAILED_PRECONDITION: there is no peer to ask."""
+    ERROR_REASON_GENESIS_FIXED: _ErrorReason.ValueType  # 69
+    """FAILED_PRECONDITION: every chain stands on genesis: it cannot be invalidated."""
+    ERROR_REASON_REORG_TOO_DEEP: _ErrorReason.ValueType  # 75
+    """FAILED_PRECONDITION: more blocks would leave and join the canonical chain than one call may move.
+    Metadata: limit.
+    """
+    ERROR_REASON_BLOCK_INVALIDATED: _ErrorReason.ValueType  # 78
+    """FAILED_PRECONDITION: the block, or one that it stands on, is treated as invalid by InvalidateBlock. It
+    is stored. Metadata: block_hash.
+    """
     ERROR_REASON_MINER_BUSY: _ErrorReason.ValueType  # 80
     """ABORTED: the miner is already generating a block."""
     ERROR_REASON_MINING_STOPPED: _ErrorReason.ValueType  # 81
     """ABORTED: the block was abandoned because mining was stopped."""
+    ERROR_REASON_CHAIN_JOB_BUSY: _ErrorReason.ValueType  # 82
+    """ABORTED: the same kind of job is under way, and one at a time is the limit. Metadata: job
+    (verification, export, import, backup).
+    """
+    ERROR_REASON_UPLOAD_STALLED: _ErrorReason.ValueType  # 83
+    """ABORTED: no message of the upload came for 30 s; what came before is done."""
+    ERROR_REASON_LISTING_OUTDATED: _ErrorReason.ValueType  # 84
+    """ABORTED: the block that the listing is of left the canonical chain between two pages: list again from
+    the first. Metadata: block_hash.
+    """
     ERROR_REASON_CURSOR_EXPIRED: _ErrorReason.ValueType  # 100
     """OUT_OF_RANGE: the events after the position are no longer kept, or belong to another run of the
     node. Metadata: oldest and newest (sequences still kept), epoch. Take a new snapshot and watch on.
@@ -99,15 +165,29 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     ERROR_REASON_SENDER_FULL: _ErrorReason.ValueType  # 121
     """RESOURCE_EXHAUSTED: the sender has as many transactions in the mempool as one may. Metadata: tx_id."""
     ERROR_REASON_PEERS_BUSY: _ErrorReason.ValueType  # 122
-    """RESOURCE_EXHAUSTED: too many connections, or attempts at one, at the same time."""
+    """RESOURCE_EXHAUSTED: too many connections, attempts at one, or requests in flight, at the same
+    time.
+    """
     ERROR_REASON_TOO_MANY_STREAMS: _ErrorReason.ValueType  # 123
     """RESOURCE_EXHAUSTED: too many streams are open. Metadata: limit."""
     ERROR_REASON_SLOW_CONSUMER: _ErrorReason.ValueType  # 124
     """RESOURCE_EXHAUSTED: the reader of the stream fell behind and lost events. Metadata: sequence and
-    epoch of the last event that was sent: resume after it and nothing is lost.
+    epoch of the last event that was sent: resume after it and nothing is lost. Or the reader of a long
+    job took nothing for a minute. Metadata of ExportBlocks: last_number (of the last block that was
+    sent). Metadata of streams that cannot be resumed: dropped (how much was not shown).
+    """
+    ERROR_REASON_TOO_MANY_TOKENS: _ErrorReason.ValueType  # 125
+    """RESOURCE_EXHAUSTED: the node keeps as many tokens as it may. Metadata: limit."""
+    ERROR_REASON_TOO_MANY_BANS: _ErrorReason.ValueType  # 126
+    """RESOURCE_EXHAUSTED: the node keeps as many bans as it may. Metadata: limit."""
+    ERROR_REASON_TOO_MANY_ITEMS: _ErrorReason.ValueType  # 127
+    """RESOURCE_EXHAUSTED: this node provides as many items, or bytes of them, as it may. Metadata: limit (of
+    items), limit_bytes (of all).
     """
     ERROR_REASON_STOPPING: _ErrorReason.ValueType  # 140
-    """UNAVAILABLE: the node is stopping."""
+    """UNAVAILABLE: the node is stopping. (There is no such reason for a node that starts: its port opens when
+    every actor is up, so until then a call finds nobody to answer.)
+    """
     ERROR_REASON_ACTOR_DOWN: _ErrorReason.ValueType  # 141
     """UNAVAILABLE: the actor that answers this has failed and is not back yet. Metadata: actor."""
     ERROR_REASON_ACTOR_BUSY: _ErrorReason.ValueType  # 142
@@ -116,14 +196,20 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     """DEADLINE_EXCEEDED: the actor took the question and did not finish in time; what was asked for may
     have been done. Metadata: actor.
     """
+    ERROR_REASON_PEER_NO_RESPONSE: _ErrorReason.ValueType  # 161
+    """DEADLINE_EXCEEDED: the request was sent, and the peer did not respond in time or its connection was
+    lost.
+    """
     ERROR_REASON_TOKEN_MISSING: _ErrorReason.ValueType  # 180
     """UNAUTHENTICATED: no "authorization: Bearer TOKEN" came with the call."""
     ERROR_REASON_TOKEN_INVALID: _ErrorReason.ValueType  # 181
-    """UNAUTHENTICATED: the token is not one of this node's."""
+    """UNAUTHENTICATED: the token is not one of this node's, or not any more."""
     ERROR_REASON_PERMISSION_MISSING: _ErrorReason.ValueType  # 182
     """PERMISSION_DENIED: the token lacks the permission of the method. Metadata: permission."""
     ERROR_REASON_METHOD_DENIED: _ErrorReason.ValueType  # 183
     """PERMISSION_DENIED: nobody may call this method."""
+    ERROR_REASON_TOKEN_EXPIRED: _ErrorReason.ValueType  # 184
+    """UNAUTHENTICATED: the token was one of this node's and has expired."""
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 200
     """INTERNAL: a bug. Metadata: error_id, to be found in the node's log."""
 
@@ -144,6 +230,10 @@ ERROR_REASON_BLOCK_MALFORMED: ErrorReason.ValueType  # 5
 """INVALID_ARGUMENT: `raw` is no canonical block. Metadata: rule ("malformed")."""
 ERROR_REASON_PEER_IS_OURSELVES: ErrorReason.ValueType  # 6
 """INVALID_ARGUMENT: the address to connect to is this node's own."""
+ERROR_REASON_EXPORT_MALFORMED: ErrorReason.ValueType  # 7
+"""INVALID_ARGUMENT: what is uploaded is not a header and then chunks of as many blocks as it says.
+Metadata: received_count (blocks until then, which the chain has taken).
+"""
 ERROR_REASON_BLOCK_NOT_FOUND: ErrorReason.ValueType  # 20
 """NOT_FOUND: no stored block has that hash, or no block of the canonical chain that number."""
 ERROR_REASON_TX_NOT_FOUND: ErrorReason.ValueType  # 21
@@ -152,10 +242,32 @@ ERROR_REASON_PEER_NOT_FOUND: ErrorReason.ValueType  # 22
 """NOT_FOUND: no peer has that address."""
 ERROR_REASON_SERVICE_NOT_FOUND: ErrorReason.ValueType  # 23
 """NOT_FOUND: grpc.health.v1.Health/Check was asked for a service that is not served."""
+ERROR_REASON_TOKEN_NOT_FOUND: ErrorReason.ValueType  # 29
+"""NOT_FOUND: no token has that id."""
+ERROR_REASON_SETTING_NOT_FOUND: ErrorReason.ValueType  # 28
+"""NOT_FOUND: no setting has that name."""
+ERROR_REASON_BAN_NOT_FOUND: ErrorReason.ValueType  # 26
+"""NOT_FOUND: no ban has that target."""
+ERROR_REASON_TX_NOT_IN_MEMPOOL: ErrorReason.ValueType  # 31
+"""NOT_FOUND: the mempool does not hold that transaction."""
+ERROR_REASON_ACTOR_NOT_FOUND: ErrorReason.ValueType  # 24
+"""NOT_FOUND: no actor has that name."""
+ERROR_REASON_LOGGER_NOT_FOUND: ErrorReason.ValueType  # 30
+"""NOT_FOUND: no logger of the node has that name."""
+ERROR_REASON_ITEM_NOT_FOUND: ErrorReason.ValueType  # 27
+"""NOT_FOUND: this node provides no item of that kind and query."""
+ERROR_REASON_CONNECTION_NOT_FOUND: ErrorReason.ValueType  # 25
+"""NOT_FOUND: no open connection has that id."""
 ERROR_REASON_TX_IN_MEMPOOL: ErrorReason.ValueType  # 40
 """ALREADY_EXISTS: the very same transaction is in the mempool. Metadata: tx_id."""
 ERROR_REASON_BLOCK_KNOWN: ErrorReason.ValueType  # 41
 """ALREADY_EXISTS: the very same block is stored. Metadata: block_hash."""
+ERROR_REASON_BACKUP_EXISTS: ErrorReason.ValueType  # 44
+"""ALREADY_EXISTS: there is a file of that name; a backup never overwrites one. Metadata: path."""
+ERROR_REASON_TOKEN_NAME_TAKEN: ErrorReason.ValueType  # 42
+"""ALREADY_EXISTS: a token has that name."""
+ERROR_REASON_ITEM_EXISTS: ErrorReason.ValueType  # 43
+"""ALREADY_EXISTS: this node provides another item for that kind and query."""
 ERROR_REASON_TX_REJECTED: ErrorReason.ValueType  # 60
 """FAILED_PRECONDITION: the transaction breaks a rule. Metadata: rule (public-key, signature,
 nonce-used, nonce-gap, balance, overflow, policy), and tx_id; or, for a Transfer that was not even
@@ -180,10 +292,50 @@ ERROR_REASON_NO_COINBASE: ErrorReason.ValueType  # 66
 """FAILED_PRECONDITION: neither the request nor the node's settings name a coinbase."""
 ERROR_REASON_GENERATE_NOT_ALLOWED: ErrorReason.ValueType  # 67
 """FAILED_PRECONDITION: the network's definition does not allow generating blocks."""
+ERROR_REASON_BACKUP_REFUSED: ErrorReason.ValueType  # 70
+"""FAILED_PRECONDITION: the backup may not or cannot be written there, or the copy was not sound; there
+is none. Metadata: path.
+"""
+ERROR_REASON_WRONG_NETWORK: ErrorReason.ValueType  # 76
+"""FAILED_PRECONDITION: the blocks are of another network. Metadata: network and genesis_hash of this
+node's.
+"""
+ERROR_REASON_TOKEN_PROTECTED: ErrorReason.ValueType  # 72
+"""FAILED_PRECONDITION: without that token, nobody could make or delete tokens."""
+ERROR_REASON_SETTING_IMMUTABLE: ErrorReason.ValueType  # 68
+"""FAILED_PRECONDITION: the setting is fixed while the node runs. Metadata: setting."""
+ERROR_REASON_SETTING_NOT_PERSISTED: ErrorReason.ValueType  # 77
+"""FAILED_PRECONDITION: the settings file cannot be written; nothing was changed. Metadata: setting."""
+ERROR_REASON_PEER_BANNED: ErrorReason.ValueType  # 74
+"""FAILED_PRECONDITION: the address is banned."""
+ERROR_REASON_ACTOR_NOT_RESTARTABLE: ErrorReason.ValueType  # 73
+"""FAILED_PRECONDITION: nothing restarts the supervisor, which restarts the others."""
+ERROR_REASON_NO_PEERS: ErrorReason.ValueType  # 71
+"""FAILED_PRECONDITION: there is no peer to ask."""
+ERROR_REASON_GENESIS_FIXED: ErrorReason.ValueType  # 69
+"""FAILED_PRECONDITION: every chain stands on genesis: it cannot be invalidated."""
+ERROR_REASON_REORG_TOO_DEEP: ErrorReason.ValueType  # 75
+"""FAILED_PRECONDITION: more blocks would leave and join the canonical chain than one call may move.
+Metadata: limit.
+"""
+ERROR_REASON_BLOCK_INVALIDATED: ErrorReason.ValueType  # 78
+"""FAILED_PRECONDITION: the block, or one that it stands on, is treated as invalid by InvalidateBlock. It
+is stored. Metadata: block_hash.
+"""
 ERROR_REASON_MINER_BUSY: ErrorReason.ValueType  # 80
 """ABORTED: the miner is already generating a block."""
 ERROR_REASON_MINING_STOPPED: ErrorReason.ValueType  # 81
 """ABORTED: the block was abandoned because mining was stopped."""
+ERROR_REASON_CHAIN_JOB_BUSY: ErrorReason.ValueType  # 82
+"""ABORTED: the same kind of job is under way, and one at a time is the limit. Metadata: job
+(verification, export, import, backup).
+"""
+ERROR_REASON_UPLOAD_STALLED: ErrorReason.ValueType  # 83
+"""ABORTED: no message of the upload came for 30 s; what came before is done."""
+ERROR_REASON_LISTING_OUTDATED: ErrorReason.ValueType  # 84
+"""ABORTED: the block that the listing is of left the canonical chain between two pages: list again from
+the first. Metadata: block_hash.
+"""
 ERROR_REASON_CURSOR_EXPIRED: ErrorReason.ValueType  # 100
 """OUT_OF_RANGE: the events after the position are no longer kept, or belong to another run of the
 node. Metadata: oldest and newest (sequences still kept), epoch. Take a new snapshot and watch on.
@@ -193,15 +345,29 @@ ERROR_REASON_MEMPOOL_FULL: ErrorReason.ValueType  # 120
 ERROR_REASON_SENDER_FULL: ErrorReason.ValueType  # 121
 """RESOURCE_EXHAUSTED: the sender has as many transactions in the mempool as one may. Metadata: tx_id."""
 ERROR_REASON_PEERS_BUSY: ErrorReason.ValueType  # 122
-"""RESOURCE_EXHAUSTED: too many connections, or attempts at one, at the same time."""
+"""RESOURCE_EXHAUSTED: too many connections, attempts at one, or requests in flight, at the same
+time.
+"""
 ERROR_REASON_TOO_MANY_STREAMS: ErrorReason.ValueType  # 123
 """RESOURCE_EXHAUSTED: too many streams are open. Metadata: limit."""
 ERROR_REASON_SLOW_CONSUMER: ErrorReason.ValueType  # 124
 """RESOURCE_EXHAUSTED: the reader of the stream fell behind and lost events. Metadata: sequence and
-epoch of the last event that was sent: resume after it and nothing is lost.
+epoch of the last event that was sent: resume after it and nothing is lost. Or the reader of a long
+job took nothing for a minute. Metadata of ExportBlocks: last_number (of the last block that was
+sent). Metadata of streams that cannot be resumed: dropped (how much was not shown).
+"""
+ERROR_REASON_TOO_MANY_TOKENS: ErrorReason.ValueType  # 125
+"""RESOURCE_EXHAUSTED: the node keeps as many tokens as it may. Metadata: limit."""
+ERROR_REASON_TOO_MANY_BANS: ErrorReason.ValueType  # 126
+"""RESOURCE_EXHAUSTED: the node keeps as many bans as it may. Metadata: limit."""
+ERROR_REASON_TOO_MANY_ITEMS: ErrorReason.ValueType  # 127
+"""RESOURCE_EXHAUSTED: this node provides as many items, or bytes of them, as it may. Metadata: limit (of
+items), limit_bytes (of all).
 """
 ERROR_REASON_STOPPING: ErrorReason.ValueType  # 140
-"""UNAVAILABLE: the node is stopping."""
+"""UNAVAILABLE: the node is stopping. (There is no such reason for a node that starts: its port opens when
+every actor is up, so until then a call finds nobody to answer.)
+"""
 ERROR_REASON_ACTOR_DOWN: ErrorReason.ValueType  # 141
 """UNAVAILABLE: the actor that answers this has failed and is not back yet. Metadata: actor."""
 ERROR_REASON_ACTOR_BUSY: ErrorReason.ValueType  # 142
@@ -210,14 +376,20 @@ ERROR_REASON_ACTOR_TIMEOUT: ErrorReason.ValueType  # 160
 """DEADLINE_EXCEEDED: the actor took the question and did not finish in time; what was asked for may
 have been done. Metadata: actor.
 """
+ERROR_REASON_PEER_NO_RESPONSE: ErrorReason.ValueType  # 161
+"""DEADLINE_EXCEEDED: the request was sent, and the peer did not respond in time or its connection was
+lost.
+"""
 ERROR_REASON_TOKEN_MISSING: ErrorReason.ValueType  # 180
 """UNAUTHENTICATED: no "authorization: Bearer TOKEN" came with the call."""
 ERROR_REASON_TOKEN_INVALID: ErrorReason.ValueType  # 181
-"""UNAUTHENTICATED: the token is not one of this node's."""
+"""UNAUTHENTICATED: the token is not one of this node's, or not any more."""
 ERROR_REASON_PERMISSION_MISSING: ErrorReason.ValueType  # 182
 """PERMISSION_DENIED: the token lacks the permission of the method. Metadata: permission."""
 ERROR_REASON_METHOD_DENIED: ErrorReason.ValueType  # 183
 """PERMISSION_DENIED: nobody may call this method."""
+ERROR_REASON_TOKEN_EXPIRED: ErrorReason.ValueType  # 184
+"""UNAUTHENTICATED: the token was one of this node's and has expired."""
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 200
 """INTERNAL: a bug. Metadata: error_id, to be found in the node's log."""
 Global___ErrorReason: typing_extensions.TypeAlias = ErrorReason

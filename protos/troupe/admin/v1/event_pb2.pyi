@@ -289,7 +289,8 @@ class TransactionRemoved(google.protobuf.message.Message):
     """Id of the transaction."""
     reason: builtins.str
     """Why: "expired", "nonce-used" (the chain moved past its nonce), "pool-full" (a sender with a larger
-    balance needed the place) or "sender-full" (a lower nonce of its own sender needed it).
+    balance needed the place), "sender-full" (a lower nonce of its own sender needed it) or
+    "evicted" (MempoolService.EvictTransaction).
     """
     def __init__(
         self,

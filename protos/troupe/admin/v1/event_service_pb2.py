@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from troupe.admin.v1 import event_pb2 as troupe_dot_admin_dot_v1_dot_event__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#troupe/admin/v1/event_service.proto\x12\x0ftroupe.admin.v1\x1a\x1btroupe/admin/v1/event.proto\"u\n\x12WatchEventsRequest\x12)\n\x05types\x18\x01 \x03(\x0e\x32\x1a.troupe.admin.v1.EventType\x12\x34\n\x0cresume_after\x18\x02 \x01(\x0b\x32\x1e.troupe.admin.v1.EventPosition\"<\n\x13WatchEventsResponse\x12%\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x16.troupe.admin.v1.Event2j\n\x0c\x45ventService\x12Z\n\x0bWatchEvents\x12#.troupe.admin.v1.WatchEventsRequest\x1a$.troupe.admin.v1.WatchEventsResponse0\x01\x42,\n\x0ftroupe.admin.v1P\x01Z\x17troupe/admin/v1;adminv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#troupe/admin/v1/event_service.proto\x12\x0ftroupe.admin.v1\x1a\x1btroupe/admin/v1/event.proto\"u\n\x12WatchEventsRequest\x12)\n\x05types\x18\x01 \x03(\x0e\x32\x1a.troupe.admin.v1.EventType\x12\x34\n\x0cresume_after\x18\x02 \x01(\x0b\x32\x1e.troupe.admin.v1.EventPosition\"<\n\x13WatchEventsResponse\x12%\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x16.troupe.admin.v1.Event\"\x94\x01\n\x11ListEventsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\x12)\n\x05types\x18\x03 \x03(\x0e\x32\x1a.troupe.admin.v1.EventType\x12-\n\x05\x61\x66ter\x18\x04 \x01(\x0b\x32\x1e.troupe.admin.v1.EventPosition\"\x87\x01\n\x12ListEventsResponse\x12&\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x16.troupe.admin.v1.Event\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x30\n\x08position\x18\x03 \x01(\x0b\x32\x1e.troupe.admin.v1.EventPosition2\xc1\x01\n\x0c\x45ventService\x12Z\n\x0bWatchEvents\x12#.troupe.admin.v1.WatchEventsRequest\x1a$.troupe.admin.v1.WatchEventsResponse0\x01\x12U\n\nListEvents\x12\".troupe.admin.v1.ListEventsRequest\x1a#.troupe.admin.v1.ListEventsResponseB,\n\x0ftroupe.admin.v1P\x01Z\x17troupe/admin/v1;adminv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,6 +37,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WATCHEVENTSREQUEST']._serialized_end=202
   _globals['_WATCHEVENTSRESPONSE']._serialized_start=204
   _globals['_WATCHEVENTSRESPONSE']._serialized_end=264
-  _globals['_EVENTSERVICE']._serialized_start=266
-  _globals['_EVENTSERVICE']._serialized_end=372
+  _globals['_LISTEVENTSREQUEST']._serialized_start=267
+  _globals['_LISTEVENTSREQUEST']._serialized_end=415
+  _globals['_LISTEVENTSRESPONSE']._serialized_start=418
+  _globals['_LISTEVENTSRESPONSE']._serialized_end=553
+  _globals['_EVENTSERVICE']._serialized_start=556
+  _globals['_EVENTSERVICE']._serialized_end=749
 # @@protoc_insertion_point(module_scope)

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class EventServiceStub(object):
-    """Events, as they happen.
+    """Events, as they happen, and as they are kept.
     """
 
     def __init__(self, channel):
@@ -40,10 +40,15 @@ class EventServiceStub(object):
                 request_serializer=troupe_dot_admin_dot_v1_dot_event__service__pb2.WatchEventsRequest.SerializeToString,
                 response_deserializer=troupe_dot_admin_dot_v1_dot_event__service__pb2.WatchEventsResponse.FromString,
                 _registered_method=True)
+        self.ListEvents = channel.unary_unary(
+                '/troupe.admin.v1.EventService/ListEvents',
+                request_serializer=troupe_dot_admin_dot_v1_dot_event__service__pb2.ListEventsRequest.SerializeToString,
+                response_deserializer=troupe_dot_admin_dot_v1_dot_event__service__pb2.ListEventsResponse.FromString,
+                _registered_method=True)
 
 
 class EventServiceServicer(object):
-    """Events, as they happen.
+    """Events, as they happen, and as they are kept.
     """
 
     def WatchEvents(self, request, context):
@@ -62,6 +67,21 @@ class EventServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListEvents(self, request, context):
+        """Lists the kept events, oldest first; how many are kept is said in event.proto. A page ends early once it
+        is larger than 1 MiB, so it may hold fewer events than asked for. Events that happen during the listing
+        are on its last pages.
+
+        Events that are forgotten between two pages make the second fail with CURSOR_EXPIRED.
+
+        Permission: event:read. Errors: INVALID_ARGUMENT (PAGE_TOKEN_INVALID), OUT_OF_RANGE (CURSOR_EXPIRED).
+
+        grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"page_size": 10, "types": ["EVENT_TYPE_TIP_CHANGED"]}' $ADMIN troupe.admin.v1.EventService/ListEvents
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_EventServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -69,6 +89,11 @@ def add_EventServiceServicer_to_server(servicer, server):
                     servicer.WatchEvents,
                     request_deserializer=troupe_dot_admin_dot_v1_dot_event__service__pb2.WatchEventsRequest.FromString,
                     response_serializer=troupe_dot_admin_dot_v1_dot_event__service__pb2.WatchEventsResponse.SerializeToString,
+            ),
+            'ListEvents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListEvents,
+                    request_deserializer=troupe_dot_admin_dot_v1_dot_event__service__pb2.ListEventsRequest.FromString,
+                    response_serializer=troupe_dot_admin_dot_v1_dot_event__service__pb2.ListEventsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -79,7 +104,7 @@ def add_EventServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class EventService(object):
-    """Events, as they happen.
+    """Events, as they happen, and as they are kept.
     """
 
     @staticmethod
@@ -99,6 +124,33 @@ class EventService(object):
             '/troupe.admin.v1.EventService/WatchEvents',
             troupe_dot_admin_dot_v1_dot_event__service__pb2.WatchEventsRequest.SerializeToString,
             troupe_dot_admin_dot_v1_dot_event__service__pb2.WatchEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/troupe.admin.v1.EventService/ListEvents',
+            troupe_dot_admin_dot_v1_dot_event__service__pb2.ListEventsRequest.SerializeToString,
+            troupe_dot_admin_dot_v1_dot_event__service__pb2.ListEventsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -27,7 +27,7 @@ from troupe.admin.v1 import event_pb2 as troupe_dot_admin_dot_v1_dot_event__pb2
 from troupe.admin.v1 import ledger_pb2 as troupe_dot_admin_dot_v1_dot_ledger__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%troupe/admin/v1/mempool_service.proto\x12\x0ftroupe.admin.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1btroupe/admin/v1/event.proto\x1a\x1ctroupe/admin/v1/ledger.proto\"\x13\n\x11GetMempoolRequest\"?\n\x12GetMempoolResponse\x12)\n\x07mempool\x18\x01 \x01(\x0b\x32\x18.troupe.admin.v1.Mempool\"\x95\x01\n\x07Mempool\x12\x15\n\rpending_count\x18\x01 \x01(\r\x12\x14\n\x0cqueued_count\x18\x02 \x01(\r\x12\x14\n\x0csender_count\x18\x03 \x01(\r\x12\x12\n\nsize_bytes\x18\x04 \x01(\x04\x12\x19\n\x11max_pending_count\x18\x05 \x01(\r\x12\x18\n\x10max_queued_count\x18\x06 \x01(\r\"P\n\x17ListTransactionsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0e\n\x06sender\x18\x03 \x01(\t\"\x9f\x01\n\x18ListTransactionsResponse\x12\x38\n\x0ctransactions\x18\x01 \x03(\x0b\x32\".troupe.admin.v1.PooledTransaction\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x30\n\x08position\x18\x03 \x01(\x0b\x32\x1e.troupe.admin.v1.EventPosition\"\xa6\x01\n\x11PooledTransaction\x12\x31\n\x0btransaction\x18\x01 \x01(\x0b\x32\x1c.troupe.admin.v1.Transaction\x12\x30\n\x05state\x18\x02 \x01(\x0e\x32!.troupe.admin.v1.TransactionState\x12,\n\x08\x61\x64\x64_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"R\n\x18SubmitTransactionRequest\x12\x0b\n\x03raw\x18\x01 \x01(\x0c\x12\x15\n\rvalidate_only\x18\x02 \x01(\x08\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"Y\n\x19SubmitTransactionResponse\x12\n\n\x02id\x18\x01 \x01(\t\x12\x30\n\x05state\x18\x02 \x01(\x0e\x32!.troupe.admin.v1.TransactionState*\x92\x01\n\x10TransactionState\x12!\n\x1dTRANSACTION_STATE_UNSPECIFIED\x10\x00\x12\x1d\n\x19TRANSACTION_STATE_PENDING\x10\x01\x12\x1c\n\x18TRANSACTION_STATE_QUEUED\x10\x02\x12\x1e\n\x1aTRANSACTION_STATE_INCLUDED\x10\x03\x32\xbc\x02\n\x0eMempoolService\x12U\n\nGetMempool\x12\".troupe.admin.v1.GetMempoolRequest\x1a#.troupe.admin.v1.GetMempoolResponse\x12g\n\x10ListTransactions\x12(.troupe.admin.v1.ListTransactionsRequest\x1a).troupe.admin.v1.ListTransactionsResponse\x12j\n\x11SubmitTransaction\x12).troupe.admin.v1.SubmitTransactionRequest\x1a*.troupe.admin.v1.SubmitTransactionResponseB,\n\x0ftroupe.admin.v1P\x01Z\x17troupe/admin/v1;adminv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%troupe/admin/v1/mempool_service.proto\x12\x0ftroupe.admin.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1btroupe/admin/v1/event.proto\x1a\x1ctroupe/admin/v1/ledger.proto\"1\n#MempoolServiceGetTransactionRequest\x12\n\n\x02id\x18\x01 \x01(\t\"_\n$MempoolServiceGetTransactionResponse\x12\x37\n\x0btransaction\x18\x01 \x01(\x0b\x32\".troupe.admin.v1.PooledTransaction\"%\n\x17\x45victTransactionRequest\x12\n\n\x02id\x18\x01 \x01(\t\"a\n\x18\x45victTransactionResponse\x12\x31\n\x0btransaction\x18\x01 \x01(\x0b\x32\x1c.troupe.admin.v1.Transaction\x12\x12\n\nqueued_ids\x18\x02 \x03(\t\"\x13\n\x11GetMempoolRequest\"?\n\x12GetMempoolResponse\x12)\n\x07mempool\x18\x01 \x01(\x0b\x32\x18.troupe.admin.v1.Mempool\"\x95\x01\n\x07Mempool\x12\x15\n\rpending_count\x18\x01 \x01(\r\x12\x14\n\x0cqueued_count\x18\x02 \x01(\r\x12\x14\n\x0csender_count\x18\x03 \x01(\r\x12\x12\n\nsize_bytes\x18\x04 \x01(\x04\x12\x19\n\x11max_pending_count\x18\x05 \x01(\r\x12\x18\n\x10max_queued_count\x18\x06 \x01(\r\"P\n\x17ListTransactionsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0e\n\x06sender\x18\x03 \x01(\t\"\x9f\x01\n\x18ListTransactionsResponse\x12\x38\n\x0ctransactions\x18\x01 \x03(\x0b\x32\".troupe.admin.v1.PooledTransaction\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x30\n\x08position\x18\x03 \x01(\x0b\x32\x1e.troupe.admin.v1.EventPosition\"\xa6\x01\n\x11PooledTransaction\x12\x31\n\x0btransaction\x18\x01 \x01(\x0b\x32\x1c.troupe.admin.v1.Transaction\x12\x30\n\x05state\x18\x02 \x01(\x0e\x32!.troupe.admin.v1.TransactionState\x12,\n\x08\x61\x64\x64_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"R\n\x18SubmitTransactionRequest\x12\x0b\n\x03raw\x18\x01 \x01(\x0c\x12\x15\n\rvalidate_only\x18\x02 \x01(\x08\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"Y\n\x19SubmitTransactionResponse\x12\n\n\x02id\x18\x01 \x01(\t\x12\x30\n\x05state\x18\x02 \x01(\x0e\x32!.troupe.admin.v1.TransactionState*\x92\x01\n\x10TransactionState\x12!\n\x1dTRANSACTION_STATE_UNSPECIFIED\x10\x00\x12\x1d\n\x19TRANSACTION_STATE_PENDING\x10\x01\x12\x1c\n\x18TRANSACTION_STATE_QUEUED\x10\x02\x12\x1e\n\x1aTRANSACTION_STATE_INCLUDED\x10\x03\x32\xa4\x04\n\x0eMempoolService\x12U\n\nGetMempool\x12\".troupe.admin.v1.GetMempoolRequest\x1a#.troupe.admin.v1.GetMempoolResponse\x12g\n\x10ListTransactions\x12(.troupe.admin.v1.ListTransactionsRequest\x1a).troupe.admin.v1.ListTransactionsResponse\x12}\n\x0eGetTransaction\x12\x34.troupe.admin.v1.MempoolServiceGetTransactionRequest\x1a\x35.troupe.admin.v1.MempoolServiceGetTransactionResponse\x12j\n\x11SubmitTransaction\x12).troupe.admin.v1.SubmitTransactionRequest\x1a*.troupe.admin.v1.SubmitTransactionResponse\x12g\n\x10\x45victTransaction\x12(.troupe.admin.v1.EvictTransactionRequest\x1a).troupe.admin.v1.EvictTransactionResponseB,\n\x0ftroupe.admin.v1P\x01Z\x17troupe/admin/v1;adminv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,24 +35,32 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'troupe.admin.v1.mempool_ser
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\017troupe.admin.v1P\001Z\027troupe/admin/v1;adminv1'
-  _globals['_TRANSACTIONSTATE']._serialized_start=977
-  _globals['_TRANSACTIONSTATE']._serialized_end=1123
-  _globals['_GETMEMPOOLREQUEST']._serialized_start=150
-  _globals['_GETMEMPOOLREQUEST']._serialized_end=169
-  _globals['_GETMEMPOOLRESPONSE']._serialized_start=171
-  _globals['_GETMEMPOOLRESPONSE']._serialized_end=234
-  _globals['_MEMPOOL']._serialized_start=237
-  _globals['_MEMPOOL']._serialized_end=386
-  _globals['_LISTTRANSACTIONSREQUEST']._serialized_start=388
-  _globals['_LISTTRANSACTIONSREQUEST']._serialized_end=468
-  _globals['_LISTTRANSACTIONSRESPONSE']._serialized_start=471
-  _globals['_LISTTRANSACTIONSRESPONSE']._serialized_end=630
-  _globals['_POOLEDTRANSACTION']._serialized_start=633
-  _globals['_POOLEDTRANSACTION']._serialized_end=799
-  _globals['_SUBMITTRANSACTIONREQUEST']._serialized_start=801
-  _globals['_SUBMITTRANSACTIONREQUEST']._serialized_end=883
-  _globals['_SUBMITTRANSACTIONRESPONSE']._serialized_start=885
-  _globals['_SUBMITTRANSACTIONRESPONSE']._serialized_end=974
-  _globals['_MEMPOOLSERVICE']._serialized_start=1126
-  _globals['_MEMPOOLSERVICE']._serialized_end=1442
+  _globals['_TRANSACTIONSTATE']._serialized_start=1263
+  _globals['_TRANSACTIONSTATE']._serialized_end=1409
+  _globals['_MEMPOOLSERVICEGETTRANSACTIONREQUEST']._serialized_start=150
+  _globals['_MEMPOOLSERVICEGETTRANSACTIONREQUEST']._serialized_end=199
+  _globals['_MEMPOOLSERVICEGETTRANSACTIONRESPONSE']._serialized_start=201
+  _globals['_MEMPOOLSERVICEGETTRANSACTIONRESPONSE']._serialized_end=296
+  _globals['_EVICTTRANSACTIONREQUEST']._serialized_start=298
+  _globals['_EVICTTRANSACTIONREQUEST']._serialized_end=335
+  _globals['_EVICTTRANSACTIONRESPONSE']._serialized_start=337
+  _globals['_EVICTTRANSACTIONRESPONSE']._serialized_end=434
+  _globals['_GETMEMPOOLREQUEST']._serialized_start=436
+  _globals['_GETMEMPOOLREQUEST']._serialized_end=455
+  _globals['_GETMEMPOOLRESPONSE']._serialized_start=457
+  _globals['_GETMEMPOOLRESPONSE']._serialized_end=520
+  _globals['_MEMPOOL']._serialized_start=523
+  _globals['_MEMPOOL']._serialized_end=672
+  _globals['_LISTTRANSACTIONSREQUEST']._serialized_start=674
+  _globals['_LISTTRANSACTIONSREQUEST']._serialized_end=754
+  _globals['_LISTTRANSACTIONSRESPONSE']._serialized_start=757
+  _globals['_LISTTRANSACTIONSRESPONSE']._serialized_end=916
+  _globals['_POOLEDTRANSACTION']._serialized_start=919
+  _globals['_POOLEDTRANSACTION']._serialized_end=1085
+  _globals['_SUBMITTRANSACTIONREQUEST']._serialized_start=1087
+  _globals['_SUBMITTRANSACTIONREQUEST']._serialized_end=1169
+  _globals['_SUBMITTRANSACTIONRESPONSE']._serialized_start=1171
+  _globals['_SUBMITTRANSACTIONRESPONSE']._serialized_end=1260
+  _globals['_MEMPOOLSERVICE']._serialized_start=1412
+  _globals['_MEMPOOLSERVICE']._serialized_end=1960
 # @@protoc_insertion_point(module_scope)

@@ -51,6 +51,92 @@ TRANSACTION_STATE_INCLUDED: TransactionState.ValueType  # 3
 Global___TransactionState: typing_extensions.TypeAlias = TransactionState
 
 @typing.final
+class MempoolServiceGetTransactionRequest(google.protobuf.message.Message):
+    """Request of GetTransaction."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ID_FIELD_NUMBER: builtins.int
+    id: builtins.str
+    """Id of the transaction, 64 hex digits."""
+    def __init__(
+        self,
+        *,
+        id: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["id", b"id"]) -> None: ...
+
+Global___MempoolServiceGetTransactionRequest: typing_extensions.TypeAlias = MempoolServiceGetTransactionRequest
+
+@typing.final
+class MempoolServiceGetTransactionResponse(google.protobuf.message.Message):
+    """Response of GetTransaction."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    TRANSACTION_FIELD_NUMBER: builtins.int
+    @property
+    def transaction(self) -> Global___PooledTransaction:
+        """The transaction and where it stands."""
+
+    def __init__(
+        self,
+        *,
+        transaction: Global___PooledTransaction | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["transaction", b"transaction"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["transaction", b"transaction"]) -> None: ...
+
+Global___MempoolServiceGetTransactionResponse: typing_extensions.TypeAlias = MempoolServiceGetTransactionResponse
+
+@typing.final
+class EvictTransactionRequest(google.protobuf.message.Message):
+    """Request of EvictTransaction."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ID_FIELD_NUMBER: builtins.int
+    id: builtins.str
+    """Id of the transaction, 64 hex digits."""
+    def __init__(
+        self,
+        *,
+        id: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["id", b"id"]) -> None: ...
+
+Global___EvictTransactionRequest: typing_extensions.TypeAlias = EvictTransactionRequest
+
+@typing.final
+class EvictTransactionResponse(google.protobuf.message.Message):
+    """Response of EvictTransaction."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    TRANSACTION_FIELD_NUMBER: builtins.int
+    QUEUED_IDS_FIELD_NUMBER: builtins.int
+    @property
+    def transaction(self) -> troupe.admin.v1.ledger_pb2.Transaction:
+        """The transaction that was removed; its `raw` puts it back."""
+
+    @property
+    def queued_ids(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Ids of the sender's later transactions that were pending and are queued now, in order of nonce; 64 hex
+        digits each.
+        """
+
+    def __init__(
+        self,
+        *,
+        transaction: troupe.admin.v1.ledger_pb2.Transaction | None = ...,
+        queued_ids: collections.abc.Iterable[builtins.str] | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["transaction", b"transaction"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["queued_ids", b"queued_ids", "transaction", b"transaction"]) -> None: ...
+
+Global___EvictTransactionResponse: typing_extensions.TypeAlias = EvictTransactionResponse
+
+@typing.final
 class GetMempoolRequest(google.protobuf.message.Message):
     """Request of GetMempool."""
 

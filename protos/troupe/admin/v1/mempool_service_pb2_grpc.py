@@ -46,10 +46,20 @@ class MempoolServiceStub(object):
                 request_serializer=troupe_dot_admin_dot_v1_dot_mempool__service__pb2.ListTransactionsRequest.SerializeToString,
                 response_deserializer=troupe_dot_admin_dot_v1_dot_mempool__service__pb2.ListTransactionsResponse.FromString,
                 _registered_method=True)
+        self.GetTransaction = channel.unary_unary(
+                '/troupe.admin.v1.MempoolService/GetTransaction',
+                request_serializer=troupe_dot_admin_dot_v1_dot_mempool__service__pb2.MempoolServiceGetTransactionRequest.SerializeToString,
+                response_deserializer=troupe_dot_admin_dot_v1_dot_mempool__service__pb2.MempoolServiceGetTransactionResponse.FromString,
+                _registered_method=True)
         self.SubmitTransaction = channel.unary_unary(
                 '/troupe.admin.v1.MempoolService/SubmitTransaction',
                 request_serializer=troupe_dot_admin_dot_v1_dot_mempool__service__pb2.SubmitTransactionRequest.SerializeToString,
                 response_deserializer=troupe_dot_admin_dot_v1_dot_mempool__service__pb2.SubmitTransactionResponse.FromString,
+                _registered_method=True)
+        self.EvictTransaction = channel.unary_unary(
+                '/troupe.admin.v1.MempoolService/EvictTransaction',
+                request_serializer=troupe_dot_admin_dot_v1_dot_mempool__service__pb2.EvictTransactionRequest.SerializeToString,
+                response_deserializer=troupe_dot_admin_dot_v1_dot_mempool__service__pb2.EvictTransactionResponse.FromString,
                 _registered_method=True)
 
 
@@ -80,6 +90,18 @@ class MempoolServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetTransaction(self, request, context):
+        """Shows a transaction of the mempool. One that a block includes is no longer there: see
+        ChainService.GetTransaction.
+
+        Permission: mempool:read. Errors: INVALID_ARGUMENT (FIELD_INVALID), NOT_FOUND (TX_NOT_IN_MEMPOOL).
+
+        grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"id": "4c0f..."}' $ADMIN troupe.admin.v1.MempoolService/GetTransaction
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def SubmitTransaction(self, request, context):
         """Admits a signed transaction and announces it to the peers once it is pending. Safe to send again:
         TX_IN_MEMPOOL says that it is there, and with a `request_id` the first answer is repeated.
@@ -89,6 +111,20 @@ class MempoolServiceServicer(object):
         (MEMPOOL_FULL, SENDER_FULL).
 
         grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d "{\"raw\": \"$(base64 -w0 tx.txt)\"}" $ADMIN troupe.admin.v1.MempoolService/SubmitTransaction
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EvictTransaction(self, request, context):
+        """Removes a transaction from this node's mempool. Later transactions of the same sender stay, and become
+        queued until its nonce is filled again. Other nodes that were told of it keep it and may mine it, and
+        it may come back: from a peer, from whoever submits it again, or from a block that leaves the canonical
+        chain. Watchers see TransactionRemoved with the reason "evicted".
+
+        Permission: mempool:write. Errors: INVALID_ARGUMENT (FIELD_INVALID), NOT_FOUND (TX_NOT_IN_MEMPOOL).
+
+        grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"id": "4c0f..."}' $ADMIN troupe.admin.v1.MempoolService/EvictTransaction
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -107,10 +143,20 @@ def add_MempoolServiceServicer_to_server(servicer, server):
                     request_deserializer=troupe_dot_admin_dot_v1_dot_mempool__service__pb2.ListTransactionsRequest.FromString,
                     response_serializer=troupe_dot_admin_dot_v1_dot_mempool__service__pb2.ListTransactionsResponse.SerializeToString,
             ),
+            'GetTransaction': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetTransaction,
+                    request_deserializer=troupe_dot_admin_dot_v1_dot_mempool__service__pb2.MempoolServiceGetTransactionRequest.FromString,
+                    response_serializer=troupe_dot_admin_dot_v1_dot_mempool__service__pb2.MempoolServiceGetTransactionResponse.SerializeToString,
+            ),
             'SubmitTransaction': grpc.unary_unary_rpc_method_handler(
                     servicer.SubmitTransaction,
                     request_deserializer=troupe_dot_admin_dot_v1_dot_mempool__service__pb2.SubmitTransactionRequest.FromString,
                     response_serializer=troupe_dot_admin_dot_v1_dot_mempool__service__pb2.SubmitTransactionResponse.SerializeToString,
+            ),
+            'EvictTransaction': grpc.unary_unary_rpc_method_handler(
+                    servicer.EvictTransaction,
+                    request_deserializer=troupe_dot_admin_dot_v1_dot_mempool__service__pb2.EvictTransactionRequest.FromString,
+                    response_serializer=troupe_dot_admin_dot_v1_dot_mempool__service__pb2.EvictTransactionResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -180,6 +226,33 @@ class MempoolService(object):
             _registered_method=True)
 
     @staticmethod
+    def GetTransaction(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/troupe.admin.v1.MempoolService/GetTransaction',
+            troupe_dot_admin_dot_v1_dot_mempool__service__pb2.MempoolServiceGetTransactionRequest.SerializeToString,
+            troupe_dot_admin_dot_v1_dot_mempool__service__pb2.MempoolServiceGetTransactionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def SubmitTransaction(request,
             target,
             options=(),
@@ -196,6 +269,33 @@ class MempoolService(object):
             '/troupe.admin.v1.MempoolService/SubmitTransaction',
             troupe_dot_admin_dot_v1_dot_mempool__service__pb2.SubmitTransactionRequest.SerializeToString,
             troupe_dot_admin_dot_v1_dot_mempool__service__pb2.SubmitTransactionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EvictTransaction(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/troupe.admin.v1.MempoolService/EvictTransaction',
+            troupe_dot_admin_dot_v1_dot_mempool__service__pb2.EvictTransactionRequest.SerializeToString,
+            troupe_dot_admin_dot_v1_dot_mempool__service__pb2.EvictTransactionResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -57,6 +57,22 @@ _MempoolServiceListTransactionsType = typing_extensions.TypeVar(
     ],
 )
 
+_MempoolServiceGetTransactionType = typing_extensions.TypeVar(
+    '_MempoolServiceGetTransactionType',
+    grpc.UnaryUnaryMultiCallable[
+        troupe.admin.v1.mempool_service_pb2.MempoolServiceGetTransactionRequest,
+        troupe.admin.v1.mempool_service_pb2.MempoolServiceGetTransactionResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        troupe.admin.v1.mempool_service_pb2.MempoolServiceGetTransactionRequest,
+        troupe.admin.v1.mempool_service_pb2.MempoolServiceGetTransactionResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        troupe.admin.v1.mempool_service_pb2.MempoolServiceGetTransactionRequest,
+        troupe.admin.v1.mempool_service_pb2.MempoolServiceGetTransactionResponse,
+    ],
+)
+
 _MempoolServiceSubmitTransactionType = typing_extensions.TypeVar(
     '_MempoolServiceSubmitTransactionType',
     grpc.UnaryUnaryMultiCallable[
@@ -73,7 +89,23 @@ _MempoolServiceSubmitTransactionType = typing_extensions.TypeVar(
     ],
 )
 
-class MempoolServiceStub(typing.Generic[_MempoolServiceGetMempoolType, _MempoolServiceListTransactionsType, _MempoolServiceSubmitTransactionType]):
+_MempoolServiceEvictTransactionType = typing_extensions.TypeVar(
+    '_MempoolServiceEvictTransactionType',
+    grpc.UnaryUnaryMultiCallable[
+        troupe.admin.v1.mempool_service_pb2.EvictTransactionRequest,
+        troupe.admin.v1.mempool_service_pb2.EvictTransactionResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        troupe.admin.v1.mempool_service_pb2.EvictTransactionRequest,
+        troupe.admin.v1.mempool_service_pb2.EvictTransactionResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        troupe.admin.v1.mempool_service_pb2.EvictTransactionRequest,
+        troupe.admin.v1.mempool_service_pb2.EvictTransactionResponse,
+    ],
+)
+
+class MempoolServiceStub(typing.Generic[_MempoolServiceGetMempoolType, _MempoolServiceListTransactionsType, _MempoolServiceGetTransactionType, _MempoolServiceSubmitTransactionType, _MempoolServiceEvictTransactionType]):
     """The mempool: transactions that wait to be included in a block. A transaction is pending when it could go
     into the next block (its nonce follows on, its sender's balance covers it), and queued otherwise.
     """
@@ -89,8 +121,16 @@ class MempoolServiceStub(typing.Generic[_MempoolServiceGetMempoolType, _MempoolS
             troupe.admin.v1.mempool_service_pb2.ListTransactionsResponse,
         ],
         grpc.UnaryUnaryMultiCallable[
+            troupe.admin.v1.mempool_service_pb2.MempoolServiceGetTransactionRequest,
+            troupe.admin.v1.mempool_service_pb2.MempoolServiceGetTransactionResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
             troupe.admin.v1.mempool_service_pb2.SubmitTransactionRequest,
             troupe.admin.v1.mempool_service_pb2.SubmitTransactionResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            troupe.admin.v1.mempool_service_pb2.EvictTransactionRequest,
+            troupe.admin.v1.mempool_service_pb2.EvictTransactionResponse,
         ],
     ], channel: grpc.Channel) -> None: ...
 
@@ -105,8 +145,16 @@ class MempoolServiceStub(typing.Generic[_MempoolServiceGetMempoolType, _MempoolS
             troupe.admin.v1.mempool_service_pb2.ListTransactionsResponse,
         ],
         grpc.aio.UnaryUnaryMultiCallable[
+            troupe.admin.v1.mempool_service_pb2.MempoolServiceGetTransactionRequest,
+            troupe.admin.v1.mempool_service_pb2.MempoolServiceGetTransactionResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
             troupe.admin.v1.mempool_service_pb2.SubmitTransactionRequest,
             troupe.admin.v1.mempool_service_pb2.SubmitTransactionResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            troupe.admin.v1.mempool_service_pb2.EvictTransactionRequest,
+            troupe.admin.v1.mempool_service_pb2.EvictTransactionResponse,
         ],
     ], channel: grpc.aio.Channel) -> None: ...
 
@@ -126,6 +174,15 @@ class MempoolServiceStub(typing.Generic[_MempoolServiceGetMempoolType, _MempoolS
       grpcurl -plaintext -H "authorization: Bearer $TOKEN" $ADMIN troupe.admin.v1.MempoolService/ListTransactions
     """
 
+    GetTransaction: _MempoolServiceGetTransactionType
+    """Shows a transaction of the mempool. One that a block includes is no longer there: see
+    ChainService.GetTransaction.
+
+    Permission: mempool:read. Errors: INVALID_ARGUMENT (FIELD_INVALID), NOT_FOUND (TX_NOT_IN_MEMPOOL).
+
+      grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"id": "4c0f..."}' $ADMIN troupe.admin.v1.MempoolService/GetTransaction
+    """
+
     SubmitTransaction: _MempoolServiceSubmitTransactionType
     """Admits a signed transaction and announces it to the peers once it is pending. Safe to send again:
     TX_IN_MEMPOOL says that it is there, and with a `request_id` the first answer is repeated.
@@ -135,6 +192,17 @@ class MempoolServiceStub(typing.Generic[_MempoolServiceGetMempoolType, _MempoolS
     (MEMPOOL_FULL, SENDER_FULL).
 
       grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d "{\\"raw\\": \\"$(base64 -w0 tx.txt)\\"}" $ADMIN troupe.admin.v1.MempoolService/SubmitTransaction
+    """
+
+    EvictTransaction: _MempoolServiceEvictTransactionType
+    """Removes a transaction from this node's mempool. Later transactions of the same sender stay, and become
+    queued until its nonce is filled again. Other nodes that were told of it keep it and may mine it, and
+    it may come back: from a peer, from whoever submits it again, or from a block that leaves the canonical
+    chain. Watchers see TransactionRemoved with the reason "evicted".
+
+    Permission: mempool:write. Errors: INVALID_ARGUMENT (FIELD_INVALID), NOT_FOUND (TX_NOT_IN_MEMPOOL).
+
+      grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"id": "4c0f..."}' $ADMIN troupe.admin.v1.MempoolService/EvictTransaction
     """
 
 MempoolServiceAsyncStub: typing_extensions.TypeAlias = MempoolServiceStub[
@@ -147,8 +215,16 @@ MempoolServiceAsyncStub: typing_extensions.TypeAlias = MempoolServiceStub[
         troupe.admin.v1.mempool_service_pb2.ListTransactionsResponse,
     ],
     grpc.aio.UnaryUnaryMultiCallable[
+        troupe.admin.v1.mempool_service_pb2.MempoolServiceGetTransactionRequest,
+        troupe.admin.v1.mempool_service_pb2.MempoolServiceGetTransactionResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
         troupe.admin.v1.mempool_service_pb2.SubmitTransactionRequest,
         troupe.admin.v1.mempool_service_pb2.SubmitTransactionResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        troupe.admin.v1.mempool_service_pb2.EvictTransactionRequest,
+        troupe.admin.v1.mempool_service_pb2.EvictTransactionResponse,
     ],
 ]
 
@@ -184,6 +260,20 @@ class MempoolServiceServicer(metaclass=abc.ABCMeta):
         """
 
     @abc.abstractmethod
+    def GetTransaction(
+        self,
+        request: troupe.admin.v1.mempool_service_pb2.MempoolServiceGetTransactionRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[troupe.admin.v1.mempool_service_pb2.MempoolServiceGetTransactionResponse, collections.abc.Awaitable[troupe.admin.v1.mempool_service_pb2.MempoolServiceGetTransactionResponse]]:
+        """Shows a transaction of the mempool. One that a block includes is no longer there: see
+        ChainService.GetTransaction.
+
+        Permission: mempool:read. Errors: INVALID_ARGUMENT (FIELD_INVALID), NOT_FOUND (TX_NOT_IN_MEMPOOL).
+
+          grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"id": "4c0f..."}' $ADMIN troupe.admin.v1.MempoolService/GetTransaction
+        """
+
+    @abc.abstractmethod
     def SubmitTransaction(
         self,
         request: troupe.admin.v1.mempool_service_pb2.SubmitTransactionRequest,
@@ -197,6 +287,22 @@ class MempoolServiceServicer(metaclass=abc.ABCMeta):
         (MEMPOOL_FULL, SENDER_FULL).
 
           grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d "{\\"raw\\": \\"$(base64 -w0 tx.txt)\\"}" $ADMIN troupe.admin.v1.MempoolService/SubmitTransaction
+        """
+
+    @abc.abstractmethod
+    def EvictTransaction(
+        self,
+        request: troupe.admin.v1.mempool_service_pb2.EvictTransactionRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[troupe.admin.v1.mempool_service_pb2.EvictTransactionResponse, collections.abc.Awaitable[troupe.admin.v1.mempool_service_pb2.EvictTransactionResponse]]:
+        """Removes a transaction from this node's mempool. Later transactions of the same sender stay, and become
+        queued until its nonce is filled again. Other nodes that were told of it keep it and may mine it, and
+        it may come back: from a peer, from whoever submits it again, or from a block that leaves the canonical
+        chain. Watchers see TransactionRemoved with the reason "evicted".
+
+        Permission: mempool:write. Errors: INVALID_ARGUMENT (FIELD_INVALID), NOT_FOUND (TX_NOT_IN_MEMPOOL).
+
+          grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"id": "4c0f..."}' $ADMIN troupe.admin.v1.MempoolService/EvictTransaction
         """
 
 def add_MempoolServiceServicer_to_server(servicer: MempoolServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from troupe.admin.v1 import ledger_pb2 as troupe_dot_admin_dot_v1_dot_ledger__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#troupe/admin/v1/miner_service.proto\x12\x0ftroupe.admin.v1\x1a\x1ctroupe/admin/v1/ledger.proto\"\x11\n\x0fGetMinerRequest\"9\n\x10GetMinerResponse\x12%\n\x05miner\x18\x01 \x01(\x0b\x32\x16.troupe.admin.v1.Miner\"\x81\x02\n\x05Miner\x12\x0e\n\x06mining\x18\x01 \x01(\x08\x12\x0f\n\x07threads\x18\x02 \x01(\r\x12\x10\n\x08\x63oinbase\x18\x03 \x01(\t\x12\x14\n\x0chashes_per_s\x18\x04 \x01(\x01\x12\x12\n\nhash_count\x18\x05 \x01(\x04\x12\x19\n\x11\x66ound_block_count\x18\x06 \x01(\x04\x12\x19\n\x11stale_block_count\x18\x07 \x01(\x04\x12\x1c\n\x0ftemplate_number\x18\x08 \x01(\x04H\x00\x88\x01\x01\x12\x0e\n\x06\x65ngine\x18\t \x01(\t\x12\x0e\n\x06native\x18\n \x01(\x08\x12\x13\n\x0b\x65ngine_note\x18\x0b \x01(\tB\x12\n\x10_template_number\"Z\n\x12StartMiningRequest\x12\x14\n\x07threads\x18\x01 \x01(\rH\x00\x88\x01\x01\x12\x15\n\x08\x63oinbase\x18\x02 \x01(\tH\x01\x88\x01\x01\x42\n\n\x08_threadsB\x0b\n\t_coinbase\"<\n\x13StartMiningResponse\x12%\n\x05miner\x18\x01 \x01(\x0b\x32\x16.troupe.admin.v1.Miner\"Z\n\x12UpdateMinerRequest\x12\x14\n\x07threads\x18\x01 \x01(\rH\x00\x88\x01\x01\x12\x15\n\x08\x63oinbase\x18\x02 \x01(\tH\x01\x88\x01\x01\x42\n\n\x08_threadsB\x0b\n\t_coinbase\"<\n\x13UpdateMinerResponse\x12%\n\x05miner\x18\x01 \x01(\x0b\x32\x16.troupe.admin.v1.Miner\"\x13\n\x11StopMiningRequest\";\n\x12StopMiningResponse\x12%\n\x05miner\x18\x01 \x01(\x0b\x32\x16.troupe.admin.v1.Miner\"J\n\x15GenerateBlocksRequest\x12\r\n\x05\x63ount\x18\x01 \x01(\r\x12\x15\n\x08\x63oinbase\x18\x02 \x01(\tH\x00\x88\x01\x01\x42\x0b\n\t_coinbase\"V\n\x16GenerateBlocksResponse\x12(\n\x05\x62lock\x18\x01 \x01(\x0b\x32\x19.troupe.admin.v1.BlockRef\x12\x12\n\ndone_count\x18\x02 \x01(\r2\xcf\x03\n\x0cMinerService\x12O\n\x08GetMiner\x12 .troupe.admin.v1.GetMinerRequest\x1a!.troupe.admin.v1.GetMinerResponse\x12X\n\x0bStartMining\x12#.troupe.admin.v1.StartMiningRequest\x1a$.troupe.admin.v1.StartMiningResponse\x12X\n\x0bUpdateMiner\x12#.troupe.admin.v1.UpdateMinerRequest\x1a$.troupe.admin.v1.UpdateMinerResponse\x12U\n\nStopMining\x12\".troupe.admin.v1.StopMiningRequest\x1a#.troupe.admin.v1.StopMiningResponse\x12\x63\n\x0eGenerateBlocks\x12&.troupe.admin.v1.GenerateBlocksRequest\x1a\'.troupe.admin.v1.GenerateBlocksResponse0\x01\x42,\n\x0ftroupe.admin.v1P\x01Z\x17troupe/admin/v1;adminv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#troupe/admin/v1/miner_service.proto\x12\x0ftroupe.admin.v1\x1a\x1ctroupe/admin/v1/ledger.proto\"=\n\x17GetBlockTemplateRequest\x12\x15\n\x08\x63oinbase\x18\x01 \x01(\tH\x00\x88\x01\x01\x42\x0b\n\t_coinbase\"L\n\x18GetBlockTemplateResponse\x12\x30\n\x08template\x18\x01 \x01(\x0b\x32\x1e.troupe.admin.v1.BlockTemplate\"\xc4\x01\n\rBlockTemplate\x12)\n\x06parent\x18\x01 \x01(\x0b\x32\x19.troupe.admin.v1.BlockRef\x12\x0e\n\x06number\x18\x02 \x01(\x04\x12\x10\n\x08\x63oinbase\x18\x03 \x01(\t\x12\x32\n\x0ctransactions\x18\x04 \x03(\x0b\x32\x1c.troupe.admin.v1.Transaction\x12\x12\n\ndifficulty\x18\x05 \x01(\r\x12\x0e\n\x06prefix\x18\x06 \x01(\x0c\x12\x0e\n\x06suffix\x18\x07 \x01(\x0c\"\x11\n\x0fGetMinerRequest\"9\n\x10GetMinerResponse\x12%\n\x05miner\x18\x01 \x01(\x0b\x32\x16.troupe.admin.v1.Miner\"\x81\x02\n\x05Miner\x12\x0e\n\x06mining\x18\x01 \x01(\x08\x12\x0f\n\x07threads\x18\x02 \x01(\r\x12\x10\n\x08\x63oinbase\x18\x03 \x01(\t\x12\x14\n\x0chashes_per_s\x18\x04 \x01(\x01\x12\x12\n\nhash_count\x18\x05 \x01(\x04\x12\x19\n\x11\x66ound_block_count\x18\x06 \x01(\x04\x12\x19\n\x11stale_block_count\x18\x07 \x01(\x04\x12\x1c\n\x0ftemplate_number\x18\x08 \x01(\x04H\x00\x88\x01\x01\x12\x0e\n\x06\x65ngine\x18\t \x01(\t\x12\x0e\n\x06native\x18\n \x01(\x08\x12\x13\n\x0b\x65ngine_note\x18\x0b \x01(\tB\x12\n\x10_template_number\"Z\n\x12StartMiningRequest\x12\x14\n\x07threads\x18\x01 \x01(\rH\x00\x88\x01\x01\x12\x15\n\x08\x63oinbase\x18\x02 \x01(\tH\x01\x88\x01\x01\x42\n\n\x08_threadsB\x0b\n\t_coinbase\"<\n\x13StartMiningResponse\x12%\n\x05miner\x18\x01 \x01(\x0b\x32\x16.troupe.admin.v1.Miner\"Z\n\x12UpdateMinerRequest\x12\x14\n\x07threads\x18\x01 \x01(\rH\x00\x88\x01\x01\x12\x15\n\x08\x63oinbase\x18\x02 \x01(\tH\x01\x88\x01\x01\x42\n\n\x08_threadsB\x0b\n\t_coinbase\"<\n\x13UpdateMinerResponse\x12%\n\x05miner\x18\x01 \x01(\x0b\x32\x16.troupe.admin.v1.Miner\"\x13\n\x11StopMiningRequest\";\n\x12StopMiningResponse\x12%\n\x05miner\x18\x01 \x01(\x0b\x32\x16.troupe.admin.v1.Miner\"J\n\x15GenerateBlocksRequest\x12\r\n\x05\x63ount\x18\x01 \x01(\r\x12\x15\n\x08\x63oinbase\x18\x02 \x01(\tH\x00\x88\x01\x01\x42\x0b\n\t_coinbase\"V\n\x16GenerateBlocksResponse\x12(\n\x05\x62lock\x18\x01 \x01(\x0b\x32\x19.troupe.admin.v1.BlockRef\x12\x12\n\ndone_count\x18\x02 \x01(\r2\xb8\x04\n\x0cMinerService\x12O\n\x08GetMiner\x12 .troupe.admin.v1.GetMinerRequest\x1a!.troupe.admin.v1.GetMinerResponse\x12X\n\x0bStartMining\x12#.troupe.admin.v1.StartMiningRequest\x1a$.troupe.admin.v1.StartMiningResponse\x12X\n\x0bUpdateMiner\x12#.troupe.admin.v1.UpdateMinerRequest\x1a$.troupe.admin.v1.UpdateMinerResponse\x12U\n\nStopMining\x12\".troupe.admin.v1.StopMiningRequest\x1a#.troupe.admin.v1.StopMiningResponse\x12\x63\n\x0eGenerateBlocks\x12&.troupe.admin.v1.GenerateBlocksRequest\x1a\'.troupe.admin.v1.GenerateBlocksResponse0\x01\x12g\n\x10GetBlockTemplate\x12(.troupe.admin.v1.GetBlockTemplateRequest\x1a).troupe.admin.v1.GetBlockTemplateResponseB,\n\x0ftroupe.admin.v1P\x01Z\x17troupe/admin/v1;adminv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,28 +33,34 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'troupe.admin.v1.miner_servi
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\017troupe.admin.v1P\001Z\027troupe/admin/v1;adminv1'
-  _globals['_GETMINERREQUEST']._serialized_start=86
-  _globals['_GETMINERREQUEST']._serialized_end=103
-  _globals['_GETMINERRESPONSE']._serialized_start=105
-  _globals['_GETMINERRESPONSE']._serialized_end=162
-  _globals['_MINER']._serialized_start=165
-  _globals['_MINER']._serialized_end=422
-  _globals['_STARTMININGREQUEST']._serialized_start=424
-  _globals['_STARTMININGREQUEST']._serialized_end=514
-  _globals['_STARTMININGRESPONSE']._serialized_start=516
-  _globals['_STARTMININGRESPONSE']._serialized_end=576
-  _globals['_UPDATEMINERREQUEST']._serialized_start=578
-  _globals['_UPDATEMINERREQUEST']._serialized_end=668
-  _globals['_UPDATEMINERRESPONSE']._serialized_start=670
-  _globals['_UPDATEMINERRESPONSE']._serialized_end=730
-  _globals['_STOPMININGREQUEST']._serialized_start=732
-  _globals['_STOPMININGREQUEST']._serialized_end=751
-  _globals['_STOPMININGRESPONSE']._serialized_start=753
-  _globals['_STOPMININGRESPONSE']._serialized_end=812
-  _globals['_GENERATEBLOCKSREQUEST']._serialized_start=814
-  _globals['_GENERATEBLOCKSREQUEST']._serialized_end=888
-  _globals['_GENERATEBLOCKSRESPONSE']._serialized_start=890
-  _globals['_GENERATEBLOCKSRESPONSE']._serialized_end=976
-  _globals['_MINERSERVICE']._serialized_start=979
-  _globals['_MINERSERVICE']._serialized_end=1442
+  _globals['_GETBLOCKTEMPLATEREQUEST']._serialized_start=86
+  _globals['_GETBLOCKTEMPLATEREQUEST']._serialized_end=147
+  _globals['_GETBLOCKTEMPLATERESPONSE']._serialized_start=149
+  _globals['_GETBLOCKTEMPLATERESPONSE']._serialized_end=225
+  _globals['_BLOCKTEMPLATE']._serialized_start=228
+  _globals['_BLOCKTEMPLATE']._serialized_end=424
+  _globals['_GETMINERREQUEST']._serialized_start=426
+  _globals['_GETMINERREQUEST']._serialized_end=443
+  _globals['_GETMINERRESPONSE']._serialized_start=445
+  _globals['_GETMINERRESPONSE']._serialized_end=502
+  _globals['_MINER']._serialized_start=505
+  _globals['_MINER']._serialized_end=762
+  _globals['_STARTMININGREQUEST']._serialized_start=764
+  _globals['_STARTMININGREQUEST']._serialized_end=854
+  _globals['_STARTMININGRESPONSE']._serialized_start=856
+  _globals['_STARTMININGRESPONSE']._serialized_end=916
+  _globals['_UPDATEMINERREQUEST']._serialized_start=918
+  _globals['_UPDATEMINERREQUEST']._serialized_end=1008
+  _globals['_UPDATEMINERRESPONSE']._serialized_start=1010
+  _globals['_UPDATEMINERRESPONSE']._serialized_end=1070
+  _globals['_STOPMININGREQUEST']._serialized_start=1072
+  _globals['_STOPMININGREQUEST']._serialized_end=1091
+  _globals['_STOPMININGRESPONSE']._serialized_start=1093
+  _globals['_STOPMININGRESPONSE']._serialized_end=1152
+  _globals['_GENERATEBLOCKSREQUEST']._serialized_start=1154
+  _globals['_GENERATEBLOCKSREQUEST']._serialized_end=1228
+  _globals['_GENERATEBLOCKSRESPONSE']._serialized_start=1230
+  _globals['_GENERATEBLOCKSRESPONSE']._serialized_end=1316
+  _globals['_MINERSERVICE']._serialized_start=1319
+  _globals['_MINERSERVICE']._serialized_end=1887
 # @@protoc_insertion_point(module_scope)

@@ -4,7 +4,9 @@ isort:skip_file
 The miner: looks for blocks."""
 
 import builtins
+import collections.abc
 import google.protobuf.descriptor
+import google.protobuf.internal.containers
 import google.protobuf.message
 import sys
 import troupe.admin.v1.ledger_pb2
@@ -16,6 +18,94 @@ else:
     import typing_extensions
 
 DESCRIPTOR: google.protobuf.descriptor.FileDescriptor
+
+@typing.final
+class GetBlockTemplateRequest(google.protobuf.message.Message):
+    """Request of GetBlockTemplate."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    COINBASE_FIELD_NUMBER: builtins.int
+    coinbase: builtins.str
+    """Address to credit, hex, a public key of the network's scheme; absent: as configured."""
+    def __init__(
+        self,
+        *,
+        coinbase: builtins.str | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["_coinbase", b"_coinbase", "coinbase", b"coinbase"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_coinbase", b"_coinbase", "coinbase", b"coinbase"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["_coinbase", b"_coinbase"]) -> typing.Literal["coinbase"] | None: ...
+
+Global___GetBlockTemplateRequest: typing_extensions.TypeAlias = GetBlockTemplateRequest
+
+@typing.final
+class GetBlockTemplateResponse(google.protobuf.message.Message):
+    """Response of GetBlockTemplate."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    TEMPLATE_FIELD_NUMBER: builtins.int
+    @property
+    def template(self) -> Global___BlockTemplate:
+        """The block to be solved."""
+
+    def __init__(
+        self,
+        *,
+        template: Global___BlockTemplate | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["template", b"template"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["template", b"template"]) -> None: ...
+
+Global___GetBlockTemplateResponse: typing_extensions.TypeAlias = GetBlockTemplateResponse
+
+@typing.final
+class BlockTemplate(google.protobuf.message.Message):
+    """A block that lacks its nonce."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: builtins.int
+    NUMBER_FIELD_NUMBER: builtins.int
+    COINBASE_FIELD_NUMBER: builtins.int
+    TRANSACTIONS_FIELD_NUMBER: builtins.int
+    DIFFICULTY_FIELD_NUMBER: builtins.int
+    PREFIX_FIELD_NUMBER: builtins.int
+    SUFFIX_FIELD_NUMBER: builtins.int
+    number: builtins.int
+    """Its height."""
+    coinbase: builtins.str
+    """Address that it credits the block reward to, hex."""
+    difficulty: builtins.int
+    """Leading zero hex digits that its hash must have, 0 to 16."""
+    prefix: builtins.bytes
+    """Its canonical serialization before the nonce: "number:"."""
+    suffix: builtins.bytes
+    """Its canonical serialization after the nonce: ":parent_hash:coinbase:transaction:..."."""
+    @property
+    def parent(self) -> troupe.admin.v1.ledger_pb2.BlockRef:
+        """The tip that it stands on."""
+
+    @property
+    def transactions(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[troupe.admin.v1.ledger_pb2.Transaction]:
+        """What it includes, in the order of their execution."""
+
+    def __init__(
+        self,
+        *,
+        parent: troupe.admin.v1.ledger_pb2.BlockRef | None = ...,
+        number: builtins.int = ...,
+        coinbase: builtins.str = ...,
+        transactions: collections.abc.Iterable[troupe.admin.v1.ledger_pb2.Transaction] | None = ...,
+        difficulty: builtins.int = ...,
+        prefix: builtins.bytes = ...,
+        suffix: builtins.bytes = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["parent", b"parent"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["coinbase", b"coinbase", "difficulty", b"difficulty", "number", b"number", "parent", b"parent", "prefix", b"prefix", "suffix", b"suffix", "transactions", b"transactions"]) -> None: ...
+
+Global___BlockTemplate: typing_extensions.TypeAlias = BlockTemplate
 
 @typing.final
 class GetMinerRequest(google.protobuf.message.Message):

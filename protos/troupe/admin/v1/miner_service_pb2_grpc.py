@@ -60,6 +60,11 @@ class MinerServiceStub(object):
                 request_serializer=troupe_dot_admin_dot_v1_dot_miner__service__pb2.GenerateBlocksRequest.SerializeToString,
                 response_deserializer=troupe_dot_admin_dot_v1_dot_miner__service__pb2.GenerateBlocksResponse.FromString,
                 _registered_method=True)
+        self.GetBlockTemplate = channel.unary_unary(
+                '/troupe.admin.v1.MinerService/GetBlockTemplate',
+                request_serializer=troupe_dot_admin_dot_v1_dot_miner__service__pb2.GetBlockTemplateRequest.SerializeToString,
+                response_deserializer=troupe_dot_admin_dot_v1_dot_miner__service__pb2.GetBlockTemplateResponse.FromString,
+                _registered_method=True)
 
 
 class MinerServiceServicer(object):
@@ -127,6 +132,22 @@ class MinerServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetBlockTemplate(self, request, context):
+        """Gives the block that the miner would look for now, for a miner outside of the node: whether the node
+        mines does not matter. To solve it, find a decimal number N from 0 to 2^64 - 1, without leading zeros,
+        such that the SHA-256 of `prefix`, N and `suffix`, one behind the other, begins with `difficulty` zero
+        hex digits; then hand those bytes in by ChainService.SubmitBlock. The template is good until the
+        canonical chain has another tip (event TipChanged), and does not take in what reaches the mempool
+        later: fetch a new one then, or every few seconds.
+
+        Permission: miner:read. Errors: INVALID_ARGUMENT (FIELD_INVALID), FAILED_PRECONDITION (NO_COINBASE).
+
+        grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"coinbase": "a1b2..."}' $ADMIN troupe.admin.v1.MinerService/GetBlockTemplate
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_MinerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -154,6 +175,11 @@ def add_MinerServiceServicer_to_server(servicer, server):
                     servicer.GenerateBlocks,
                     request_deserializer=troupe_dot_admin_dot_v1_dot_miner__service__pb2.GenerateBlocksRequest.FromString,
                     response_serializer=troupe_dot_admin_dot_v1_dot_miner__service__pb2.GenerateBlocksResponse.SerializeToString,
+            ),
+            'GetBlockTemplate': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetBlockTemplate,
+                    request_deserializer=troupe_dot_admin_dot_v1_dot_miner__service__pb2.GetBlockTemplateRequest.FromString,
+                    response_serializer=troupe_dot_admin_dot_v1_dot_miner__service__pb2.GetBlockTemplateResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -292,6 +318,33 @@ class MinerService(object):
             '/troupe.admin.v1.MinerService/GenerateBlocks',
             troupe_dot_admin_dot_v1_dot_miner__service__pb2.GenerateBlocksRequest.SerializeToString,
             troupe_dot_admin_dot_v1_dot_miner__service__pb2.GenerateBlocksResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetBlockTemplate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/troupe.admin.v1.MinerService/GetBlockTemplate',
+            troupe_dot_admin_dot_v1_dot_miner__service__pb2.GetBlockTemplateRequest.SerializeToString,
+            troupe_dot_admin_dot_v1_dot_miner__service__pb2.GetBlockTemplateResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -105,7 +105,23 @@ _MinerServiceGenerateBlocksType = typing_extensions.TypeVar(
     ],
 )
 
-class MinerServiceStub(typing.Generic[_MinerServiceGetMinerType, _MinerServiceStartMiningType, _MinerServiceUpdateMinerType, _MinerServiceStopMiningType, _MinerServiceGenerateBlocksType]):
+_MinerServiceGetBlockTemplateType = typing_extensions.TypeVar(
+    '_MinerServiceGetBlockTemplateType',
+    grpc.UnaryUnaryMultiCallable[
+        troupe.admin.v1.miner_service_pb2.GetBlockTemplateRequest,
+        troupe.admin.v1.miner_service_pb2.GetBlockTemplateResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        troupe.admin.v1.miner_service_pb2.GetBlockTemplateRequest,
+        troupe.admin.v1.miner_service_pb2.GetBlockTemplateResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        troupe.admin.v1.miner_service_pb2.GetBlockTemplateRequest,
+        troupe.admin.v1.miner_service_pb2.GetBlockTemplateResponse,
+    ],
+)
+
+class MinerServiceStub(typing.Generic[_MinerServiceGetMinerType, _MinerServiceStartMiningType, _MinerServiceUpdateMinerType, _MinerServiceStopMiningType, _MinerServiceGenerateBlocksType, _MinerServiceGetBlockTemplateType]):
     """The miner: looks for blocks on top of the canonical chain."""
 
     @typing.overload
@@ -130,6 +146,10 @@ class MinerServiceStub(typing.Generic[_MinerServiceGetMinerType, _MinerServiceSt
             troupe.admin.v1.miner_service_pb2.GenerateBlocksRequest,
             troupe.admin.v1.miner_service_pb2.GenerateBlocksResponse,
         ],
+        grpc.UnaryUnaryMultiCallable[
+            troupe.admin.v1.miner_service_pb2.GetBlockTemplateRequest,
+            troupe.admin.v1.miner_service_pb2.GetBlockTemplateResponse,
+        ],
     ], channel: grpc.Channel) -> None: ...
 
     @typing.overload
@@ -153,6 +173,10 @@ class MinerServiceStub(typing.Generic[_MinerServiceGetMinerType, _MinerServiceSt
         grpc.aio.UnaryStreamMultiCallable[
             troupe.admin.v1.miner_service_pb2.GenerateBlocksRequest,
             troupe.admin.v1.miner_service_pb2.GenerateBlocksResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            troupe.admin.v1.miner_service_pb2.GetBlockTemplateRequest,
+            troupe.admin.v1.miner_service_pb2.GetBlockTemplateResponse,
         ],
     ], channel: grpc.aio.Channel) -> None: ...
 
@@ -202,6 +226,19 @@ class MinerServiceStub(typing.Generic[_MinerServiceGetMinerType, _MinerServiceSt
       grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"count": 3}' $ADMIN troupe.admin.v1.MinerService/GenerateBlocks
     """
 
+    GetBlockTemplate: _MinerServiceGetBlockTemplateType
+    """Gives the block that the miner would look for now, for a miner outside of the node: whether the node
+    mines does not matter. To solve it, find a decimal number N from 0 to 2^64 - 1, without leading zeros,
+    such that the SHA-256 of `prefix`, N and `suffix`, one behind the other, begins with `difficulty` zero
+    hex digits; then hand those bytes in by ChainService.SubmitBlock. The template is good until the
+    canonical chain has another tip (event TipChanged), and does not take in what reaches the mempool
+    later: fetch a new one then, or every few seconds.
+
+    Permission: miner:read. Errors: INVALID_ARGUMENT (FIELD_INVALID), FAILED_PRECONDITION (NO_COINBASE).
+
+      grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"coinbase": "a1b2..."}' $ADMIN troupe.admin.v1.MinerService/GetBlockTemplate
+    """
+
 MinerServiceAsyncStub: typing_extensions.TypeAlias = MinerServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
         troupe.admin.v1.miner_service_pb2.GetMinerRequest,
@@ -222,6 +259,10 @@ MinerServiceAsyncStub: typing_extensions.TypeAlias = MinerServiceStub[
     grpc.aio.UnaryStreamMultiCallable[
         troupe.admin.v1.miner_service_pb2.GenerateBlocksRequest,
         troupe.admin.v1.miner_service_pb2.GenerateBlocksResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        troupe.admin.v1.miner_service_pb2.GetBlockTemplateRequest,
+        troupe.admin.v1.miner_service_pb2.GetBlockTemplateResponse,
     ],
 ]
 
@@ -297,6 +338,24 @@ class MinerServiceServicer(metaclass=abc.ABCMeta):
         DEADLINE_EXCEEDED (ACTOR_TIMEOUT) when one block takes longer than 10 minutes.
 
           grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"count": 3}' $ADMIN troupe.admin.v1.MinerService/GenerateBlocks
+        """
+
+    @abc.abstractmethod
+    def GetBlockTemplate(
+        self,
+        request: troupe.admin.v1.miner_service_pb2.GetBlockTemplateRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[troupe.admin.v1.miner_service_pb2.GetBlockTemplateResponse, collections.abc.Awaitable[troupe.admin.v1.miner_service_pb2.GetBlockTemplateResponse]]:
+        """Gives the block that the miner would look for now, for a miner outside of the node: whether the node
+        mines does not matter. To solve it, find a decimal number N from 0 to 2^64 - 1, without leading zeros,
+        such that the SHA-256 of `prefix`, N and `suffix`, one behind the other, begins with `difficulty` zero
+        hex digits; then hand those bytes in by ChainService.SubmitBlock. The template is good until the
+        canonical chain has another tip (event TipChanged), and does not take in what reaches the mempool
+        later: fetch a new one then, or every few seconds.
+
+        Permission: miner:read. Errors: INVALID_ARGUMENT (FIELD_INVALID), FAILED_PRECONDITION (NO_COINBASE).
+
+          grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"coinbase": "a1b2..."}' $ADMIN troupe.admin.v1.MinerService/GetBlockTemplate
         """
 
 def add_MinerServiceServicer_to_server(servicer: MinerServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

@@ -62,6 +62,46 @@ NODE_STATE_STOPPING: NodeState.ValueType  # 4
 """It is on its way down."""
 Global___NodeState: typing_extensions.TypeAlias = NodeState
 
+class _SettingSource:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _SettingSourceEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_SettingSource.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    SETTING_SOURCE_UNSPECIFIED: _SettingSource.ValueType  # 0
+    """Never sent."""
+    SETTING_SOURCE_DEFAULT: _SettingSource.ValueType  # 1
+    """Nobody set it."""
+    SETTING_SOURCE_FILE: _SettingSource.ValueType  # 2
+    """The settings file."""
+    SETTING_SOURCE_ENVIRONMENT: _SettingSource.ValueType  # 3
+    """Its environment variable."""
+    SETTING_SOURCE_FLAG: _SettingSource.ValueType  # 4
+    """Its flag on the command line."""
+    SETTING_SOURCE_RUNTIME: _SettingSource.ValueType  # 5
+    """It was changed while the node runs: by UpdateSetting, or by a method that does the same (StartMining,
+    UpdateMiner, StopMining).
+    """
+
+class SettingSource(_SettingSource, metaclass=_SettingSourceEnumTypeWrapper):
+    """Where the value of a setting comes from, the strongest last."""
+
+SETTING_SOURCE_UNSPECIFIED: SettingSource.ValueType  # 0
+"""Never sent."""
+SETTING_SOURCE_DEFAULT: SettingSource.ValueType  # 1
+"""Nobody set it."""
+SETTING_SOURCE_FILE: SettingSource.ValueType  # 2
+"""The settings file."""
+SETTING_SOURCE_ENVIRONMENT: SettingSource.ValueType  # 3
+"""Its environment variable."""
+SETTING_SOURCE_FLAG: SettingSource.ValueType  # 4
+"""Its flag on the command line."""
+SETTING_SOURCE_RUNTIME: SettingSource.ValueType  # 5
+"""It was changed while the node runs: by UpdateSetting, or by a method that does the same (StartMining,
+UpdateMiner, StopMining).
+"""
+Global___SettingSource: typing_extensions.TypeAlias = SettingSource
+
 @typing.final
 class GetNodeRequest(google.protobuf.message.Message):
     """Request of GetNode."""
@@ -209,6 +249,186 @@ class Node(google.protobuf.message.Message):
     def WhichOneof(self, oneof_group: typing.Literal["_peer_count", b"_peer_count"]) -> typing.Literal["peer_count"] | None: ...
 
 Global___Node: typing_extensions.TypeAlias = Node
+
+@typing.final
+class WatchNodeRequest(google.protobuf.message.Message):
+    """Request of WatchNode."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    INTERVAL_MS_FIELD_NUMBER: builtins.int
+    interval_ms: builtins.int
+    """Shortest time between two messages in milliseconds, 100 to 60,000; 0 means 1,000."""
+    def __init__(
+        self,
+        *,
+        interval_ms: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["interval_ms", b"interval_ms"]) -> None: ...
+
+Global___WatchNodeRequest: typing_extensions.TypeAlias = WatchNodeRequest
+
+@typing.final
+class WatchNodeResponse(google.protobuf.message.Message):
+    """Response of WatchNode."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NODE_FIELD_NUMBER: builtins.int
+    @property
+    def node(self) -> Global___Node:
+        """The node now."""
+
+    def __init__(
+        self,
+        *,
+        node: Global___Node | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["node", b"node"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["node", b"node"]) -> None: ...
+
+Global___WatchNodeResponse: typing_extensions.TypeAlias = WatchNodeResponse
+
+@typing.final
+class ListSettingsRequest(google.protobuf.message.Message):
+    """Request of ListSettings."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    page_size: builtins.int
+    """Most entries to return; 0 means 50, and more than 1,000 means 1,000."""
+    page_token: builtins.str
+    """`next_page_token` of the page before; empty for the first."""
+    def __init__(
+        self,
+        *,
+        page_size: builtins.int = ...,
+        page_token: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["page_size", b"page_size", "page_token", b"page_token"]) -> None: ...
+
+Global___ListSettingsRequest: typing_extensions.TypeAlias = ListSettingsRequest
+
+@typing.final
+class ListSettingsResponse(google.protobuf.message.Message):
+    """Response of ListSettings."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    SETTINGS_FIELD_NUMBER: builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    next_page_token: builtins.str
+    """Give it back as `page_token` for the next page; empty: this was the last."""
+    @property
+    def settings(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Setting]:
+        """The settings of this page."""
+
+    def __init__(
+        self,
+        *,
+        settings: collections.abc.Iterable[Global___Setting] | None = ...,
+        next_page_token: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["next_page_token", b"next_page_token", "settings", b"settings"]) -> None: ...
+
+Global___ListSettingsResponse: typing_extensions.TypeAlias = ListSettingsResponse
+
+@typing.final
+class Setting(google.protobuf.message.Message):
+    """One setting of the node."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    VALUE_FIELD_NUMBER: builtins.int
+    SOURCE_FIELD_NUMBER: builtins.int
+    MUTABLE_FIELD_NUMBER: builtins.int
+    DEFAULT_VALUE_FIELD_NUMBER: builtins.int
+    DESCRIPTION_FIELD_NUMBER: builtins.int
+    FLAG_FIELD_NUMBER: builtins.int
+    ENVIRONMENT_VARIABLE_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """Its name: the key in the settings file."""
+    value: builtins.str
+    """Its value as text: a number in decimal, "true" or "false", a list with commas between; empty: none."""
+    source: Global___SettingSource.ValueType
+    """Where that comes from."""
+    mutable: builtins.bool
+    """True if UpdateSetting can change it."""
+    default_value: builtins.str
+    """What it is when nobody sets it, as text or, where that depends on others, in words."""
+    description: builtins.str
+    """What it does, a sentence."""
+    flag: builtins.str
+    """Its flag, such as "--threads"."""
+    environment_variable: builtins.str
+    """Its environment variable, such as "TROUPE_THREADS"."""
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        value: builtins.str = ...,
+        source: Global___SettingSource.ValueType = ...,
+        mutable: builtins.bool = ...,
+        default_value: builtins.str = ...,
+        description: builtins.str = ...,
+        flag: builtins.str = ...,
+        environment_variable: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["default_value", b"default_value", "description", b"description", "environment_variable", b"environment_variable", "flag", b"flag", "mutable", b"mutable", "name", b"name", "source", b"source", "value", b"value"]) -> None: ...
+
+Global___Setting: typing_extensions.TypeAlias = Setting
+
+@typing.final
+class UpdateSettingRequest(google.protobuf.message.Message):
+    """Request of UpdateSetting."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    VALUE_FIELD_NUMBER: builtins.int
+    PERSIST_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """Name of the setting."""
+    value: builtins.str
+    """Its new value as text, as in Setting; at most 1,024 characters."""
+    persist: builtins.bool
+    """Also write it to the settings file: that of `--config`, else `settings.toml` of the data directory,
+    which the next start reads.
+    """
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        value: builtins.str = ...,
+        persist: builtins.bool = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["name", b"name", "persist", b"persist", "value", b"value"]) -> None: ...
+
+Global___UpdateSettingRequest: typing_extensions.TypeAlias = UpdateSettingRequest
+
+@typing.final
+class UpdateSettingResponse(google.protobuf.message.Message):
+    """Response of UpdateSetting."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    SETTING_FIELD_NUMBER: builtins.int
+    @property
+    def setting(self) -> Global___Setting:
+        """The setting as it is now."""
+
+    def __init__(
+        self,
+        *,
+        setting: Global___Setting | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["setting", b"setting"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["setting", b"setting"]) -> None: ...
+
+Global___UpdateSettingResponse: typing_extensions.TypeAlias = UpdateSettingResponse
 
 @typing.final
 class ShutdownNodeRequest(google.protobuf.message.Message):

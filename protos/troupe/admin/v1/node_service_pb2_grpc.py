@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class NodeServiceStub(object):
-    """The node as a whole: what it is, how it does, and its end.
+    """The node as a whole: what it is, how it does, its settings, and its end.
     """
 
     def __init__(self, channel):
@@ -40,6 +40,21 @@ class NodeServiceStub(object):
                 request_serializer=troupe_dot_admin_dot_v1_dot_node__service__pb2.GetNodeRequest.SerializeToString,
                 response_deserializer=troupe_dot_admin_dot_v1_dot_node__service__pb2.GetNodeResponse.FromString,
                 _registered_method=True)
+        self.WatchNode = channel.unary_stream(
+                '/troupe.admin.v1.NodeService/WatchNode',
+                request_serializer=troupe_dot_admin_dot_v1_dot_node__service__pb2.WatchNodeRequest.SerializeToString,
+                response_deserializer=troupe_dot_admin_dot_v1_dot_node__service__pb2.WatchNodeResponse.FromString,
+                _registered_method=True)
+        self.ListSettings = channel.unary_unary(
+                '/troupe.admin.v1.NodeService/ListSettings',
+                request_serializer=troupe_dot_admin_dot_v1_dot_node__service__pb2.ListSettingsRequest.SerializeToString,
+                response_deserializer=troupe_dot_admin_dot_v1_dot_node__service__pb2.ListSettingsResponse.FromString,
+                _registered_method=True)
+        self.UpdateSetting = channel.unary_unary(
+                '/troupe.admin.v1.NodeService/UpdateSetting',
+                request_serializer=troupe_dot_admin_dot_v1_dot_node__service__pb2.UpdateSettingRequest.SerializeToString,
+                response_deserializer=troupe_dot_admin_dot_v1_dot_node__service__pb2.UpdateSettingResponse.FromString,
+                _registered_method=True)
         self.ShutdownNode = channel.unary_unary(
                 '/troupe.admin.v1.NodeService/ShutdownNode',
                 request_serializer=troupe_dot_admin_dot_v1_dot_node__service__pb2.ShutdownNodeRequest.SerializeToString,
@@ -48,7 +63,7 @@ class NodeServiceStub(object):
 
 
 class NodeServiceServicer(object):
-    """The node as a whole: what it is, how it does, and its end.
+    """The node as a whole: what it is, how it does, its settings, and its end.
     """
 
     def GetNode(self, request, context):
@@ -58,6 +73,47 @@ class NodeServiceServicer(object):
         Permission: node:read.
 
         grpcurl -plaintext -H "authorization: Bearer $TOKEN" $ADMIN troupe.admin.v1.NodeService/GetNode
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchNode(self, request, context):
+        """Shows the node at a glance now, and again whenever it changed, at most once an interval. Time alone is no
+        change; the hash rate is one. The last message, when the node stops, has NODE_STATE_STOPPING; then the
+        stream ends with UNAVAILABLE (STOPPING). A reader that falls behind skips states: each message is the
+        node as it was when the message was made, so nothing has to be resumed.
+
+        Permission: node:read. Errors: RESOURCE_EXHAUSTED (TOO_MANY_STREAMS).
+
+        grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"interval_ms": 500}' $ADMIN troupe.admin.v1.NodeService/WatchNode
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSettings(self, request, context):
+        """Lists the settings in the order of their names: what each is now and where that comes from. A setting is
+        taken from its flag, else from its environment variable, else from the settings file, else it has its
+        default; a mutable one may have been changed since. There are no secrets among them.
+
+        Permission: node:read. Errors: INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
+
+        grpcurl -plaintext -H "authorization: Bearer $TOKEN" $ADMIN troupe.admin.v1.NodeService/ListSettings
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateSetting(self, request, context):
+        """Changes a mutable setting of the running node, and on request its settings file, where comments and
+        order are kept. Nothing is changed when it fails. At the next start a flag or a variable still comes
+        before the file.
+
+        Permission: node:write. Errors: NOT_FOUND (SETTING_NOT_FOUND), FAILED_PRECONDITION (SETTING_IMMUTABLE,
+        SETTING_NOT_PERSISTED, NO_COINBASE), INVALID_ARGUMENT (FIELD_INVALID: the value is none of the setting's).
+
+        grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"name": "threads", "value": "2", "persist": true}' $ADMIN troupe.admin.v1.NodeService/UpdateSetting
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -83,6 +139,21 @@ def add_NodeServiceServicer_to_server(servicer, server):
                     request_deserializer=troupe_dot_admin_dot_v1_dot_node__service__pb2.GetNodeRequest.FromString,
                     response_serializer=troupe_dot_admin_dot_v1_dot_node__service__pb2.GetNodeResponse.SerializeToString,
             ),
+            'WatchNode': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchNode,
+                    request_deserializer=troupe_dot_admin_dot_v1_dot_node__service__pb2.WatchNodeRequest.FromString,
+                    response_serializer=troupe_dot_admin_dot_v1_dot_node__service__pb2.WatchNodeResponse.SerializeToString,
+            ),
+            'ListSettings': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSettings,
+                    request_deserializer=troupe_dot_admin_dot_v1_dot_node__service__pb2.ListSettingsRequest.FromString,
+                    response_serializer=troupe_dot_admin_dot_v1_dot_node__service__pb2.ListSettingsResponse.SerializeToString,
+            ),
+            'UpdateSetting': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateSetting,
+                    request_deserializer=troupe_dot_admin_dot_v1_dot_node__service__pb2.UpdateSettingRequest.FromString,
+                    response_serializer=troupe_dot_admin_dot_v1_dot_node__service__pb2.UpdateSettingResponse.SerializeToString,
+            ),
             'ShutdownNode': grpc.unary_unary_rpc_method_handler(
                     servicer.ShutdownNode,
                     request_deserializer=troupe_dot_admin_dot_v1_dot_node__service__pb2.ShutdownNodeRequest.FromString,
@@ -97,7 +168,7 @@ def add_NodeServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class NodeService(object):
-    """The node as a whole: what it is, how it does, and its end.
+    """The node as a whole: what it is, how it does, its settings, and its end.
     """
 
     @staticmethod
@@ -117,6 +188,87 @@ class NodeService(object):
             '/troupe.admin.v1.NodeService/GetNode',
             troupe_dot_admin_dot_v1_dot_node__service__pb2.GetNodeRequest.SerializeToString,
             troupe_dot_admin_dot_v1_dot_node__service__pb2.GetNodeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchNode(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/troupe.admin.v1.NodeService/WatchNode',
+            troupe_dot_admin_dot_v1_dot_node__service__pb2.WatchNodeRequest.SerializeToString,
+            troupe_dot_admin_dot_v1_dot_node__service__pb2.WatchNodeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSettings(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/troupe.admin.v1.NodeService/ListSettings',
+            troupe_dot_admin_dot_v1_dot_node__service__pb2.ListSettingsRequest.SerializeToString,
+            troupe_dot_admin_dot_v1_dot_node__service__pb2.ListSettingsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateSetting(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/troupe.admin.v1.NodeService/UpdateSetting',
+            troupe_dot_admin_dot_v1_dot_node__service__pb2.UpdateSettingRequest.SerializeToString,
+            troupe_dot_admin_dot_v1_dot_node__service__pb2.UpdateSettingResponse.FromString,
             options,
             channel_credentials,
             insecure,

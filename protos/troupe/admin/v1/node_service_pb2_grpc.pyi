@@ -50,6 +50,54 @@ _NodeServiceGetNodeType = typing_extensions.TypeVar(
     ],
 )
 
+_NodeServiceWatchNodeType = typing_extensions.TypeVar(
+    '_NodeServiceWatchNodeType',
+    grpc.UnaryStreamMultiCallable[
+        troupe.admin.v1.node_service_pb2.WatchNodeRequest,
+        troupe.admin.v1.node_service_pb2.WatchNodeResponse,
+    ],
+    grpc.aio.UnaryStreamMultiCallable[
+        troupe.admin.v1.node_service_pb2.WatchNodeRequest,
+        troupe.admin.v1.node_service_pb2.WatchNodeResponse,
+    ],
+    default=grpc.UnaryStreamMultiCallable[
+        troupe.admin.v1.node_service_pb2.WatchNodeRequest,
+        troupe.admin.v1.node_service_pb2.WatchNodeResponse,
+    ],
+)
+
+_NodeServiceListSettingsType = typing_extensions.TypeVar(
+    '_NodeServiceListSettingsType',
+    grpc.UnaryUnaryMultiCallable[
+        troupe.admin.v1.node_service_pb2.ListSettingsRequest,
+        troupe.admin.v1.node_service_pb2.ListSettingsResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        troupe.admin.v1.node_service_pb2.ListSettingsRequest,
+        troupe.admin.v1.node_service_pb2.ListSettingsResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        troupe.admin.v1.node_service_pb2.ListSettingsRequest,
+        troupe.admin.v1.node_service_pb2.ListSettingsResponse,
+    ],
+)
+
+_NodeServiceUpdateSettingType = typing_extensions.TypeVar(
+    '_NodeServiceUpdateSettingType',
+    grpc.UnaryUnaryMultiCallable[
+        troupe.admin.v1.node_service_pb2.UpdateSettingRequest,
+        troupe.admin.v1.node_service_pb2.UpdateSettingResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        troupe.admin.v1.node_service_pb2.UpdateSettingRequest,
+        troupe.admin.v1.node_service_pb2.UpdateSettingResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        troupe.admin.v1.node_service_pb2.UpdateSettingRequest,
+        troupe.admin.v1.node_service_pb2.UpdateSettingResponse,
+    ],
+)
+
 _NodeServiceShutdownNodeType = typing_extensions.TypeVar(
     '_NodeServiceShutdownNodeType',
     grpc.UnaryUnaryMultiCallable[
@@ -66,14 +114,26 @@ _NodeServiceShutdownNodeType = typing_extensions.TypeVar(
     ],
 )
 
-class NodeServiceStub(typing.Generic[_NodeServiceGetNodeType, _NodeServiceShutdownNodeType]):
-    """The node as a whole: what it is, how it does, and its end."""
+class NodeServiceStub(typing.Generic[_NodeServiceGetNodeType, _NodeServiceWatchNodeType, _NodeServiceListSettingsType, _NodeServiceUpdateSettingType, _NodeServiceShutdownNodeType]):
+    """The node as a whole: what it is, how it does, its settings, and its end."""
 
     @typing.overload
     def __init__(self: NodeServiceStub[
         grpc.UnaryUnaryMultiCallable[
             troupe.admin.v1.node_service_pb2.GetNodeRequest,
             troupe.admin.v1.node_service_pb2.GetNodeResponse,
+        ],
+        grpc.UnaryStreamMultiCallable[
+            troupe.admin.v1.node_service_pb2.WatchNodeRequest,
+            troupe.admin.v1.node_service_pb2.WatchNodeResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            troupe.admin.v1.node_service_pb2.ListSettingsRequest,
+            troupe.admin.v1.node_service_pb2.ListSettingsResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            troupe.admin.v1.node_service_pb2.UpdateSettingRequest,
+            troupe.admin.v1.node_service_pb2.UpdateSettingResponse,
         ],
         grpc.UnaryUnaryMultiCallable[
             troupe.admin.v1.node_service_pb2.ShutdownNodeRequest,
@@ -86,6 +146,18 @@ class NodeServiceStub(typing.Generic[_NodeServiceGetNodeType, _NodeServiceShutdo
         grpc.aio.UnaryUnaryMultiCallable[
             troupe.admin.v1.node_service_pb2.GetNodeRequest,
             troupe.admin.v1.node_service_pb2.GetNodeResponse,
+        ],
+        grpc.aio.UnaryStreamMultiCallable[
+            troupe.admin.v1.node_service_pb2.WatchNodeRequest,
+            troupe.admin.v1.node_service_pb2.WatchNodeResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            troupe.admin.v1.node_service_pb2.ListSettingsRequest,
+            troupe.admin.v1.node_service_pb2.ListSettingsResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            troupe.admin.v1.node_service_pb2.UpdateSettingRequest,
+            troupe.admin.v1.node_service_pb2.UpdateSettingResponse,
         ],
         grpc.aio.UnaryUnaryMultiCallable[
             troupe.admin.v1.node_service_pb2.ShutdownNodeRequest,
@@ -102,6 +174,38 @@ class NodeServiceStub(typing.Generic[_NodeServiceGetNodeType, _NodeServiceShutdo
       grpcurl -plaintext -H "authorization: Bearer $TOKEN" $ADMIN troupe.admin.v1.NodeService/GetNode
     """
 
+    WatchNode: _NodeServiceWatchNodeType
+    """Shows the node at a glance now, and again whenever it changed, at most once an interval. Time alone is no
+    change; the hash rate is one. The last message, when the node stops, has NODE_STATE_STOPPING; then the
+    stream ends with UNAVAILABLE (STOPPING). A reader that falls behind skips states: each message is the
+    node as it was when the message was made, so nothing has to be resumed.
+
+    Permission: node:read. Errors: RESOURCE_EXHAUSTED (TOO_MANY_STREAMS).
+
+      grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"interval_ms": 500}' $ADMIN troupe.admin.v1.NodeService/WatchNode
+    """
+
+    ListSettings: _NodeServiceListSettingsType
+    """Lists the settings in the order of their names: what each is now and where that comes from. A setting is
+    taken from its flag, else from its environment variable, else from the settings file, else it has its
+    default; a mutable one may have been changed since. There are no secrets among them.
+
+    Permission: node:read. Errors: INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
+
+      grpcurl -plaintext -H "authorization: Bearer $TOKEN" $ADMIN troupe.admin.v1.NodeService/ListSettings
+    """
+
+    UpdateSetting: _NodeServiceUpdateSettingType
+    """Changes a mutable setting of the running node, and on request its settings file, where comments and
+    order are kept. Nothing is changed when it fails. At the next start a flag or a variable still comes
+    before the file.
+
+    Permission: node:write. Errors: NOT_FOUND (SETTING_NOT_FOUND), FAILED_PRECONDITION (SETTING_IMMUTABLE,
+    SETTING_NOT_PERSISTED, NO_COINBASE), INVALID_ARGUMENT (FIELD_INVALID: the value is none of the setting's).
+
+      grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"name": "threads", "value": "2", "persist": true}' $ADMIN troupe.admin.v1.NodeService/UpdateSetting
+    """
+
     ShutdownNode: _NodeServiceShutdownNodeType
     """Stops the node in order, as SIGTERM does. Returns once that has begun; open streams then end with a
     final event and UNAVAILABLE (STOPPING). Asking again is harmless.
@@ -116,6 +220,18 @@ NodeServiceAsyncStub: typing_extensions.TypeAlias = NodeServiceStub[
         troupe.admin.v1.node_service_pb2.GetNodeRequest,
         troupe.admin.v1.node_service_pb2.GetNodeResponse,
     ],
+    grpc.aio.UnaryStreamMultiCallable[
+        troupe.admin.v1.node_service_pb2.WatchNodeRequest,
+        troupe.admin.v1.node_service_pb2.WatchNodeResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        troupe.admin.v1.node_service_pb2.ListSettingsRequest,
+        troupe.admin.v1.node_service_pb2.ListSettingsResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        troupe.admin.v1.node_service_pb2.UpdateSettingRequest,
+        troupe.admin.v1.node_service_pb2.UpdateSettingResponse,
+    ],
     grpc.aio.UnaryUnaryMultiCallable[
         troupe.admin.v1.node_service_pb2.ShutdownNodeRequest,
         troupe.admin.v1.node_service_pb2.ShutdownNodeResponse,
@@ -123,7 +239,7 @@ NodeServiceAsyncStub: typing_extensions.TypeAlias = NodeServiceStub[
 ]
 
 class NodeServiceServicer(metaclass=abc.ABCMeta):
-    """The node as a whole: what it is, how it does, and its end."""
+    """The node as a whole: what it is, how it does, its settings, and its end."""
 
     @abc.abstractmethod
     def GetNode(
@@ -137,6 +253,53 @@ class NodeServiceServicer(metaclass=abc.ABCMeta):
         Permission: node:read.
 
           grpcurl -plaintext -H "authorization: Bearer $TOKEN" $ADMIN troupe.admin.v1.NodeService/GetNode
+        """
+
+    @abc.abstractmethod
+    def WatchNode(
+        self,
+        request: troupe.admin.v1.node_service_pb2.WatchNodeRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[troupe.admin.v1.node_service_pb2.WatchNodeResponse], collections.abc.AsyncIterator[troupe.admin.v1.node_service_pb2.WatchNodeResponse]]:
+        """Shows the node at a glance now, and again whenever it changed, at most once an interval. Time alone is no
+        change; the hash rate is one. The last message, when the node stops, has NODE_STATE_STOPPING; then the
+        stream ends with UNAVAILABLE (STOPPING). A reader that falls behind skips states: each message is the
+        node as it was when the message was made, so nothing has to be resumed.
+
+        Permission: node:read. Errors: RESOURCE_EXHAUSTED (TOO_MANY_STREAMS).
+
+          grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"interval_ms": 500}' $ADMIN troupe.admin.v1.NodeService/WatchNode
+        """
+
+    @abc.abstractmethod
+    def ListSettings(
+        self,
+        request: troupe.admin.v1.node_service_pb2.ListSettingsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[troupe.admin.v1.node_service_pb2.ListSettingsResponse, collections.abc.Awaitable[troupe.admin.v1.node_service_pb2.ListSettingsResponse]]:
+        """Lists the settings in the order of their names: what each is now and where that comes from. A setting is
+        taken from its flag, else from its environment variable, else from the settings file, else it has its
+        default; a mutable one may have been changed since. There are no secrets among them.
+
+        Permission: node:read. Errors: INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
+
+          grpcurl -plaintext -H "authorization: Bearer $TOKEN" $ADMIN troupe.admin.v1.NodeService/ListSettings
+        """
+
+    @abc.abstractmethod
+    def UpdateSetting(
+        self,
+        request: troupe.admin.v1.node_service_pb2.UpdateSettingRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[troupe.admin.v1.node_service_pb2.UpdateSettingResponse, collections.abc.Awaitable[troupe.admin.v1.node_service_pb2.UpdateSettingResponse]]:
+        """Changes a mutable setting of the running node, and on request its settings file, where comments and
+        order are kept. Nothing is changed when it fails. At the next start a flag or a variable still comes
+        before the file.
+
+        Permission: node:write. Errors: NOT_FOUND (SETTING_NOT_FOUND), FAILED_PRECONDITION (SETTING_IMMUTABLE,
+        SETTING_NOT_PERSISTED, NO_COINBASE), INVALID_ARGUMENT (FIELD_INVALID: the value is none of the setting's).
+
+          grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"name": "threads", "value": "2", "persist": true}' $ADMIN troupe.admin.v1.NodeService/UpdateSetting
         """
 
     @abc.abstractmethod

@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from troupe.admin.v1 import event_pb2 as troupe_dot_admin_dot_v1_dot_event__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"troupe/admin/v1/peer_service.proto\x12\x0ftroupe.admin.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1btroupe/admin/v1/event.proto\"9\n\x10ListPeersRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"\x84\x01\n\x11ListPeersResponse\x12$\n\x05peers\x18\x01 \x03(\x0b\x32\x15.troupe.admin.v1.Peer\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x30\n\x08position\x18\x03 \x01(\x0b\x32\x1e.troupe.admin.v1.EventPosition\"%\n\x12\x43onnectPeerRequest\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\"0\n\x13\x43onnectPeerResponse\x12\x19\n\x11\x61lready_connected\x18\x01 \x01(\x08\"(\n\x15\x44isconnectPeerRequest\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\"\x18\n\x16\x44isconnectPeerResponse\"\xe4\x01\n\x04Peer\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\x12\x16\n\x0eremote_address\x18\x02 \x01(\t\x12\x11\n\tinitiated\x18\x03 \x01(\x08\x12\'\n\x04kind\x18\x04 \x01(\x0e\x32\x19.troupe.admin.v1.PeerKind\x12\r\n\x05\x61gent\x18\x05 \x01(\t\x12\x13\n\x06height\x18\x06 \x01(\x04H\x00\x88\x01\x01\x12\x30\n\x0c\x63onnect_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0e\x63onnection_ids\x18\x08 \x03(\x04\x42\t\n\x07_height*Q\n\x08PeerKind\x12\x19\n\x15PEER_KIND_UNSPECIFIED\x10\x00\x12\x14\n\x10PEER_KIND_TROUPE\x10\x01\x12\x14\n\x10PEER_KIND_LEGACY\x10\x02\x32\x9e\x02\n\x0bPeerService\x12R\n\tListPeers\x12!.troupe.admin.v1.ListPeersRequest\x1a\".troupe.admin.v1.ListPeersResponse\x12X\n\x0b\x43onnectPeer\x12#.troupe.admin.v1.ConnectPeerRequest\x1a$.troupe.admin.v1.ConnectPeerResponse\x12\x61\n\x0e\x44isconnectPeer\x12&.troupe.admin.v1.DisconnectPeerRequest\x1a\'.troupe.admin.v1.DisconnectPeerResponseB,\n\x0ftroupe.admin.v1P\x01Z\x17troupe/admin/v1;adminv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"troupe/admin/v1/peer_service.proto\x12\x0ftroupe.admin.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1btroupe/admin/v1/event.proto\"!\n\x0eGetPeerRequest\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\"6\n\x0fGetPeerResponse\x12#\n\x04peer\x18\x01 \x01(\x0b\x32\x15.troupe.admin.v1.Peer\"9\n\x10ListPeersRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"\x84\x01\n\x11ListPeersResponse\x12$\n\x05peers\x18\x01 \x03(\x0b\x32\x15.troupe.admin.v1.Peer\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x30\n\x08position\x18\x03 \x01(\x0b\x32\x1e.troupe.admin.v1.EventPosition\"%\n\x12\x43onnectPeerRequest\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\"0\n\x13\x43onnectPeerResponse\x12\x19\n\x11\x61lready_connected\x18\x01 \x01(\x08\"(\n\x15\x44isconnectPeerRequest\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\"\x18\n\x16\x44isconnectPeerResponse\"\x86\x02\n\x04Peer\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\x12\x16\n\x0eremote_address\x18\x02 \x01(\t\x12\x11\n\tinitiated\x18\x03 \x01(\x08\x12\'\n\x04kind\x18\x04 \x01(\x0e\x32\x19.troupe.admin.v1.PeerKind\x12\r\n\x05\x61gent\x18\x05 \x01(\t\x12\x13\n\x06height\x18\x06 \x01(\x04H\x00\x88\x01\x01\x12\x30\n\x0c\x63onnect_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0e\x63onnection_ids\x18\x08 \x03(\x04\x12\x10\n\x08verified\x18\t \x01(\x08\x12\x0e\n\x06listed\x18\n \x01(\x08\x42\t\n\x07_height\"=\n\x14ListAddressesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"b\n\x15ListAddressesResponse\x12\x30\n\taddresses\x18\x01 \x03(\x0b\x32\x1d.troupe.admin.v1.KnownAddress\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xa7\x02\n\x0cKnownAddress\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\x12.\n\x06source\x18\x02 \x01(\x0e\x32\x1e.troupe.admin.v1.AddressSource\x12:\n\x11last_success_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x88\x01\x01\x12\x15\n\rfailure_count\x18\x04 \x01(\r\x12\x37\n\x0enext_dial_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x01\x88\x01\x01\x12\x11\n\tconnected\x18\x06 \x01(\x08\x12\x0e\n\x06\x62\x61nned\x18\x07 \x01(\x08\x42\x14\n\x12_last_success_timeB\x11\n\x0f_next_dial_time\"8\n\x0fListBansRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"O\n\x10ListBansResponse\x12\"\n\x04\x62\x61ns\x18\x01 \x03(\x0b\x32\x14.troupe.admin.v1.Ban\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x87\x01\n\x03\x42\x61n\x12\x0e\n\x06target\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"F\n\x10\x43reateBanRequest\x12\x0e\n\x06target\x18\x01 \x01(\t\x12\x12\n\nduration_s\x18\x02 \x01(\x04\x12\x0e\n\x06reason\x18\x03 \x01(\t\"W\n\x11\x43reateBanResponse\x12!\n\x03\x62\x61n\x18\x01 \x01(\x0b\x32\x14.troupe.admin.v1.Ban\x12\x1f\n\x17\x63losed_connection_count\x18\x02 \x01(\r\"\"\n\x10\x44\x65leteBanRequest\x12\x0e\n\x06target\x18\x01 \x01(\t\"\x13\n\x11\x44\x65leteBanResponse\"b\n\x12GetTopologyRequest\x12\x11\n\tmax_depth\x18\x01 \x01(\r\x12\x13\n\x0b\x64ial_others\x18\x02 \x01(\x08\x12\x11\n\tmax_nodes\x18\x03 \x01(\r\x12\x11\n\ttimeout_s\x18\x04 \x01(\r\"\x84\x01\n\x13GetTopologyResponse\x12,\n\x05nodes\x18\x01 \x03(\x0b\x32\x1d.troupe.admin.v1.TopologyNode\x12,\n\x05\x65\x64ges\x18\x02 \x03(\x0b\x32\x1d.troupe.admin.v1.TopologyEdge\x12\x11\n\ttruncated\x18\x03 \x01(\x08\"\xa8\x01\n\x0cTopologyNode\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\x12\x10\n\x08\x64istance\x18\x02 \x01(\r\x12-\n\x05state\x18\x03 \x01(\x0e\x32\x1e.troupe.admin.v1.TopologyState\x12\x35\n\x0cobserve_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x88\x01\x01\x42\x0f\n\r_observe_time\"\x9b\x01\n\x0cTopologyEdge\x12\x14\n\x0c\x66rom_address\x18\x01 \x01(\t\x12\x12\n\nto_address\x18\x02 \x01(\t\x12/\n\x06source\x18\x03 \x01(\x0e\x32\x1f.troupe.admin.v1.TopologySource\x12\x30\n\x0cobserve_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*Q\n\x08PeerKind\x12\x19\n\x15PEER_KIND_UNSPECIFIED\x10\x00\x12\x14\n\x10PEER_KIND_TROUPE\x10\x01\x12\x14\n\x10PEER_KIND_LEGACY\x10\x02*\xa3\x01\n\rAddressSource\x12\x1e\n\x1a\x41\x44\x44RESS_SOURCE_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x41\x44\x44RESS_SOURCE_CONFIGURED\x10\x01\x12\x1b\n\x17\x41\x44\x44RESS_SOURCE_OPERATOR\x10\x02\x12\x18\n\x14\x41\x44\x44RESS_SOURCE_HELLO\x10\x03\x12\x1c\n\x18\x41\x44\x44RESS_SOURCE_PEER_LIST\x10\x04*\xa3\x01\n\rTopologyState\x12\x1e\n\x1aTOPOLOGY_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13TOPOLOGY_STATE_SELF\x10\x01\x12\x1b\n\x17TOPOLOGY_STATE_ANSWERED\x10\x02\x12\x1c\n\x18TOPOLOGY_STATE_NO_ANSWER\x10\x03\x12\x1e\n\x1aTOPOLOGY_STATE_UNREACHABLE\x10\x04*p\n\x0eTopologySource\x12\x1f\n\x1bTOPOLOGY_SOURCE_UNSPECIFIED\x10\x00\x12\x1e\n\x1aTOPOLOGY_SOURCE_CONNECTION\x10\x01\x12\x1d\n\x19TOPOLOGY_SOURCE_PEER_LIST\x10\x02\x32\x9f\x06\n\x0bPeerService\x12R\n\tListPeers\x12!.troupe.admin.v1.ListPeersRequest\x1a\".troupe.admin.v1.ListPeersResponse\x12L\n\x07GetPeer\x12\x1f.troupe.admin.v1.GetPeerRequest\x1a .troupe.admin.v1.GetPeerResponse\x12X\n\x0b\x43onnectPeer\x12#.troupe.admin.v1.ConnectPeerRequest\x1a$.troupe.admin.v1.ConnectPeerResponse\x12\x61\n\x0e\x44isconnectPeer\x12&.troupe.admin.v1.DisconnectPeerRequest\x1a\'.troupe.admin.v1.DisconnectPeerResponse\x12^\n\rListAddresses\x12%.troupe.admin.v1.ListAddressesRequest\x1a&.troupe.admin.v1.ListAddressesResponse\x12O\n\x08ListBans\x12 .troupe.admin.v1.ListBansRequest\x1a!.troupe.admin.v1.ListBansResponse\x12R\n\tCreateBan\x12!.troupe.admin.v1.CreateBanRequest\x1a\".troupe.admin.v1.CreateBanResponse\x12R\n\tDeleteBan\x12!.troupe.admin.v1.DeleteBanRequest\x1a\".troupe.admin.v1.DeleteBanResponse\x12X\n\x0bGetTopology\x12#.troupe.admin.v1.GetTopologyRequest\x1a$.troupe.admin.v1.GetTopologyResponseB,\n\x0ftroupe.admin.v1P\x01Z\x17troupe/admin/v1;adminv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,22 +34,60 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'troupe.admin.v1.peer_servic
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\017troupe.admin.v1P\001Z\027troupe/admin/v1;adminv1'
-  _globals['_PEERKIND']._serialized_start=699
-  _globals['_PEERKIND']._serialized_end=780
-  _globals['_LISTPEERSREQUEST']._serialized_start=117
-  _globals['_LISTPEERSREQUEST']._serialized_end=174
-  _globals['_LISTPEERSRESPONSE']._serialized_start=177
-  _globals['_LISTPEERSRESPONSE']._serialized_end=309
-  _globals['_CONNECTPEERREQUEST']._serialized_start=311
-  _globals['_CONNECTPEERREQUEST']._serialized_end=348
-  _globals['_CONNECTPEERRESPONSE']._serialized_start=350
-  _globals['_CONNECTPEERRESPONSE']._serialized_end=398
-  _globals['_DISCONNECTPEERREQUEST']._serialized_start=400
-  _globals['_DISCONNECTPEERREQUEST']._serialized_end=440
-  _globals['_DISCONNECTPEERRESPONSE']._serialized_start=442
-  _globals['_DISCONNECTPEERRESPONSE']._serialized_end=466
-  _globals['_PEER']._serialized_start=469
-  _globals['_PEER']._serialized_end=697
-  _globals['_PEERSERVICE']._serialized_start=783
-  _globals['_PEERSERVICE']._serialized_end=1069
+  _globals['_PEERKIND']._serialized_start=2344
+  _globals['_PEERKIND']._serialized_end=2425
+  _globals['_ADDRESSSOURCE']._serialized_start=2428
+  _globals['_ADDRESSSOURCE']._serialized_end=2591
+  _globals['_TOPOLOGYSTATE']._serialized_start=2594
+  _globals['_TOPOLOGYSTATE']._serialized_end=2757
+  _globals['_TOPOLOGYSOURCE']._serialized_start=2759
+  _globals['_TOPOLOGYSOURCE']._serialized_end=2871
+  _globals['_GETPEERREQUEST']._serialized_start=117
+  _globals['_GETPEERREQUEST']._serialized_end=150
+  _globals['_GETPEERRESPONSE']._serialized_start=152
+  _globals['_GETPEERRESPONSE']._serialized_end=206
+  _globals['_LISTPEERSREQUEST']._serialized_start=208
+  _globals['_LISTPEERSREQUEST']._serialized_end=265
+  _globals['_LISTPEERSRESPONSE']._serialized_start=268
+  _globals['_LISTPEERSRESPONSE']._serialized_end=400
+  _globals['_CONNECTPEERREQUEST']._serialized_start=402
+  _globals['_CONNECTPEERREQUEST']._serialized_end=439
+  _globals['_CONNECTPEERRESPONSE']._serialized_start=441
+  _globals['_CONNECTPEERRESPONSE']._serialized_end=489
+  _globals['_DISCONNECTPEERREQUEST']._serialized_start=491
+  _globals['_DISCONNECTPEERREQUEST']._serialized_end=531
+  _globals['_DISCONNECTPEERRESPONSE']._serialized_start=533
+  _globals['_DISCONNECTPEERRESPONSE']._serialized_end=557
+  _globals['_PEER']._serialized_start=560
+  _globals['_PEER']._serialized_end=822
+  _globals['_LISTADDRESSESREQUEST']._serialized_start=824
+  _globals['_LISTADDRESSESREQUEST']._serialized_end=885
+  _globals['_LISTADDRESSESRESPONSE']._serialized_start=887
+  _globals['_LISTADDRESSESRESPONSE']._serialized_end=985
+  _globals['_KNOWNADDRESS']._serialized_start=988
+  _globals['_KNOWNADDRESS']._serialized_end=1283
+  _globals['_LISTBANSREQUEST']._serialized_start=1285
+  _globals['_LISTBANSREQUEST']._serialized_end=1341
+  _globals['_LISTBANSRESPONSE']._serialized_start=1343
+  _globals['_LISTBANSRESPONSE']._serialized_end=1422
+  _globals['_BAN']._serialized_start=1425
+  _globals['_BAN']._serialized_end=1560
+  _globals['_CREATEBANREQUEST']._serialized_start=1562
+  _globals['_CREATEBANREQUEST']._serialized_end=1632
+  _globals['_CREATEBANRESPONSE']._serialized_start=1634
+  _globals['_CREATEBANRESPONSE']._serialized_end=1721
+  _globals['_DELETEBANREQUEST']._serialized_start=1723
+  _globals['_DELETEBANREQUEST']._serialized_end=1757
+  _globals['_DELETEBANRESPONSE']._serialized_start=1759
+  _globals['_DELETEBANRESPONSE']._serialized_end=1778
+  _globals['_GETTOPOLOGYREQUEST']._serialized_start=1780
+  _globals['_GETTOPOLOGYREQUEST']._serialized_end=1878
+  _globals['_GETTOPOLOGYRESPONSE']._serialized_start=1881
+  _globals['_GETTOPOLOGYRESPONSE']._serialized_end=2013
+  _globals['_TOPOLOGYNODE']._serialized_start=2016
+  _globals['_TOPOLOGYNODE']._serialized_end=2184
+  _globals['_TOPOLOGYEDGE']._serialized_start=2187
+  _globals['_TOPOLOGYEDGE']._serialized_end=2342
+  _globals['_PEERSERVICE']._serialized_start=2874
+  _globals['_PEERSERVICE']._serialized_end=3673
 # @@protoc_insertion_point(module_scope)

@@ -45,6 +45,133 @@ PEER_KIND_LEGACY: PeerKind.ValueType  # 2
 """A node of the field, with the basic protocol only."""
 Global___PeerKind: typing_extensions.TypeAlias = PeerKind
 
+class _AddressSource:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _AddressSourceEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_AddressSource.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    ADDRESS_SOURCE_UNSPECIFIED: _AddressSource.ValueType  # 0
+    """Never sent."""
+    ADDRESS_SOURCE_CONFIGURED: _AddressSource.ValueType  # 1
+    """The node's settings name it; it is never forgotten."""
+    ADDRESS_SOURCE_OPERATOR: _AddressSource.ValueType  # 2
+    """ConnectPeer was called with it."""
+    ADDRESS_SOURCE_HELLO: _AddressSource.ValueType  # 3
+    """A node that connected said that this is its address."""
+    ADDRESS_SOURCE_PEER_LIST: _AddressSource.ValueType  # 4
+    """It was in another node's list of peers."""
+
+class AddressSource(_AddressSource, metaclass=_AddressSourceEnumTypeWrapper):
+    """How the node came to know an address."""
+
+ADDRESS_SOURCE_UNSPECIFIED: AddressSource.ValueType  # 0
+"""Never sent."""
+ADDRESS_SOURCE_CONFIGURED: AddressSource.ValueType  # 1
+"""The node's settings name it; it is never forgotten."""
+ADDRESS_SOURCE_OPERATOR: AddressSource.ValueType  # 2
+"""ConnectPeer was called with it."""
+ADDRESS_SOURCE_HELLO: AddressSource.ValueType  # 3
+"""A node that connected said that this is its address."""
+ADDRESS_SOURCE_PEER_LIST: AddressSource.ValueType  # 4
+"""It was in another node's list of peers."""
+Global___AddressSource: typing_extensions.TypeAlias = AddressSource
+
+class _TopologyState:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _TopologyStateEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_TopologyState.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    TOPOLOGY_STATE_UNSPECIFIED: _TopologyState.ValueType  # 0
+    """It was not asked: too far away, no peer, banned, or a bound was reached."""
+    TOPOLOGY_STATE_SELF: _TopologyState.ValueType  # 1
+    """It is the node that was called."""
+    TOPOLOGY_STATE_ANSWERED: _TopologyState.ValueType  # 2
+    """It told its peers."""
+    TOPOLOGY_STATE_NO_ANSWER: _TopologyState.ValueType  # 3
+    """It was asked and did not answer in time."""
+    TOPOLOGY_STATE_UNREACHABLE: _TopologyState.ValueType  # 4
+    """It was dialed and could not be reached."""
+
+class TopologyState(_TopologyState, metaclass=_TopologyStateEnumTypeWrapper):
+    """What came of asking a node for its peers."""
+
+TOPOLOGY_STATE_UNSPECIFIED: TopologyState.ValueType  # 0
+"""It was not asked: too far away, no peer, banned, or a bound was reached."""
+TOPOLOGY_STATE_SELF: TopologyState.ValueType  # 1
+"""It is the node that was called."""
+TOPOLOGY_STATE_ANSWERED: TopologyState.ValueType  # 2
+"""It told its peers."""
+TOPOLOGY_STATE_NO_ANSWER: TopologyState.ValueType  # 3
+"""It was asked and did not answer in time."""
+TOPOLOGY_STATE_UNREACHABLE: TopologyState.ValueType  # 4
+"""It was dialed and could not be reached."""
+Global___TopologyState: typing_extensions.TypeAlias = TopologyState
+
+class _TopologySource:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _TopologySourceEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_TopologySource.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    TOPOLOGY_SOURCE_UNSPECIFIED: _TopologySource.ValueType  # 0
+    """Never sent."""
+    TOPOLOGY_SOURCE_CONNECTION: _TopologySource.ValueType  # 1
+    """The node that was called is connected to the other."""
+    TOPOLOGY_SOURCE_PEER_LIST: _TopologySource.ValueType  # 2
+    """The first node's list of peers names the other."""
+
+class TopologySource(_TopologySource, metaclass=_TopologySourceEnumTypeWrapper):
+    """How an edge of the graph is known."""
+
+TOPOLOGY_SOURCE_UNSPECIFIED: TopologySource.ValueType  # 0
+"""Never sent."""
+TOPOLOGY_SOURCE_CONNECTION: TopologySource.ValueType  # 1
+"""The node that was called is connected to the other."""
+TOPOLOGY_SOURCE_PEER_LIST: TopologySource.ValueType  # 2
+"""The first node's list of peers names the other."""
+Global___TopologySource: typing_extensions.TypeAlias = TopologySource
+
+@typing.final
+class GetPeerRequest(google.protobuf.message.Message):
+    """Request of GetPeer."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ADDRESS_FIELD_NUMBER: builtins.int
+    address: builtins.str
+    """The peer, as ListPeers names it."""
+    def __init__(
+        self,
+        *,
+        address: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["address", b"address"]) -> None: ...
+
+Global___GetPeerRequest: typing_extensions.TypeAlias = GetPeerRequest
+
+@typing.final
+class GetPeerResponse(google.protobuf.message.Message):
+    """Response of GetPeer."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    PEER_FIELD_NUMBER: builtins.int
+    @property
+    def peer(self) -> Global___Peer:
+        """The peer now."""
+
+    def __init__(
+        self,
+        *,
+        peer: Global___Peer | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["peer", b"peer"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["peer", b"peer"]) -> None: ...
+
+Global___GetPeerResponse: typing_extensions.TypeAlias = GetPeerResponse
+
 @typing.final
 class ListPeersRequest(google.protobuf.message.Message):
     """Request of ListPeers."""
@@ -178,6 +305,8 @@ class Peer(google.protobuf.message.Message):
     HEIGHT_FIELD_NUMBER: builtins.int
     CONNECT_TIME_FIELD_NUMBER: builtins.int
     CONNECTION_IDS_FIELD_NUMBER: builtins.int
+    VERIFIED_FIELD_NUMBER: builtins.int
+    LISTED_FIELD_NUMBER: builtins.int
     address: builtins.str
     """Its name, "host:port"."""
     remote_address: builtins.str
@@ -190,6 +319,12 @@ class Peer(google.protobuf.message.Message):
     """Its software, as it says; empty where unknown."""
     height: builtins.int
     """Height of its chain, as it says; absent where unknown."""
+    verified: builtins.bool
+    """True if it is known to be where its address says: it was dialed there, or it comes from that host.
+    Until then its address is only what its hello claims.
+    """
+    listed: builtins.bool
+    """True if its address is told to other nodes that ask for peers."""
     @property
     def connect_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """When it became a peer."""
@@ -209,9 +344,404 @@ class Peer(google.protobuf.message.Message):
         height: builtins.int | None = ...,
         connect_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
         connection_ids: collections.abc.Iterable[builtins.int] | None = ...,
+        verified: builtins.bool = ...,
+        listed: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_height", b"_height", "connect_time", b"connect_time", "height", b"height"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_height", b"_height", "address", b"address", "agent", b"agent", "connect_time", b"connect_time", "connection_ids", b"connection_ids", "height", b"height", "initiated", b"initiated", "kind", b"kind", "remote_address", b"remote_address"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_height", b"_height", "address", b"address", "agent", b"agent", "connect_time", b"connect_time", "connection_ids", b"connection_ids", "height", b"height", "initiated", b"initiated", "kind", b"kind", "listed", b"listed", "remote_address", b"remote_address", "verified", b"verified"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_height", b"_height"]) -> typing.Literal["height"] | None: ...
 
 Global___Peer: typing_extensions.TypeAlias = Peer
+
+@typing.final
+class ListAddressesRequest(google.protobuf.message.Message):
+    """Request of ListAddresses."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    page_size: builtins.int
+    """Most entries to return; 0 means 50, and more than 1,000 means 1,000."""
+    page_token: builtins.str
+    """`next_page_token` of the page before; empty for the first."""
+    def __init__(
+        self,
+        *,
+        page_size: builtins.int = ...,
+        page_token: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["page_size", b"page_size", "page_token", b"page_token"]) -> None: ...
+
+Global___ListAddressesRequest: typing_extensions.TypeAlias = ListAddressesRequest
+
+@typing.final
+class ListAddressesResponse(google.protobuf.message.Message):
+    """Response of ListAddresses."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ADDRESSES_FIELD_NUMBER: builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    next_page_token: builtins.str
+    """Give it back as `page_token` for the next page; empty: this was the last."""
+    @property
+    def addresses(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___KnownAddress]:
+        """The addresses of this page."""
+
+    def __init__(
+        self,
+        *,
+        addresses: collections.abc.Iterable[Global___KnownAddress] | None = ...,
+        next_page_token: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["addresses", b"addresses", "next_page_token", b"next_page_token"]) -> None: ...
+
+Global___ListAddressesResponse: typing_extensions.TypeAlias = ListAddressesResponse
+
+@typing.final
+class KnownAddress(google.protobuf.message.Message):
+    """An address where a peer might be found."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ADDRESS_FIELD_NUMBER: builtins.int
+    SOURCE_FIELD_NUMBER: builtins.int
+    LAST_SUCCESS_TIME_FIELD_NUMBER: builtins.int
+    FAILURE_COUNT_FIELD_NUMBER: builtins.int
+    NEXT_DIAL_TIME_FIELD_NUMBER: builtins.int
+    CONNECTED_FIELD_NUMBER: builtins.int
+    BANNED_FIELD_NUMBER: builtins.int
+    address: builtins.str
+    """Where to dial, "host:port"."""
+    source: Global___AddressSource.ValueType
+    """How it became known first."""
+    failure_count: builtins.int
+    """Dials in a row that came to nothing, and peers lost soon, since it last was of use."""
+    connected: builtins.bool
+    """Whether it is the address of a peer now."""
+    banned: builtins.bool
+    """Whether a ban covers it: it is not dialed until that ends."""
+    @property
+    def last_success_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """When it last accepted a hello of this node in this run; absent: never."""
+
+    @property
+    def next_dial_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """When the node may dial it next of its own accord; absent: whenever it looks for peers."""
+
+    def __init__(
+        self,
+        *,
+        address: builtins.str = ...,
+        source: Global___AddressSource.ValueType = ...,
+        last_success_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        failure_count: builtins.int = ...,
+        next_dial_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        connected: builtins.bool = ...,
+        banned: builtins.bool = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["_last_success_time", b"_last_success_time", "_next_dial_time", b"_next_dial_time", "last_success_time", b"last_success_time", "next_dial_time", b"next_dial_time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_last_success_time", b"_last_success_time", "_next_dial_time", b"_next_dial_time", "address", b"address", "banned", b"banned", "connected", b"connected", "failure_count", b"failure_count", "last_success_time", b"last_success_time", "next_dial_time", b"next_dial_time", "source", b"source"]) -> None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_last_success_time", b"_last_success_time"]) -> typing.Literal["last_success_time"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_next_dial_time", b"_next_dial_time"]) -> typing.Literal["next_dial_time"] | None: ...
+
+Global___KnownAddress: typing_extensions.TypeAlias = KnownAddress
+
+@typing.final
+class ListBansRequest(google.protobuf.message.Message):
+    """Request of ListBans."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    page_size: builtins.int
+    """Most entries to return; 0 means 50, and more than 1,000 means 1,000."""
+    page_token: builtins.str
+    """`next_page_token` of the page before; empty for the first."""
+    def __init__(
+        self,
+        *,
+        page_size: builtins.int = ...,
+        page_token: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["page_size", b"page_size", "page_token", b"page_token"]) -> None: ...
+
+Global___ListBansRequest: typing_extensions.TypeAlias = ListBansRequest
+
+@typing.final
+class ListBansResponse(google.protobuf.message.Message):
+    """Response of ListBans."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    BANS_FIELD_NUMBER: builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    next_page_token: builtins.str
+    """Give it back as `page_token` for the next page; empty: this was the last."""
+    @property
+    def bans(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Ban]:
+        """The bans of this page."""
+
+    def __init__(
+        self,
+        *,
+        bans: collections.abc.Iterable[Global___Ban] | None = ...,
+        next_page_token: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["bans", b"bans", "next_page_token", b"next_page_token"]) -> None: ...
+
+Global___ListBansResponse: typing_extensions.TypeAlias = ListBansResponse
+
+@typing.final
+class Ban(google.protobuf.message.Message):
+    """A node, or all nodes of an IP address, that this node has nothing to do with for a time."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    TARGET_FIELD_NUMBER: builtins.int
+    REASON_FIELD_NUMBER: builtins.int
+    CREATE_TIME_FIELD_NUMBER: builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: builtins.int
+    target: builtins.str
+    """An IP address in its canonical form, such as "192.0.2.7" or "2001:db8::7"; or "host:port" of one node
+    on the loopback interface, such as "127.0.0.1:7101", by the address that it advertises.
+    """
+    reason: builtins.str
+    """Why, as its creator said; may be empty."""
+    @property
+    def create_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """When it was created, or last replaced."""
+
+    @property
+    def expire_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """When it ends."""
+
+    def __init__(
+        self,
+        *,
+        target: builtins.str = ...,
+        reason: builtins.str = ...,
+        create_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        expire_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["create_time", b"create_time", "expire_time", b"expire_time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["create_time", b"create_time", "expire_time", b"expire_time", "reason", b"reason", "target", b"target"]) -> None: ...
+
+Global___Ban: typing_extensions.TypeAlias = Ban
+
+@typing.final
+class CreateBanRequest(google.protobuf.message.Message):
+    """Request of CreateBan."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    TARGET_FIELD_NUMBER: builtins.int
+    DURATION_S_FIELD_NUMBER: builtins.int
+    REASON_FIELD_NUMBER: builtins.int
+    target: builtins.str
+    """An IP address without a port, IPv4 or IPv6, not of the loopback interface; or "host:port" of a node on
+    the loopback interface, where host is an IP literal ("[::1]:7101" for IPv6) or "localhost", which
+    means "127.0.0.1". A host name is refused: ban what it stands for.
+    """
+    duration_s: builtins.int
+    """How long, in seconds: 1 to 31,536,000 (a year); 0 means 600."""
+    reason: builtins.str
+    """Why, for people: at most 200 printable characters. May be empty."""
+    def __init__(
+        self,
+        *,
+        target: builtins.str = ...,
+        duration_s: builtins.int = ...,
+        reason: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["duration_s", b"duration_s", "reason", b"reason", "target", b"target"]) -> None: ...
+
+Global___CreateBanRequest: typing_extensions.TypeAlias = CreateBanRequest
+
+@typing.final
+class CreateBanResponse(google.protobuf.message.Message):
+    """Response of CreateBan."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    BAN_FIELD_NUMBER: builtins.int
+    CLOSED_CONNECTION_COUNT_FIELD_NUMBER: builtins.int
+    closed_connection_count: builtins.int
+    """Connections that it closed."""
+    @property
+    def ban(self) -> Global___Ban:
+        """The ban as it is kept."""
+
+    def __init__(
+        self,
+        *,
+        ban: Global___Ban | None = ...,
+        closed_connection_count: builtins.int = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["ban", b"ban"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["ban", b"ban", "closed_connection_count", b"closed_connection_count"]) -> None: ...
+
+Global___CreateBanResponse: typing_extensions.TypeAlias = CreateBanResponse
+
+@typing.final
+class DeleteBanRequest(google.protobuf.message.Message):
+    """Request of DeleteBan."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    TARGET_FIELD_NUMBER: builtins.int
+    target: builtins.str
+    """The target, as for CreateBan."""
+    def __init__(
+        self,
+        *,
+        target: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["target", b"target"]) -> None: ...
+
+Global___DeleteBanRequest: typing_extensions.TypeAlias = DeleteBanRequest
+
+@typing.final
+class DeleteBanResponse(google.protobuf.message.Message):
+    """Response of DeleteBan: the ban is lifted."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+
+Global___DeleteBanResponse: typing_extensions.TypeAlias = DeleteBanResponse
+
+@typing.final
+class GetTopologyRequest(google.protobuf.message.Message):
+    """Request of GetTopology."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    MAX_DEPTH_FIELD_NUMBER: builtins.int
+    DIAL_OTHERS_FIELD_NUMBER: builtins.int
+    MAX_NODES_FIELD_NUMBER: builtins.int
+    TIMEOUT_S_FIELD_NUMBER: builtins.int
+    max_depth: builtins.int
+    """How far from this node to ask, in steps, 1 to 4. 1: its peers are asked, so that the graph shows peers
+    of peers. More needs `dial_others`. 0 means 1, and 2 with `dial_others`.
+    """
+    dial_others: builtins.bool
+    """Also dial nodes that are no peers of this node, ask them for their peers, and hang up."""
+    max_nodes: builtins.int
+    """Most nodes in the graph, this one counted in, 1 to 1,000; 0 means 200."""
+    timeout_s: builtins.int
+    """How long to wait for answers, in seconds, 1 to 30; 0 means 5."""
+    def __init__(
+        self,
+        *,
+        max_depth: builtins.int = ...,
+        dial_others: builtins.bool = ...,
+        max_nodes: builtins.int = ...,
+        timeout_s: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["dial_others", b"dial_others", "max_depth", b"max_depth", "max_nodes", b"max_nodes", "timeout_s", b"timeout_s"]) -> None: ...
+
+Global___GetTopologyRequest: typing_extensions.TypeAlias = GetTopologyRequest
+
+@typing.final
+class GetTopologyResponse(google.protobuf.message.Message):
+    """Response of GetTopology."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NODES_FIELD_NUMBER: builtins.int
+    EDGES_FIELD_NUMBER: builtins.int
+    TRUNCATED_FIELD_NUMBER: builtins.int
+    truncated: builtins.bool
+    """True if there is more to know within `max_depth`: the time was over, or another bound was reached."""
+    @property
+    def nodes(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___TopologyNode]:
+        """The nodes, this one first, then by distance and address."""
+
+    @property
+    def edges(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___TopologyEdge]:
+        """Who knows whom, by both addresses; both ends are among `nodes`. At most 5,000."""
+
+    def __init__(
+        self,
+        *,
+        nodes: collections.abc.Iterable[Global___TopologyNode] | None = ...,
+        edges: collections.abc.Iterable[Global___TopologyEdge] | None = ...,
+        truncated: builtins.bool = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["edges", b"edges", "nodes", b"nodes", "truncated", b"truncated"]) -> None: ...
+
+Global___GetTopologyResponse: typing_extensions.TypeAlias = GetTopologyResponse
+
+@typing.final
+class TopologyNode(google.protobuf.message.Message):
+    """A node of the graph."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ADDRESS_FIELD_NUMBER: builtins.int
+    DISTANCE_FIELD_NUMBER: builtins.int
+    STATE_FIELD_NUMBER: builtins.int
+    OBSERVE_TIME_FIELD_NUMBER: builtins.int
+    address: builtins.str
+    """Its address, "host:port"."""
+    distance: builtins.int
+    """Steps from the node that was called, by the shortest way known; that one's own is 0, its peers' 1."""
+    state: Global___TopologyState.ValueType
+    """What came of asking it."""
+    @property
+    def observe_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """When that was known; absent if it was not asked."""
+
+    def __init__(
+        self,
+        *,
+        address: builtins.str = ...,
+        distance: builtins.int = ...,
+        state: Global___TopologyState.ValueType = ...,
+        observe_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["_observe_time", b"_observe_time", "observe_time", b"observe_time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_observe_time", b"_observe_time", "address", b"address", "distance", b"distance", "observe_time", b"observe_time", "state", b"state"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["_observe_time", b"_observe_time"]) -> typing.Literal["observe_time"] | None: ...
+
+Global___TopologyNode: typing_extensions.TypeAlias = TopologyNode
+
+@typing.final
+class TopologyEdge(google.protobuf.message.Message):
+    """One node's knowledge of another."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    FROM_ADDRESS_FIELD_NUMBER: builtins.int
+    TO_ADDRESS_FIELD_NUMBER: builtins.int
+    SOURCE_FIELD_NUMBER: builtins.int
+    OBSERVE_TIME_FIELD_NUMBER: builtins.int
+    from_address: builtins.str
+    """Who knows."""
+    to_address: builtins.str
+    """Who is known."""
+    source: Global___TopologySource.ValueType
+    """How that is known here."""
+    @property
+    def observe_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """When that was so: the age of the fact is the time since then."""
+
+    def __init__(
+        self,
+        *,
+        from_address: builtins.str = ...,
+        to_address: builtins.str = ...,
+        source: Global___TopologySource.ValueType = ...,
+        observe_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["observe_time", b"observe_time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["from_address", b"from_address", "observe_time", b"observe_time", "source", b"source", "to_address", b"to_address"]) -> None: ...
+
+Global___TopologyEdge: typing_extensions.TypeAlias = TopologyEdge

@@ -41,6 +41,11 @@ class PeerServiceStub(object):
                 request_serializer=troupe_dot_admin_dot_v1_dot_peer__service__pb2.ListPeersRequest.SerializeToString,
                 response_deserializer=troupe_dot_admin_dot_v1_dot_peer__service__pb2.ListPeersResponse.FromString,
                 _registered_method=True)
+        self.GetPeer = channel.unary_unary(
+                '/troupe.admin.v1.PeerService/GetPeer',
+                request_serializer=troupe_dot_admin_dot_v1_dot_peer__service__pb2.GetPeerRequest.SerializeToString,
+                response_deserializer=troupe_dot_admin_dot_v1_dot_peer__service__pb2.GetPeerResponse.FromString,
+                _registered_method=True)
         self.ConnectPeer = channel.unary_unary(
                 '/troupe.admin.v1.PeerService/ConnectPeer',
                 request_serializer=troupe_dot_admin_dot_v1_dot_peer__service__pb2.ConnectPeerRequest.SerializeToString,
@@ -50,6 +55,31 @@ class PeerServiceStub(object):
                 '/troupe.admin.v1.PeerService/DisconnectPeer',
                 request_serializer=troupe_dot_admin_dot_v1_dot_peer__service__pb2.DisconnectPeerRequest.SerializeToString,
                 response_deserializer=troupe_dot_admin_dot_v1_dot_peer__service__pb2.DisconnectPeerResponse.FromString,
+                _registered_method=True)
+        self.ListAddresses = channel.unary_unary(
+                '/troupe.admin.v1.PeerService/ListAddresses',
+                request_serializer=troupe_dot_admin_dot_v1_dot_peer__service__pb2.ListAddressesRequest.SerializeToString,
+                response_deserializer=troupe_dot_admin_dot_v1_dot_peer__service__pb2.ListAddressesResponse.FromString,
+                _registered_method=True)
+        self.ListBans = channel.unary_unary(
+                '/troupe.admin.v1.PeerService/ListBans',
+                request_serializer=troupe_dot_admin_dot_v1_dot_peer__service__pb2.ListBansRequest.SerializeToString,
+                response_deserializer=troupe_dot_admin_dot_v1_dot_peer__service__pb2.ListBansResponse.FromString,
+                _registered_method=True)
+        self.CreateBan = channel.unary_unary(
+                '/troupe.admin.v1.PeerService/CreateBan',
+                request_serializer=troupe_dot_admin_dot_v1_dot_peer__service__pb2.CreateBanRequest.SerializeToString,
+                response_deserializer=troupe_dot_admin_dot_v1_dot_peer__service__pb2.CreateBanResponse.FromString,
+                _registered_method=True)
+        self.DeleteBan = channel.unary_unary(
+                '/troupe.admin.v1.PeerService/DeleteBan',
+                request_serializer=troupe_dot_admin_dot_v1_dot_peer__service__pb2.DeleteBanRequest.SerializeToString,
+                response_deserializer=troupe_dot_admin_dot_v1_dot_peer__service__pb2.DeleteBanResponse.FromString,
+                _registered_method=True)
+        self.GetTopology = channel.unary_unary(
+                '/troupe.admin.v1.PeerService/GetTopology',
+                request_serializer=troupe_dot_admin_dot_v1_dot_peer__service__pb2.GetTopologyRequest.SerializeToString,
+                response_deserializer=troupe_dot_admin_dot_v1_dot_peer__service__pb2.GetTopologyResponse.FromString,
                 _registered_method=True)
 
 
@@ -69,12 +99,24 @@ class PeerServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetPeer(self, request, context):
+        """Shows one peer.
+
+        Permission: peer:read. Errors: NOT_FOUND (PEER_NOT_FOUND).
+
+        grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"address": "127.0.0.1:7101"}' $ADMIN troupe.admin.v1.PeerService/GetPeer
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ConnectPeer(self, request, context):
         """Dials an address, says hello, and returns once that is decided: within 25 s. To be connected already is
         a success.
 
         Permission: peer:write. Errors: INVALID_ARGUMENT (FIELD_INVALID, PEER_IS_OURSELVES),
-        FAILED_PRECONDITION (PEER_REJECTED, PEER_UNREACHABLE, PEER_NO_ANSWER), RESOURCE_EXHAUSTED (PEERS_BUSY).
+        FAILED_PRECONDITION (PEER_REJECTED, PEER_UNREACHABLE, PEER_NO_ANSWER, PEER_BANNED), RESOURCE_EXHAUSTED
+        (PEERS_BUSY).
 
         grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"address": "127.0.0.1:7101"}' $ADMIN troupe.admin.v1.PeerService/ConnectPeer
         """
@@ -83,11 +125,77 @@ class PeerServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def DisconnectPeer(self, request, context):
-        """Closes every connection of a peer. The node may dial it again of its own accord.
+        """Closes every connection of a peer. The node does not dial it again of its own accord for 10 minutes,
+        but accepts it; to keep it away, see CreateBan.
 
         Permission: peer:write. Errors: NOT_FOUND (PEER_NOT_FOUND).
 
         grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"address": "127.0.0.1:7101"}' $ADMIN troupe.admin.v1.PeerService/DisconnectPeer
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAddresses(self, request, context):
+        """Lists the address book, in the order of the addresses: where this node knows, or was told, that peers
+        can be dialed. It holds the configured addresses and 1,000 others at most, and forgets one that failed 8
+        times in a row.
+
+        Permission: peer:read. Errors: INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
+
+        grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"page_size": 10}' $ADMIN troupe.admin.v1.PeerService/ListAddresses
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListBans(self, request, context):
+        """Lists the bans in force, in the order of their targets.
+
+        Permission: peer:read. Errors: INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
+
+        grpcurl -plaintext -H "authorization: Bearer $TOKEN" $ADMIN troupe.admin.v1.PeerService/ListBans
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateBan(self, request, context):
+        """Bans an IP address, or one node on the loopback interface: closes its connections, does not dial it,
+        and refuses it when it connects, an IP address at once and a node on loopback, whose port only its
+        hello tells, after that. To ban again what is banned replaces duration and reason. Bans are kept in the
+        data directory and survive a restart; they end by themselves. At most 1,000 are kept.
+
+        Permission: peer:write. Errors: INVALID_ARGUMENT (FIELD_INVALID), RESOURCE_EXHAUSTED (TOO_MANY_BANS).
+
+        grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"target": "192.0.2.7", "duration_s": 3600, "reason": "floods"}' $ADMIN troupe.admin.v1.PeerService/CreateBan
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteBan(self, request, context):
+        """Lifts a ban. What was banned may connect from now on, and is dialed again when its turn comes.
+
+        Permission: peer:write. Errors: INVALID_ARGUMENT (FIELD_INVALID), NOT_FOUND (BAN_NOT_FOUND).
+
+        grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"target": "192.0.2.7"}' $ADMIN troupe.admin.v1.PeerService/DeleteBan
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetTopology(self, request, context):
+        """Asks the peers for their peers, now, and shows who knows whom as a graph. With `dial_others` it goes on
+        to nodes that are no peers: they are dialed, asked and hung up on, and do not become peers. Answers when
+        all have answered, or the time is over, with what was learnt by then. Each node tells of 80 peers at
+        most, a peer leaves the one that asks out of its list, and nothing that one says of others is checked. At most two of these calls run at a time, and 64
+        nodes are dialed for one.
+
+        Permission: peer:write, since it makes the node send and dial. Errors: INVALID_ARGUMENT (FIELD_INVALID),
+        RESOURCE_EXHAUSTED (PEERS_BUSY).
+
+        grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"max_depth": 2, "dial_others": true}' $ADMIN troupe.admin.v1.PeerService/GetTopology
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -101,6 +209,11 @@ def add_PeerServiceServicer_to_server(servicer, server):
                     request_deserializer=troupe_dot_admin_dot_v1_dot_peer__service__pb2.ListPeersRequest.FromString,
                     response_serializer=troupe_dot_admin_dot_v1_dot_peer__service__pb2.ListPeersResponse.SerializeToString,
             ),
+            'GetPeer': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetPeer,
+                    request_deserializer=troupe_dot_admin_dot_v1_dot_peer__service__pb2.GetPeerRequest.FromString,
+                    response_serializer=troupe_dot_admin_dot_v1_dot_peer__service__pb2.GetPeerResponse.SerializeToString,
+            ),
             'ConnectPeer': grpc.unary_unary_rpc_method_handler(
                     servicer.ConnectPeer,
                     request_deserializer=troupe_dot_admin_dot_v1_dot_peer__service__pb2.ConnectPeerRequest.FromString,
@@ -110,6 +223,31 @@ def add_PeerServiceServicer_to_server(servicer, server):
                     servicer.DisconnectPeer,
                     request_deserializer=troupe_dot_admin_dot_v1_dot_peer__service__pb2.DisconnectPeerRequest.FromString,
                     response_serializer=troupe_dot_admin_dot_v1_dot_peer__service__pb2.DisconnectPeerResponse.SerializeToString,
+            ),
+            'ListAddresses': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAddresses,
+                    request_deserializer=troupe_dot_admin_dot_v1_dot_peer__service__pb2.ListAddressesRequest.FromString,
+                    response_serializer=troupe_dot_admin_dot_v1_dot_peer__service__pb2.ListAddressesResponse.SerializeToString,
+            ),
+            'ListBans': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListBans,
+                    request_deserializer=troupe_dot_admin_dot_v1_dot_peer__service__pb2.ListBansRequest.FromString,
+                    response_serializer=troupe_dot_admin_dot_v1_dot_peer__service__pb2.ListBansResponse.SerializeToString,
+            ),
+            'CreateBan': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateBan,
+                    request_deserializer=troupe_dot_admin_dot_v1_dot_peer__service__pb2.CreateBanRequest.FromString,
+                    response_serializer=troupe_dot_admin_dot_v1_dot_peer__service__pb2.CreateBanResponse.SerializeToString,
+            ),
+            'DeleteBan': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteBan,
+                    request_deserializer=troupe_dot_admin_dot_v1_dot_peer__service__pb2.DeleteBanRequest.FromString,
+                    response_serializer=troupe_dot_admin_dot_v1_dot_peer__service__pb2.DeleteBanResponse.SerializeToString,
+            ),
+            'GetTopology': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetTopology,
+                    request_deserializer=troupe_dot_admin_dot_v1_dot_peer__service__pb2.GetTopologyRequest.FromString,
+                    response_serializer=troupe_dot_admin_dot_v1_dot_peer__service__pb2.GetTopologyResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -141,6 +279,33 @@ class PeerService(object):
             '/troupe.admin.v1.PeerService/ListPeers',
             troupe_dot_admin_dot_v1_dot_peer__service__pb2.ListPeersRequest.SerializeToString,
             troupe_dot_admin_dot_v1_dot_peer__service__pb2.ListPeersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetPeer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/troupe.admin.v1.PeerService/GetPeer',
+            troupe_dot_admin_dot_v1_dot_peer__service__pb2.GetPeerRequest.SerializeToString,
+            troupe_dot_admin_dot_v1_dot_peer__service__pb2.GetPeerResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -195,6 +360,141 @@ class PeerService(object):
             '/troupe.admin.v1.PeerService/DisconnectPeer',
             troupe_dot_admin_dot_v1_dot_peer__service__pb2.DisconnectPeerRequest.SerializeToString,
             troupe_dot_admin_dot_v1_dot_peer__service__pb2.DisconnectPeerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAddresses(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/troupe.admin.v1.PeerService/ListAddresses',
+            troupe_dot_admin_dot_v1_dot_peer__service__pb2.ListAddressesRequest.SerializeToString,
+            troupe_dot_admin_dot_v1_dot_peer__service__pb2.ListAddressesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListBans(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/troupe.admin.v1.PeerService/ListBans',
+            troupe_dot_admin_dot_v1_dot_peer__service__pb2.ListBansRequest.SerializeToString,
+            troupe_dot_admin_dot_v1_dot_peer__service__pb2.ListBansResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateBan(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/troupe.admin.v1.PeerService/CreateBan',
+            troupe_dot_admin_dot_v1_dot_peer__service__pb2.CreateBanRequest.SerializeToString,
+            troupe_dot_admin_dot_v1_dot_peer__service__pb2.CreateBanResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteBan(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/troupe.admin.v1.PeerService/DeleteBan',
+            troupe_dot_admin_dot_v1_dot_peer__service__pb2.DeleteBanRequest.SerializeToString,
+            troupe_dot_admin_dot_v1_dot_peer__service__pb2.DeleteBanResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetTopology(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/troupe.admin.v1.PeerService/GetTopology',
+            troupe_dot_admin_dot_v1_dot_peer__service__pb2.GetTopologyRequest.SerializeToString,
+            troupe_dot_admin_dot_v1_dot_peer__service__pb2.GetTopologyResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -41,6 +41,22 @@ _PeerServiceListPeersType = typing_extensions.TypeVar(
     ],
 )
 
+_PeerServiceGetPeerType = typing_extensions.TypeVar(
+    '_PeerServiceGetPeerType',
+    grpc.UnaryUnaryMultiCallable[
+        troupe.admin.v1.peer_service_pb2.GetPeerRequest,
+        troupe.admin.v1.peer_service_pb2.GetPeerResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        troupe.admin.v1.peer_service_pb2.GetPeerRequest,
+        troupe.admin.v1.peer_service_pb2.GetPeerResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        troupe.admin.v1.peer_service_pb2.GetPeerRequest,
+        troupe.admin.v1.peer_service_pb2.GetPeerResponse,
+    ],
+)
+
 _PeerServiceConnectPeerType = typing_extensions.TypeVar(
     '_PeerServiceConnectPeerType',
     grpc.UnaryUnaryMultiCallable[
@@ -73,7 +89,87 @@ _PeerServiceDisconnectPeerType = typing_extensions.TypeVar(
     ],
 )
 
-class PeerServiceStub(typing.Generic[_PeerServiceListPeersType, _PeerServiceConnectPeerType, _PeerServiceDisconnectPeerType]):
+_PeerServiceListAddressesType = typing_extensions.TypeVar(
+    '_PeerServiceListAddressesType',
+    grpc.UnaryUnaryMultiCallable[
+        troupe.admin.v1.peer_service_pb2.ListAddressesRequest,
+        troupe.admin.v1.peer_service_pb2.ListAddressesResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        troupe.admin.v1.peer_service_pb2.ListAddressesRequest,
+        troupe.admin.v1.peer_service_pb2.ListAddressesResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        troupe.admin.v1.peer_service_pb2.ListAddressesRequest,
+        troupe.admin.v1.peer_service_pb2.ListAddressesResponse,
+    ],
+)
+
+_PeerServiceListBansType = typing_extensions.TypeVar(
+    '_PeerServiceListBansType',
+    grpc.UnaryUnaryMultiCallable[
+        troupe.admin.v1.peer_service_pb2.ListBansRequest,
+        troupe.admin.v1.peer_service_pb2.ListBansResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        troupe.admin.v1.peer_service_pb2.ListBansRequest,
+        troupe.admin.v1.peer_service_pb2.ListBansResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        troupe.admin.v1.peer_service_pb2.ListBansRequest,
+        troupe.admin.v1.peer_service_pb2.ListBansResponse,
+    ],
+)
+
+_PeerServiceCreateBanType = typing_extensions.TypeVar(
+    '_PeerServiceCreateBanType',
+    grpc.UnaryUnaryMultiCallable[
+        troupe.admin.v1.peer_service_pb2.CreateBanRequest,
+        troupe.admin.v1.peer_service_pb2.CreateBanResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        troupe.admin.v1.peer_service_pb2.CreateBanRequest,
+        troupe.admin.v1.peer_service_pb2.CreateBanResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        troupe.admin.v1.peer_service_pb2.CreateBanRequest,
+        troupe.admin.v1.peer_service_pb2.CreateBanResponse,
+    ],
+)
+
+_PeerServiceDeleteBanType = typing_extensions.TypeVar(
+    '_PeerServiceDeleteBanType',
+    grpc.UnaryUnaryMultiCallable[
+        troupe.admin.v1.peer_service_pb2.DeleteBanRequest,
+        troupe.admin.v1.peer_service_pb2.DeleteBanResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        troupe.admin.v1.peer_service_pb2.DeleteBanRequest,
+        troupe.admin.v1.peer_service_pb2.DeleteBanResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        troupe.admin.v1.peer_service_pb2.DeleteBanRequest,
+        troupe.admin.v1.peer_service_pb2.DeleteBanResponse,
+    ],
+)
+
+_PeerServiceGetTopologyType = typing_extensions.TypeVar(
+    '_PeerServiceGetTopologyType',
+    grpc.UnaryUnaryMultiCallable[
+        troupe.admin.v1.peer_service_pb2.GetTopologyRequest,
+        troupe.admin.v1.peer_service_pb2.GetTopologyResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        troupe.admin.v1.peer_service_pb2.GetTopologyRequest,
+        troupe.admin.v1.peer_service_pb2.GetTopologyResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        troupe.admin.v1.peer_service_pb2.GetTopologyRequest,
+        troupe.admin.v1.peer_service_pb2.GetTopologyResponse,
+    ],
+)
+
+class PeerServiceStub(typing.Generic[_PeerServiceListPeersType, _PeerServiceGetPeerType, _PeerServiceConnectPeerType, _PeerServiceDisconnectPeerType, _PeerServiceListAddressesType, _PeerServiceListBansType, _PeerServiceCreateBanType, _PeerServiceDeleteBanType, _PeerServiceGetTopologyType]):
     """The nodes that this node is connected to. A peer is named by its address "host:port": as it was dialed,
     or as its hello said.
     """
@@ -85,12 +181,36 @@ class PeerServiceStub(typing.Generic[_PeerServiceListPeersType, _PeerServiceConn
             troupe.admin.v1.peer_service_pb2.ListPeersResponse,
         ],
         grpc.UnaryUnaryMultiCallable[
+            troupe.admin.v1.peer_service_pb2.GetPeerRequest,
+            troupe.admin.v1.peer_service_pb2.GetPeerResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
             troupe.admin.v1.peer_service_pb2.ConnectPeerRequest,
             troupe.admin.v1.peer_service_pb2.ConnectPeerResponse,
         ],
         grpc.UnaryUnaryMultiCallable[
             troupe.admin.v1.peer_service_pb2.DisconnectPeerRequest,
             troupe.admin.v1.peer_service_pb2.DisconnectPeerResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            troupe.admin.v1.peer_service_pb2.ListAddressesRequest,
+            troupe.admin.v1.peer_service_pb2.ListAddressesResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            troupe.admin.v1.peer_service_pb2.ListBansRequest,
+            troupe.admin.v1.peer_service_pb2.ListBansResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            troupe.admin.v1.peer_service_pb2.CreateBanRequest,
+            troupe.admin.v1.peer_service_pb2.CreateBanResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            troupe.admin.v1.peer_service_pb2.DeleteBanRequest,
+            troupe.admin.v1.peer_service_pb2.DeleteBanResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            troupe.admin.v1.peer_service_pb2.GetTopologyRequest,
+            troupe.admin.v1.peer_service_pb2.GetTopologyResponse,
         ],
     ], channel: grpc.Channel) -> None: ...
 
@@ -101,12 +221,36 @@ class PeerServiceStub(typing.Generic[_PeerServiceListPeersType, _PeerServiceConn
             troupe.admin.v1.peer_service_pb2.ListPeersResponse,
         ],
         grpc.aio.UnaryUnaryMultiCallable[
+            troupe.admin.v1.peer_service_pb2.GetPeerRequest,
+            troupe.admin.v1.peer_service_pb2.GetPeerResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
             troupe.admin.v1.peer_service_pb2.ConnectPeerRequest,
             troupe.admin.v1.peer_service_pb2.ConnectPeerResponse,
         ],
         grpc.aio.UnaryUnaryMultiCallable[
             troupe.admin.v1.peer_service_pb2.DisconnectPeerRequest,
             troupe.admin.v1.peer_service_pb2.DisconnectPeerResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            troupe.admin.v1.peer_service_pb2.ListAddressesRequest,
+            troupe.admin.v1.peer_service_pb2.ListAddressesResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            troupe.admin.v1.peer_service_pb2.ListBansRequest,
+            troupe.admin.v1.peer_service_pb2.ListBansResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            troupe.admin.v1.peer_service_pb2.CreateBanRequest,
+            troupe.admin.v1.peer_service_pb2.CreateBanResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            troupe.admin.v1.peer_service_pb2.DeleteBanRequest,
+            troupe.admin.v1.peer_service_pb2.DeleteBanResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            troupe.admin.v1.peer_service_pb2.GetTopologyRequest,
+            troupe.admin.v1.peer_service_pb2.GetTopologyResponse,
         ],
     ], channel: grpc.aio.Channel) -> None: ...
 
@@ -118,22 +262,82 @@ class PeerServiceStub(typing.Generic[_PeerServiceListPeersType, _PeerServiceConn
       grpcurl -plaintext -H "authorization: Bearer $TOKEN" $ADMIN troupe.admin.v1.PeerService/ListPeers
     """
 
+    GetPeer: _PeerServiceGetPeerType
+    """Shows one peer.
+
+    Permission: peer:read. Errors: NOT_FOUND (PEER_NOT_FOUND).
+
+      grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"address": "127.0.0.1:7101"}' $ADMIN troupe.admin.v1.PeerService/GetPeer
+    """
+
     ConnectPeer: _PeerServiceConnectPeerType
     """Dials an address, says hello, and returns once that is decided: within 25 s. To be connected already is
     a success.
 
     Permission: peer:write. Errors: INVALID_ARGUMENT (FIELD_INVALID, PEER_IS_OURSELVES),
-    FAILED_PRECONDITION (PEER_REJECTED, PEER_UNREACHABLE, PEER_NO_ANSWER), RESOURCE_EXHAUSTED (PEERS_BUSY).
+    FAILED_PRECONDITION (PEER_REJECTED, PEER_UNREACHABLE, PEER_NO_ANSWER, PEER_BANNED), RESOURCE_EXHAUSTED
+    (PEERS_BUSY).
 
       grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"address": "127.0.0.1:7101"}' $ADMIN troupe.admin.v1.PeerService/ConnectPeer
     """
 
     DisconnectPeer: _PeerServiceDisconnectPeerType
-    """Closes every connection of a peer. The node may dial it again of its own accord.
+    """Closes every connection of a peer. The node does not dial it again of its own accord for 10 minutes,
+    but accepts it; to keep it away, see CreateBan.
 
     Permission: peer:write. Errors: NOT_FOUND (PEER_NOT_FOUND).
 
       grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"address": "127.0.0.1:7101"}' $ADMIN troupe.admin.v1.PeerService/DisconnectPeer
+    """
+
+    ListAddresses: _PeerServiceListAddressesType
+    """Lists the address book, in the order of the addresses: where this node knows, or was told, that peers
+    can be dialed. It holds the configured addresses and 1,000 others at most, and forgets one that failed 8
+    times in a row.
+
+    Permission: peer:read. Errors: INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
+
+      grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"page_size": 10}' $ADMIN troupe.admin.v1.PeerService/ListAddresses
+    """
+
+    ListBans: _PeerServiceListBansType
+    """Lists the bans in force, in the order of their targets.
+
+    Permission: peer:read. Errors: INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
+
+      grpcurl -plaintext -H "authorization: Bearer $TOKEN" $ADMIN troupe.admin.v1.PeerService/ListBans
+    """
+
+    CreateBan: _PeerServiceCreateBanType
+    """Bans an IP address, or one node on the loopback interface: closes its connections, does not dial it,
+    and refuses it when it connects, an IP address at once and a node on loopback, whose port only its
+    hello tells, after that. To ban again what is banned replaces duration and reason. Bans are kept in the
+    data directory and survive a restart; they end by themselves. At most 1,000 are kept.
+
+    Permission: peer:write. Errors: INVALID_ARGUMENT (FIELD_INVALID), RESOURCE_EXHAUSTED (TOO_MANY_BANS).
+
+      grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"target": "192.0.2.7", "duration_s": 3600, "reason": "floods"}' $ADMIN troupe.admin.v1.PeerService/CreateBan
+    """
+
+    DeleteBan: _PeerServiceDeleteBanType
+    """Lifts a ban. What was banned may connect from now on, and is dialed again when its turn comes.
+
+    Permission: peer:write. Errors: INVALID_ARGUMENT (FIELD_INVALID), NOT_FOUND (BAN_NOT_FOUND).
+
+      grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"target": "192.0.2.7"}' $ADMIN troupe.admin.v1.PeerService/DeleteBan
+    """
+
+    GetTopology: _PeerServiceGetTopologyType
+    """Asks the peers for their peers, now, and shows who knows whom as a graph. With `dial_others` it goes on
+    to nodes that are no peers: they are dialed, asked and hung up on, and do not become peers. Answers when
+    all have answered, or the time is over, with what was learnt by then. Each node tells of 80 peers at
+    most, a peer leaves the one that asks out of its list, and nothing that one says of others is checked. At most two of these calls run at a time, and 64
+    nodes are dialed for one.
+
+    Permission: peer:write, since it makes the node send and dial. Errors: INVALID_ARGUMENT (FIELD_INVALID),
+    RESOURCE_EXHAUSTED (PEERS_BUSY).
+
+      grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"max_depth": 2, "dial_others": true}' $ADMIN troupe.admin.v1.PeerService/GetTopology
     """
 
 PeerServiceAsyncStub: typing_extensions.TypeAlias = PeerServiceStub[
@@ -142,12 +346,36 @@ PeerServiceAsyncStub: typing_extensions.TypeAlias = PeerServiceStub[
         troupe.admin.v1.peer_service_pb2.ListPeersResponse,
     ],
     grpc.aio.UnaryUnaryMultiCallable[
+        troupe.admin.v1.peer_service_pb2.GetPeerRequest,
+        troupe.admin.v1.peer_service_pb2.GetPeerResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
         troupe.admin.v1.peer_service_pb2.ConnectPeerRequest,
         troupe.admin.v1.peer_service_pb2.ConnectPeerResponse,
     ],
     grpc.aio.UnaryUnaryMultiCallable[
         troupe.admin.v1.peer_service_pb2.DisconnectPeerRequest,
         troupe.admin.v1.peer_service_pb2.DisconnectPeerResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        troupe.admin.v1.peer_service_pb2.ListAddressesRequest,
+        troupe.admin.v1.peer_service_pb2.ListAddressesResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        troupe.admin.v1.peer_service_pb2.ListBansRequest,
+        troupe.admin.v1.peer_service_pb2.ListBansResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        troupe.admin.v1.peer_service_pb2.CreateBanRequest,
+        troupe.admin.v1.peer_service_pb2.CreateBanResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        troupe.admin.v1.peer_service_pb2.DeleteBanRequest,
+        troupe.admin.v1.peer_service_pb2.DeleteBanResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        troupe.admin.v1.peer_service_pb2.GetTopologyRequest,
+        troupe.admin.v1.peer_service_pb2.GetTopologyResponse,
     ],
 ]
 
@@ -170,6 +398,19 @@ class PeerServiceServicer(metaclass=abc.ABCMeta):
         """
 
     @abc.abstractmethod
+    def GetPeer(
+        self,
+        request: troupe.admin.v1.peer_service_pb2.GetPeerRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[troupe.admin.v1.peer_service_pb2.GetPeerResponse, collections.abc.Awaitable[troupe.admin.v1.peer_service_pb2.GetPeerResponse]]:
+        """Shows one peer.
+
+        Permission: peer:read. Errors: NOT_FOUND (PEER_NOT_FOUND).
+
+          grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"address": "127.0.0.1:7101"}' $ADMIN troupe.admin.v1.PeerService/GetPeer
+        """
+
+    @abc.abstractmethod
     def ConnectPeer(
         self,
         request: troupe.admin.v1.peer_service_pb2.ConnectPeerRequest,
@@ -179,7 +420,8 @@ class PeerServiceServicer(metaclass=abc.ABCMeta):
         a success.
 
         Permission: peer:write. Errors: INVALID_ARGUMENT (FIELD_INVALID, PEER_IS_OURSELVES),
-        FAILED_PRECONDITION (PEER_REJECTED, PEER_UNREACHABLE, PEER_NO_ANSWER), RESOURCE_EXHAUSTED (PEERS_BUSY).
+        FAILED_PRECONDITION (PEER_REJECTED, PEER_UNREACHABLE, PEER_NO_ANSWER, PEER_BANNED), RESOURCE_EXHAUSTED
+        (PEERS_BUSY).
 
           grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"address": "127.0.0.1:7101"}' $ADMIN troupe.admin.v1.PeerService/ConnectPeer
         """
@@ -190,11 +432,87 @@ class PeerServiceServicer(metaclass=abc.ABCMeta):
         request: troupe.admin.v1.peer_service_pb2.DisconnectPeerRequest,
         context: _ServicerContext,
     ) -> typing.Union[troupe.admin.v1.peer_service_pb2.DisconnectPeerResponse, collections.abc.Awaitable[troupe.admin.v1.peer_service_pb2.DisconnectPeerResponse]]:
-        """Closes every connection of a peer. The node may dial it again of its own accord.
+        """Closes every connection of a peer. The node does not dial it again of its own accord for 10 minutes,
+        but accepts it; to keep it away, see CreateBan.
 
         Permission: peer:write. Errors: NOT_FOUND (PEER_NOT_FOUND).
 
           grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"address": "127.0.0.1:7101"}' $ADMIN troupe.admin.v1.PeerService/DisconnectPeer
+        """
+
+    @abc.abstractmethod
+    def ListAddresses(
+        self,
+        request: troupe.admin.v1.peer_service_pb2.ListAddressesRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[troupe.admin.v1.peer_service_pb2.ListAddressesResponse, collections.abc.Awaitable[troupe.admin.v1.peer_service_pb2.ListAddressesResponse]]:
+        """Lists the address book, in the order of the addresses: where this node knows, or was told, that peers
+        can be dialed. It holds the configured addresses and 1,000 others at most, and forgets one that failed 8
+        times in a row.
+
+        Permission: peer:read. Errors: INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
+
+          grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"page_size": 10}' $ADMIN troupe.admin.v1.PeerService/ListAddresses
+        """
+
+    @abc.abstractmethod
+    def ListBans(
+        self,
+        request: troupe.admin.v1.peer_service_pb2.ListBansRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[troupe.admin.v1.peer_service_pb2.ListBansResponse, collections.abc.Awaitable[troupe.admin.v1.peer_service_pb2.ListBansResponse]]:
+        """Lists the bans in force, in the order of their targets.
+
+        Permission: peer:read. Errors: INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
+
+          grpcurl -plaintext -H "authorization: Bearer $TOKEN" $ADMIN troupe.admin.v1.PeerService/ListBans
+        """
+
+    @abc.abstractmethod
+    def CreateBan(
+        self,
+        request: troupe.admin.v1.peer_service_pb2.CreateBanRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[troupe.admin.v1.peer_service_pb2.CreateBanResponse, collections.abc.Awaitable[troupe.admin.v1.peer_service_pb2.CreateBanResponse]]:
+        """Bans an IP address, or one node on the loopback interface: closes its connections, does not dial it,
+        and refuses it when it connects, an IP address at once and a node on loopback, whose port only its
+        hello tells, after that. To ban again what is banned replaces duration and reason. Bans are kept in the
+        data directory and survive a restart; they end by themselves. At most 1,000 are kept.
+
+        Permission: peer:write. Errors: INVALID_ARGUMENT (FIELD_INVALID), RESOURCE_EXHAUSTED (TOO_MANY_BANS).
+
+          grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"target": "192.0.2.7", "duration_s": 3600, "reason": "floods"}' $ADMIN troupe.admin.v1.PeerService/CreateBan
+        """
+
+    @abc.abstractmethod
+    def DeleteBan(
+        self,
+        request: troupe.admin.v1.peer_service_pb2.DeleteBanRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[troupe.admin.v1.peer_service_pb2.DeleteBanResponse, collections.abc.Awaitable[troupe.admin.v1.peer_service_pb2.DeleteBanResponse]]:
+        """Lifts a ban. What was banned may connect from now on, and is dialed again when its turn comes.
+
+        Permission: peer:write. Errors: INVALID_ARGUMENT (FIELD_INVALID), NOT_FOUND (BAN_NOT_FOUND).
+
+          grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"target": "192.0.2.7"}' $ADMIN troupe.admin.v1.PeerService/DeleteBan
+        """
+
+    @abc.abstractmethod
+    def GetTopology(
+        self,
+        request: troupe.admin.v1.peer_service_pb2.GetTopologyRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[troupe.admin.v1.peer_service_pb2.GetTopologyResponse, collections.abc.Awaitable[troupe.admin.v1.peer_service_pb2.GetTopologyResponse]]:
+        """Asks the peers for their peers, now, and shows who knows whom as a graph. With `dial_others` it goes on
+        to nodes that are no peers: they are dialed, asked and hung up on, and do not become peers. Answers when
+        all have answered, or the time is over, with what was learnt by then. Each node tells of 80 peers at
+        most, a peer leaves the one that asks out of its list, and nothing that one says of others is checked. At most two of these calls run at a time, and 64
+        nodes are dialed for one.
+
+        Permission: peer:write, since it makes the node send and dial. Errors: INVALID_ARGUMENT (FIELD_INVALID),
+        RESOURCE_EXHAUSTED (PEERS_BUSY).
+
+          grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"max_depth": 2, "dial_others": true}' $ADMIN troupe.admin.v1.PeerService/GetTopology
         """
 
 def add_PeerServiceServicer_to_server(servicer: PeerServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

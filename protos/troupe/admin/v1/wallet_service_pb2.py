@@ -26,7 +26,7 @@ from troupe.admin.v1 import ledger_pb2 as troupe_dot_admin_dot_v1_dot_ledger__pb
 from troupe.admin.v1 import mempool_service_pb2 as troupe_dot_admin_dot_v1_dot_mempool__service__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$troupe/admin/v1/wallet_service.proto\x12\x0ftroupe.admin.v1\x1a\x1ctroupe/admin/v1/ledger.proto\x1a%troupe/admin/v1/mempool_service.proto\"\x13\n\x11GetAddressRequest\"9\n\x12GetAddressResponse\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\x12\x12\n\nkey_scheme\x18\x02 \x01(\t\"H\n\x0fTransferRequest\x12\x11\n\trecipient\x18\x01 \x01(\t\x12\x0e\n\x06\x61mount\x18\x02 \x01(\x04\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"w\n\x10TransferResponse\x12\x31\n\x0btransaction\x18\x01 \x01(\x0b\x32\x1c.troupe.admin.v1.Transaction\x12\x30\n\x05state\x18\x02 \x01(\x0e\x32!.troupe.admin.v1.TransactionState2\xb7\x01\n\rWalletService\x12U\n\nGetAddress\x12\".troupe.admin.v1.GetAddressRequest\x1a#.troupe.admin.v1.GetAddressResponse\x12O\n\x08Transfer\x12 .troupe.admin.v1.TransferRequest\x1a!.troupe.admin.v1.TransferResponseB,\n\x0ftroupe.admin.v1P\x01Z\x17troupe/admin/v1;adminv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$troupe/admin/v1/wallet_service.proto\x12\x0ftroupe.admin.v1\x1a\x1ctroupe/admin/v1/ledger.proto\x1a%troupe/admin/v1/mempool_service.proto\"Y\n\x16SignTransactionRequest\x12\x11\n\trecipient\x18\x01 \x01(\t\x12\x0e\n\x06\x61mount\x18\x02 \x01(\x04\x12\x12\n\x05nonce\x18\x03 \x01(\x04H\x00\x88\x01\x01\x42\x08\n\x06_nonce\"L\n\x17SignTransactionResponse\x12\x31\n\x0btransaction\x18\x01 \x01(\x0b\x32\x1c.troupe.admin.v1.Transaction\"\x13\n\x11GetAddressRequest\"9\n\x12GetAddressResponse\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\x12\x12\n\nkey_scheme\x18\x02 \x01(\t\"H\n\x0fTransferRequest\x12\x11\n\trecipient\x18\x01 \x01(\t\x12\x0e\n\x06\x61mount\x18\x02 \x01(\x04\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"w\n\x10TransferResponse\x12\x31\n\x0btransaction\x18\x01 \x01(\x0b\x32\x1c.troupe.admin.v1.Transaction\x12\x30\n\x05state\x18\x02 \x01(\x0e\x32!.troupe.admin.v1.TransactionState2\x9d\x02\n\rWalletService\x12U\n\nGetAddress\x12\".troupe.admin.v1.GetAddressRequest\x1a#.troupe.admin.v1.GetAddressResponse\x12O\n\x08Transfer\x12 .troupe.admin.v1.TransferRequest\x1a!.troupe.admin.v1.TransferResponse\x12\x64\n\x0fSignTransaction\x12\'.troupe.admin.v1.SignTransactionRequest\x1a(.troupe.admin.v1.SignTransactionResponseB,\n\x0ftroupe.admin.v1P\x01Z\x17troupe/admin/v1;adminv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,14 +34,18 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'troupe.admin.v1.wallet_serv
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\017troupe.admin.v1P\001Z\027troupe/admin/v1;adminv1'
-  _globals['_GETADDRESSREQUEST']._serialized_start=126
-  _globals['_GETADDRESSREQUEST']._serialized_end=145
-  _globals['_GETADDRESSRESPONSE']._serialized_start=147
-  _globals['_GETADDRESSRESPONSE']._serialized_end=204
-  _globals['_TRANSFERREQUEST']._serialized_start=206
-  _globals['_TRANSFERREQUEST']._serialized_end=278
-  _globals['_TRANSFERRESPONSE']._serialized_start=280
-  _globals['_TRANSFERRESPONSE']._serialized_end=399
-  _globals['_WALLETSERVICE']._serialized_start=402
-  _globals['_WALLETSERVICE']._serialized_end=585
+  _globals['_SIGNTRANSACTIONREQUEST']._serialized_start=126
+  _globals['_SIGNTRANSACTIONREQUEST']._serialized_end=215
+  _globals['_SIGNTRANSACTIONRESPONSE']._serialized_start=217
+  _globals['_SIGNTRANSACTIONRESPONSE']._serialized_end=293
+  _globals['_GETADDRESSREQUEST']._serialized_start=295
+  _globals['_GETADDRESSREQUEST']._serialized_end=314
+  _globals['_GETADDRESSRESPONSE']._serialized_start=316
+  _globals['_GETADDRESSRESPONSE']._serialized_end=373
+  _globals['_TRANSFERREQUEST']._serialized_start=375
+  _globals['_TRANSFERREQUEST']._serialized_end=447
+  _globals['_TRANSFERRESPONSE']._serialized_start=449
+  _globals['_TRANSFERRESPONSE']._serialized_end=568
+  _globals['_WALLETSERVICE']._serialized_start=571
+  _globals['_WALLETSERVICE']._serialized_end=856
 # @@protoc_insertion_point(module_scope)

@@ -19,6 +19,57 @@ else:
 DESCRIPTOR: google.protobuf.descriptor.FileDescriptor
 
 @typing.final
+class SignTransactionRequest(google.protobuf.message.Message):
+    """Request of SignTransaction."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    RECIPIENT_FIELD_NUMBER: builtins.int
+    AMOUNT_FIELD_NUMBER: builtins.int
+    NONCE_FIELD_NUMBER: builtins.int
+    recipient: builtins.str
+    """Who is paid, hex: a public key of the network's scheme."""
+    amount: builtins.int
+    """How much, in the smallest unit, at most 2^63 - 1; 0 is allowed."""
+    nonce: builtins.int
+    """The nonce to sign, at most 2^63 - 1; absent: the next that neither the chain nor the mempool has used.
+    A higher one waits in the mempool, queued, until those before it are there.
+    """
+    def __init__(
+        self,
+        *,
+        recipient: builtins.str = ...,
+        amount: builtins.int = ...,
+        nonce: builtins.int | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["_nonce", b"_nonce", "nonce", b"nonce"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_nonce", b"_nonce", "amount", b"amount", "nonce", b"nonce", "recipient", b"recipient"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["_nonce", b"_nonce"]) -> typing.Literal["nonce"] | None: ...
+
+Global___SignTransactionRequest: typing_extensions.TypeAlias = SignTransactionRequest
+
+@typing.final
+class SignTransactionResponse(google.protobuf.message.Message):
+    """Response of SignTransaction."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    TRANSACTION_FIELD_NUMBER: builtins.int
+    @property
+    def transaction(self) -> troupe.admin.v1.ledger_pb2.Transaction:
+        """The signed transaction; `raw` is what is to be submitted."""
+
+    def __init__(
+        self,
+        *,
+        transaction: troupe.admin.v1.ledger_pb2.Transaction | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["transaction", b"transaction"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["transaction", b"transaction"]) -> None: ...
+
+Global___SignTransactionResponse: typing_extensions.TypeAlias = SignTransactionResponse
+
+@typing.final
 class GetAddressRequest(google.protobuf.message.Message):
     """Request of GetAddress."""
 

@@ -45,6 +45,11 @@ class WalletServiceStub(object):
                 request_serializer=troupe_dot_admin_dot_v1_dot_wallet__service__pb2.TransferRequest.SerializeToString,
                 response_deserializer=troupe_dot_admin_dot_v1_dot_wallet__service__pb2.TransferResponse.FromString,
                 _registered_method=True)
+        self.SignTransaction = channel.unary_unary(
+                '/troupe.admin.v1.WalletService/SignTransaction',
+                request_serializer=troupe_dot_admin_dot_v1_dot_wallet__service__pb2.SignTransactionRequest.SerializeToString,
+                response_deserializer=troupe_dot_admin_dot_v1_dot_wallet__service__pb2.SignTransactionResponse.FromString,
+                _registered_method=True)
 
 
 class WalletServiceServicer(object):
@@ -77,6 +82,21 @@ class WalletServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SignTransaction(self, request, context):
+        """Signs a payment from the node's address and submits nothing: whoever has the answer's `raw` can hand it
+        in by MempoolService.SubmitTransaction, of this or another node, now or later. What Transfer refuses is
+        not signed, but for a full mempool, which may have room later. Nothing is reserved: until one of them
+        is submitted, each call without a `nonce` signs with the same one, and only one of them can be included.
+
+        Permission: wallet:write, since a signed transaction is money. Errors: INVALID_ARGUMENT (FIELD_INVALID),
+        FAILED_PRECONDITION (TX_REJECTED; NONCE_TAKEN: another transaction in the mempool has the given nonce).
+
+        grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"recipient": "a1b2...", "amount": 25}' $ADMIN troupe.admin.v1.WalletService/SignTransaction
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_WalletServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -89,6 +109,11 @@ def add_WalletServiceServicer_to_server(servicer, server):
                     servicer.Transfer,
                     request_deserializer=troupe_dot_admin_dot_v1_dot_wallet__service__pb2.TransferRequest.FromString,
                     response_serializer=troupe_dot_admin_dot_v1_dot_wallet__service__pb2.TransferResponse.SerializeToString,
+            ),
+            'SignTransaction': grpc.unary_unary_rpc_method_handler(
+                    servicer.SignTransaction,
+                    request_deserializer=troupe_dot_admin_dot_v1_dot_wallet__service__pb2.SignTransactionRequest.FromString,
+                    response_serializer=troupe_dot_admin_dot_v1_dot_wallet__service__pb2.SignTransactionResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -146,6 +171,33 @@ class WalletService(object):
             '/troupe.admin.v1.WalletService/Transfer',
             troupe_dot_admin_dot_v1_dot_wallet__service__pb2.TransferRequest.SerializeToString,
             troupe_dot_admin_dot_v1_dot_wallet__service__pb2.TransferResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SignTransaction(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/troupe.admin.v1.WalletService/SignTransaction',
+            troupe_dot_admin_dot_v1_dot_wallet__service__pb2.SignTransactionRequest.SerializeToString,
+            troupe_dot_admin_dot_v1_dot_wallet__service__pb2.SignTransactionResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -57,7 +57,23 @@ _WalletServiceTransferType = typing_extensions.TypeVar(
     ],
 )
 
-class WalletServiceStub(typing.Generic[_WalletServiceGetAddressType, _WalletServiceTransferType]):
+_WalletServiceSignTransactionType = typing_extensions.TypeVar(
+    '_WalletServiceSignTransactionType',
+    grpc.UnaryUnaryMultiCallable[
+        troupe.admin.v1.wallet_service_pb2.SignTransactionRequest,
+        troupe.admin.v1.wallet_service_pb2.SignTransactionResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        troupe.admin.v1.wallet_service_pb2.SignTransactionRequest,
+        troupe.admin.v1.wallet_service_pb2.SignTransactionResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        troupe.admin.v1.wallet_service_pb2.SignTransactionRequest,
+        troupe.admin.v1.wallet_service_pb2.SignTransactionResponse,
+    ],
+)
+
+class WalletServiceStub(typing.Generic[_WalletServiceGetAddressType, _WalletServiceTransferType, _WalletServiceSignTransactionType]):
     """The node's own key: its address, and payments from it. The private key never leaves the node."""
 
     @typing.overload
@@ -70,6 +86,10 @@ class WalletServiceStub(typing.Generic[_WalletServiceGetAddressType, _WalletServ
             troupe.admin.v1.wallet_service_pb2.TransferRequest,
             troupe.admin.v1.wallet_service_pb2.TransferResponse,
         ],
+        grpc.UnaryUnaryMultiCallable[
+            troupe.admin.v1.wallet_service_pb2.SignTransactionRequest,
+            troupe.admin.v1.wallet_service_pb2.SignTransactionResponse,
+        ],
     ], channel: grpc.Channel) -> None: ...
 
     @typing.overload
@@ -81,6 +101,10 @@ class WalletServiceStub(typing.Generic[_WalletServiceGetAddressType, _WalletServ
         grpc.aio.UnaryUnaryMultiCallable[
             troupe.admin.v1.wallet_service_pb2.TransferRequest,
             troupe.admin.v1.wallet_service_pb2.TransferResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            troupe.admin.v1.wallet_service_pb2.SignTransactionRequest,
+            troupe.admin.v1.wallet_service_pb2.SignTransactionResponse,
         ],
     ], channel: grpc.aio.Channel) -> None: ...
 
@@ -104,6 +128,18 @@ class WalletServiceStub(typing.Generic[_WalletServiceGetAddressType, _WalletServ
       grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"recipient": "a1b2...", "amount": 25, "request_id": "rent-7"}' $ADMIN troupe.admin.v1.WalletService/Transfer
     """
 
+    SignTransaction: _WalletServiceSignTransactionType
+    """Signs a payment from the node's address and submits nothing: whoever has the answer's `raw` can hand it
+    in by MempoolService.SubmitTransaction, of this or another node, now or later. What Transfer refuses is
+    not signed, but for a full mempool, which may have room later. Nothing is reserved: until one of them
+    is submitted, each call without a `nonce` signs with the same one, and only one of them can be included.
+
+    Permission: wallet:write, since a signed transaction is money. Errors: INVALID_ARGUMENT (FIELD_INVALID),
+    FAILED_PRECONDITION (TX_REJECTED; NONCE_TAKEN: another transaction in the mempool has the given nonce).
+
+      grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"recipient": "a1b2...", "amount": 25}' $ADMIN troupe.admin.v1.WalletService/SignTransaction
+    """
+
 WalletServiceAsyncStub: typing_extensions.TypeAlias = WalletServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
         troupe.admin.v1.wallet_service_pb2.GetAddressRequest,
@@ -112,6 +148,10 @@ WalletServiceAsyncStub: typing_extensions.TypeAlias = WalletServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
         troupe.admin.v1.wallet_service_pb2.TransferRequest,
         troupe.admin.v1.wallet_service_pb2.TransferResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        troupe.admin.v1.wallet_service_pb2.SignTransactionRequest,
+        troupe.admin.v1.wallet_service_pb2.SignTransactionResponse,
     ],
 ]
 
@@ -146,6 +186,23 @@ class WalletServiceServicer(metaclass=abc.ABCMeta):
         FAILED_PRECONDITION (TX_REJECTED, NONCE_TAKEN), RESOURCE_EXHAUSTED (MEMPOOL_FULL, SENDER_FULL).
 
           grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"recipient": "a1b2...", "amount": 25, "request_id": "rent-7"}' $ADMIN troupe.admin.v1.WalletService/Transfer
+        """
+
+    @abc.abstractmethod
+    def SignTransaction(
+        self,
+        request: troupe.admin.v1.wallet_service_pb2.SignTransactionRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[troupe.admin.v1.wallet_service_pb2.SignTransactionResponse, collections.abc.Awaitable[troupe.admin.v1.wallet_service_pb2.SignTransactionResponse]]:
+        """Signs a payment from the node's address and submits nothing: whoever has the answer's `raw` can hand it
+        in by MempoolService.SubmitTransaction, of this or another node, now or later. What Transfer refuses is
+        not signed, but for a full mempool, which may have room later. Nothing is reserved: until one of them
+        is submitted, each call without a `nonce` signs with the same one, and only one of them can be included.
+
+        Permission: wallet:write, since a signed transaction is money. Errors: INVALID_ARGUMENT (FIELD_INVALID),
+        FAILED_PRECONDITION (TX_REJECTED; NONCE_TAKEN: another transaction in the mempool has the given nonce).
+
+          grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"recipient": "a1b2...", "amount": 25}' $ADMIN troupe.admin.v1.WalletService/SignTransaction
         """
 
 def add_WalletServiceServicer_to_server(servicer: WalletServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

@@ -2,7 +2,7 @@
 
 import pytest
 
-from actors.search.pace import Bucket
+from actors.runtime.pace import Bucket
 
 
 def test_a_burst_is_there_at_once_and_then_the_rate() -> None:

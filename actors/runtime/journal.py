@@ -1,7 +1,7 @@
-"""Where the pool outlives the process: all its transactions in one file, a line each.
+"""Where a few lines outlive the process: all of them in one file.
 
 The file is written whole and put in place at once, so that a reader finds the old or the new one.
-Must not live here: what is worth keeping; what is read is admitted anew like anybody else's.
+Must not live here: what a line means; what is read is judged anew by whoever wrote it.
 """
 
 from __future__ import annotations

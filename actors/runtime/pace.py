@@ -1,4 +1,4 @@
-"""How fast a peer may ask (WIRE: limits, searches).
+"""How fast a peer may do something (WIRE: limits).
 
 Lives here: a token bucket that can also run into debt. Must not live here: what is done about it.
 """

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.mempool.journal import FileJournal
+from actors.runtime.journal import FileJournal
 
 
 def test_a_journal_that_never_was_saved_is_empty(tmp_path: Path) -> None:

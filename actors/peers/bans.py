@@ -1,0 +1,149 @@
+"""Bans: with whom this node has nothing to do, and until when (WIRE: limits, score).
+
+A ban is on an IP address, whatever the port; on loopback, where all nodes have the same one, it is on the
+address that a node advertises. Lives here: what can be banned, the list, its text form. Must not live
+here: files, or the closing of connections.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+from actors.peers.addresses import join_address, parse_address, split_address
+from actors.peers.messages import Ban, BanRefusal, BanTarget, PeerId
+
+MAX_BANS = 1_000
+"""Made by hand, or one for each misbehaving host: whoever has more of those needs a firewall."""
+MAX_BAN_S = 365 * 24 * 3600
+"""What is to be kept away for longer is a firewall's business, too."""
+_FIELDS = 4
+
+_LOCALHOST = "localhost"
+_SEPARATOR = "\t"  # in no target, and not printable, hence in no reason
+
+
+def parse_target(text: str) -> BanTarget | None:
+    """What a user names to be banned, in canonical form; None: it cannot be."""
+    ip = _literal(text)
+    if ip is not None:
+        return None if ip.is_loopback else BanTarget(str(ip))
+    address = parse_address(text)
+    target = None if address is None else target_of(address)
+    return target if target is not None and is_on_loopback(target) else None
+
+
+def target_of(address: PeerId) -> BanTarget | None:
+    """What is banned with the node at an address: its IP, or on loopback the very address; None where
+    only a look-up of its name could tell.
+    """
+    host, port = split_address(address)
+    ip = ip_address("127.0.0.1") if host == _LOCALHOST else _literal(host)
+    if ip is None:
+        return None
+    return BanTarget(join_address(str(ip), port) if ip.is_loopback else str(ip))
+
+
+def is_on_loopback(target: BanTarget) -> bool:
+    """Whether it names one node, and not all of an IP."""
+    return _literal(target) is None
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    reason: str
+    created_s: float
+    """Unix time."""
+    until_s: float
+    """On the clock that never goes back."""
+
+
+class BanList:
+    """At most `MAX_BANS` at a time. Times are arguments: ``now_s`` of the clock that never goes back, by
+    which bans end; ``wall_s`` for people and for what is saved.
+    """
+
+    def __init__(self) -> None:
+        self._entries: dict[BanTarget, _Entry] = {}
+
+    def create(
+        self, text: str, duration_s: float, reason: str, *, now_s: float, wall_s: float
+    ) -> Ban | BanRefusal:
+        """Ban for so long from now on; what is banned already gets this duration and reason."""
+        target = parse_target(text)
+        if target is None:
+            return BanRefusal.BAD_TARGET
+        self._expire(now_s)
+        if target not in self._entries and len(self._entries) >= MAX_BANS:
+            return BanRefusal.TOO_MANY
+        self._entries[target] = _Entry(reason, wall_s, now_s + duration_s)
+        return Ban(target, reason, wall_s, wall_s + duration_s)
+
+    def delete(self, text: str, *, now_s: float) -> bool | BanRefusal:
+        """Lift a ban; False: there is none."""
+        target = parse_target(text)
+        if target is None:
+            return BanRefusal.BAD_TARGET
+        self._expire(now_s)
+        return self._entries.pop(target, None) is not None
+
+    def covers(self, address: PeerId, *, now_s: float) -> bool:
+        """Whether the node at this address, as dialed or advertised, is banned."""
+        target = target_of(address) if self._entries else None
+        return target is not None and self._holds(target, now_s)
+
+    def bars(self, remote: str, *, now_s: float) -> bool:
+        """Whether whoever connects from this socket, ``ip:port``, is banned, whatever he advertises.
+
+        Nobody on loopback: his port is the system's choice.
+        """
+        target = target_of(PeerId(remote)) if self._entries else None
+        return target is not None and not is_on_loopback(target) and self._holds(target, now_s)
+
+    def listing(self, *, now_s: float, wall_s: float) -> tuple[Ban, ...]:
+        """The bans in force."""
+        self._expire(now_s)
+        return tuple(
+            Ban(target, entry.reason, entry.created_s, wall_s + entry.until_s - now_s)
+            for target, entry in self._entries.items()
+        )
+
+    def lines(self, *, now_s: float, wall_s: float) -> Iterator[bytes]:
+        """The bans in force as text, for :meth:`load`."""
+        for ban in self.listing(now_s=now_s, wall_s=wall_s):
+            fields = (ban.target, f"{ban.until_s:.3f}", f"{ban.created_s:.3f}", ban.reason)
+            yield _SEPARATOR.join(fields).encode()
+
+    def load(self, lines: Iterable[bytes], *, now_s: float, wall_s: float) -> None:
+        """Take in saved bans; what is over, or no ban, is left out."""
+        for line in lines:
+            fields = line.decode(errors="replace").split(_SEPARATOR)
+            if len(fields) != _FIELDS or len(self._entries) >= MAX_BANS:
+                continue
+            text, until, created, reason = fields
+            target = parse_target(text)
+            try:
+                until_s, created_s = float(until), float(created)
+            except ValueError:
+                continue
+            left_s = until_s - wall_s
+            if target is not None and 0 < left_s <= MAX_BAN_S and 0 <= created_s <= until_s:
+                self._entries[target] = _Entry(reason, created_s, now_s + left_s)
+
+    def _holds(self, target: BanTarget, now_s: float) -> bool:
+        entry = self._entries.get(target)
+        return entry is not None and entry.until_s > now_s
+
+    def _expire(self, now_s: float) -> None:
+        for target in [each for each in self._entries if not self._holds(each, now_s)]:
+            del self._entries[target]
+
+
+def _literal(text: str) -> IPv4Address | IPv6Address | None:
+    """An IP literal; IPv4 in an IPv6 dress is IPv4, as tcp has it."""
+    try:
+        ip = ip_address(text)
+    except ValueError:
+        return None
+    return ip.ipv4_mapped or ip if isinstance(ip, IPv6Address) else ip

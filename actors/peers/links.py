@@ -1,0 +1,133 @@
+"""Connections and the links that they become, as the rooms are told of them.
+
+Lives here: which connections are open, and the end of one with all that follows from it. Must not live
+here: hellos (`actor`), or which address is which peer (`table`).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+
+from actors.messaging.messages import Disconnect
+from actors.peers.book import AddressBook
+from actors.peers.dialer import REST_S, Dialer
+from actors.peers.messages import (
+    ConnectOutcome,
+    LinksReset,
+    PeerEvent,
+    PeerId,
+    PeerLinked,
+    PeerUnlinked,
+)
+from actors.peers.table import Link, PeerTable
+from actors.runtime.address import Address
+from actors.runtime.clock import Clock
+from actors.runtime.events import Happened
+from actors.tcp.messages import CloseReason, Connected, ConnId
+
+log = logging.getLogger(__name__)
+
+
+class Links:
+    """The open connections; the only teller of links."""
+
+    def __init__(
+        self,
+        *,
+        table: PeerTable,
+        book: AddressBook,
+        dialer: Dialer,
+        end_dial: Callable[[int, ConnectOutcome], None],
+        messaging: Address[Disconnect],
+        rooms: Sequence[Address[PeerEvent]],
+        events: Address[Happened],
+        clock: Clock,
+    ) -> None:
+        self._table, self._book, self._dialer, self._end_dial = table, book, dialer, end_dial
+        self._messaging, self._rooms, self._events = messaging, tuple(rooms), events
+        self._clock = clock
+        self._open: dict[ConnId, Connected] = {}  # tcp bounds the connections
+
+    def __contains__(self, conn: ConnId) -> bool:
+        return conn in self._open
+
+    def __getitem__(self, conn: ConnId) -> Connected:
+        return self._open[conn]
+
+    def __iter__(self) -> Iterator[Connected]:
+        return iter(tuple(self._open.values()))
+
+    def begin(self) -> None:
+        """None is left of what an earlier incarnation told."""
+        for room in self._rooms:
+            room.tell(LinksReset())
+
+    def opened(self, connected: Connected) -> None:
+        self._open[connected.conn] = connected
+
+    def forget(self, conn: ConnId) -> bool:
+        """A connection is over, and so are its link and its dial; False: it was before."""
+        connected = self._open.pop(conn, None)
+        if connected is None:
+            return False
+        self._unlink(conn)
+        if connected.token is not None:
+            self._end_dial(connected.token, ConnectOutcome.NO_ANSWER)
+        return True
+
+    def close(self, conn: ConnId, reason: CloseReason) -> bool:
+        """Part with a connection now; that tcp still writes what was sent is its own business.
+
+        Returns False when it was closed before.
+        """
+        if not self.forget(conn):
+            return False
+        self._messaging.tell(Disconnect(conn, reason))
+        return True
+
+    def drop(self, peer_id: PeerId, reason: CloseReason) -> bool:
+        """Close every connection of a peer, the outbound one last, and leave its address alone."""
+        peer = self._table.get(peer_id)
+        if peer is None:
+            return False
+        for link in reversed(peer.links):
+            self.close(link.conn, reason)
+        if (
+            peer.verified or reason is CloseReason.LOCAL
+        ):  # a claimant's misdeeds are not the owner's
+            self._book.rest(peer_id, self._clock.now_s() + REST_S)
+        return True
+
+    def link(self, conn: ConnId, peer: PeerId, *, listed: bool) -> None:
+        """The hello on a connection is accepted: it is a link of this peer from now on."""
+        connected = self._open[conn]
+        for event in self._table.release(peer, connected.remote):
+            self._announce(event)
+        link = Link(conn, connected.remote, connected.initiated)
+        linked = self._table.link(peer, link, listed=listed, now_s=self._clock.now_s())
+        log.info("connection %d to peer %s (%d peers)", conn, peer, len(self._table))
+        self._announce(linked)
+
+    def resync(self, room: Address[PeerEvent]) -> None:
+        """Tell a room the links as they are."""
+        links = tuple(self._table.links())
+        room.tell(LinksReset(links))
+        for link in links:
+            room.tell(link)
+
+    def _unlink(self, conn: ConnId) -> None:
+        peer = self._table.unlink(conn)
+        if peer is None:
+            return
+        outbound = peer.outbound if peer.links else None
+        log.info("connection %d to peer %s is gone (%d peers)", conn, peer.id, len(self._table))
+        self._announce(PeerUnlinked(peer.id, conn, outbound))
+        if outbound is None and peer.verified:  # that a claimant left says nothing of the address
+            now_s = self._clock.now_s()
+            self._dialer.lost(peer.id, now_s, lasted_s=now_s - peer.since_s)
+
+    def _announce(self, event: PeerLinked | PeerUnlinked) -> None:
+        for room in self._rooms:
+            room.tell(event)
+        self._events.tell(Happened(event))
