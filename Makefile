@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install protos lint buf no-buf baseline types test test-all sanitize bench run devnet clean
+.PHONY: help install protos lint buf no-buf baseline types test test-all soak sanitize bench run devnet clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -9,7 +9,10 @@ DEV := $(VENV)/.dev
 PROTO_VENV := .venv-protos
 GENERATOR := $(PROTO_VENV)/.installed
 GO := $(shell command -v go)
+NPM := $(shell command -v npm)
 TOOLS := build/tools
+BUF_VERSION := 1.74.0
+GRPCURL_VERSION := 1.9.4
 NATIVE := setup.py $(wildcard actors/miner/kernels/*.[ch])
 
 help:  ## show this help
@@ -45,7 +48,7 @@ $(GENERATOR): pyproject.toml
 	@$(PROTO_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --group protos
 	@touch $@
 
-lint: $(DEV) $(if $(GO),buf,no-buf)  ## ruff: rules and format; and buf, where Go is
+lint: $(DEV) $(if $(NPM)$(GO),buf,no-buf)  ## ruff: rules and format; and buf, where npm or Go is
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 
@@ -54,16 +57,30 @@ buf: $(TOOLS)/buf  ## the .proto files: style, comments, and nothing broken sinc
 	@$(TOOLS)/buf breaking protos --against protos/baseline.binpb
 
 no-buf:
-	@echo "left out: buf on the .proto files, for this machine has no go"
+	@echo "left out: buf on the .proto files, for this machine has neither npm nor go"
 
 baseline: $(TOOLS)/buf  ## at a release: let nothing of today's .proto files break from now on
 	@$(TOOLS)/buf build protos --exclude-source-info --output protos/baseline.binpb
 
-# By Go's own installer, which checks what it fetches; the versions are pinned here.
-$(TOOLS)/buf: MODULE := github.com/bufbuild/buf/cmd/buf@v1.75.0
-$(TOOLS)/grpcurl: MODULE := github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.4
-$(TOOLS)/buf $(TOOLS)/grpcurl: Makefile
-	@GOBIN=$(abspath $(TOOLS)) go install $(MODULE)
+$(TOOLS)/buf: $(TOOLS)/.buf-$(BUF_VERSION)
+$(TOOLS)/grpcurl: $(TOOLS)/.grpcurl-$(GRPCURL_VERSION)
+$(TOOLS)/buf $(TOOLS)/grpcurl:
+	@touch -c $@
+
+# npm has buf built; Go compiles it, which takes minutes.
+$(TOOLS)/.buf-$(BUF_VERSION):
+	@mkdir -p $(TOOLS) && rm -f $(TOOLS)/.buf-* $(TOOLS)/buf
+ifdef NPM
+	@npm install --silent --no-audit --no-fund --prefix $(TOOLS)/npm @bufbuild/buf@$(BUF_VERSION)
+	@ln -s npm/node_modules/.bin/buf $(TOOLS)/buf
+else
+	@GOBIN=$(abspath $(TOOLS)) go install github.com/bufbuild/buf/cmd/buf@v$(BUF_VERSION)
+endif
+	@touch $@
+
+$(TOOLS)/.grpcurl-$(GRPCURL_VERSION):
+	@mkdir -p $(TOOLS) && rm -f $(TOOLS)/.grpcurl-*
+	@GOBIN=$(abspath $(TOOLS)) go install github.com/fullstorydev/grpcurl/cmd/grpcurl@v$(GRPCURL_VERSION)
 	@touch $@
 
 types: $(DEV)  ## mypy --strict
@@ -71,6 +88,10 @@ types: $(DEV)  ## mypy --strict
 
 test: $(DEV)  ## the tests, with the clients in other languages that this machine can build
 	@$(BIN)/pytest -q
+
+soak: $(DEV)  ## what takes minutes: calls that must be refused, by the thousand; a reader that stalls
+	@PYTHONPATH=.:protos $(BIN)/python -m tests.soak.door
+	@PYTHONPATH=.:protos $(BIN)/python -m tests.soak.stalled
 
 test-all: $(DEV)  ## the tests with more simulation seeds and the clients in all languages
 	@TROUPE_SEEDS=2000 TROUPE_REQUIRE_CLIENTS=1 $(BIN)/pytest -q

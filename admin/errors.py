@@ -21,6 +21,11 @@ RETRY_S: Final = 1.0
 
 ReasonValue: TypeAlias = "errors_pb2.ErrorReason.ValueType"
 
+MAX_TEXT_BYTES: Final = 1_000
+"""Of a message or a value of its metadata, which may repeat what the caller sent: a status travels in headers,
+the message three times in all and thrice as long where it is not ASCII, and clients take 8 KiB of them.
+"""
+
 _PREFIX = "ERROR_REASON_"
 _DETAILS_KEY = "grpc-status-details-bin"
 
@@ -125,8 +130,8 @@ class Refusal(Exception):  # noqa: N818 - to refuse is no error of ours
 
     Attributes:
         reason: Why, for programs; decides the status code.
-        message: Why, for people: one sentence without a full stop, nothing secret.
-        metadata: What ``errors.proto`` promises for the reason.
+        message: Why, for people: one sentence without a full stop, nothing secret; cut where it is long.
+        metadata: What ``errors.proto`` promises for the reason; its values likewise.
         field: The request's field at fault, if one is.
     """
 
@@ -139,7 +144,8 @@ class Refusal(Exception):  # noqa: N818 - to refuse is no error of ours
         **metadata: str,
     ) -> None:
         super().__init__(message)
-        self.reason, self.message, self.field, self.metadata = reason, message, field, metadata
+        self.reason, self.message, self.field = reason, _short(message), field
+        self.metadata = {key: _short(value) for key, value in metadata.items()}
 
     @property
     def code(self) -> grpc.StatusCode:
@@ -177,6 +183,14 @@ class Refusal(Exception):  # noqa: N818 - to refuse is no error of ours
         """End the call of this ``grpc.aio`` context; does not return."""
         trailer = ((_DETAILS_KEY, self.status().SerializeToString()),)
         await context.abort(self.code, self.message, trailer)
+
+
+def _short(text: str) -> str:
+    """As much of a text as a status can carry, without the lone surrogates that protobuf does not take."""
+    data = text.encode("utf-8", "backslashreplace")
+    if len(data) <= MAX_TEXT_BYTES:
+        return data.decode("utf-8")
+    return data[:MAX_TEXT_BYTES].decode("utf-8", "ignore") + "..."
 
 
 def stopping() -> Refusal:

@@ -54,6 +54,7 @@ class _Call:
     Attributes:
         token: What it was let in with; None for an open method.
         ending: What it is being ended with.
+        is_upload: Whether it takes a stream of requests, which only its handler knows.
         writing: Whether a message of it is being sent.
         is_cut: Whether it is to end after that message.
     """
@@ -62,6 +63,7 @@ class _Call:
     is_stream: bool
     token: Token | None = None
     ending: Refusal | None = None
+    is_upload: bool = False
     writing: bool = False
     is_cut: bool = False
 
@@ -115,9 +117,13 @@ class Guard(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
         return handler
 
     def end_lapsed(self) -> None:
-        """End the streams whose token was deleted or has expired; other calls are left to finish."""
+        """End the streams, of either direction, whose token was deleted or has expired; other calls are left
+        to finish. One whose reader has not taken its last message by the next look is cut off.
+        """
         for task, call in self._calls.items():
-            if call.is_stream and call.token is not None and call.ending is None:
+            if call.ending is not None:
+                task.cancel()
+            elif (call.is_stream or call.is_upload) and call.token is not None:
                 call.ending = self._tokens.lapse(call.token)
                 if call.ending is not None:
                     _cut(task, call)
@@ -174,6 +180,7 @@ class Guard(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
     def _upload(self, method: str, behaviour: Callable[..., Awaitable[Any]]) -> Any:
         async def call(requests: AsyncIterator[Any], context: Any) -> Any:
             async with self._boundary(method, context):
+                self._calls[_current_task()].is_upload = True
                 return await behaviour(_paced(requests), context)
 
         return call
@@ -200,7 +207,11 @@ class Guard(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
         """Whatever a method raises ends its call with a status and its details, and lets no text out."""
         code = grpc.StatusCode.OK
         try:
-            yield
+            try:
+                yield
+            finally:
+                if method not in _LOOKS:
+                    self._changes.tell()
         except Refusal as refusal:
             code = refusal.code
             await refusal.abort(context)
@@ -219,8 +230,6 @@ class Guard(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
             await _bug(method, error).abort(context)
         finally:
             self._counts.end(method, code.name)
-            if method not in _LOOKS:
-                self._changes.tell()
 
     def _ending(self) -> Refusal | None:
         """What this call is being ended with; None: it ended of its client's accord."""

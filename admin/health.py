@@ -21,6 +21,8 @@ from admin.errors import Refusal, stopping
 
 REFRESH_S = 0.5
 """How old an answer may be: an orchestrator probes every few seconds, an actor restarts in less."""
+MAX_NAME_CHARS = 256
+"""Of what is watched: gRPC holds the request of a stream for as long as it lasts, and anybody may open one."""
 LIVE: Final = ""
 """The name that stands for the server as a whole."""
 
@@ -78,8 +80,7 @@ class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
     async def Check(self, request: Any, _context: Any) -> Any:
         status = self._statuses.get(request.service)
         if status is None:
-            message = f"there is no service {request.service!r} here"
-            raise Refusal(errors_pb2.ERROR_REASON_SERVICE_NOT_FOUND, message)
+            raise _not_found(request.service)
         return _pb2.HealthCheckResponse(status=status)
 
     async def List(self, _request: Any, _context: Any) -> Any:
@@ -90,6 +91,8 @@ class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
 
     async def Watch(self, request: Any, _context: Any) -> AsyncIterator[Any]:
         """The status now and at each change; ends with the node."""
+        if len(request.service) > MAX_NAME_CHARS:
+            raise _not_found(request.service)
         while True:
             status = self._status(request.service)
             yield _pb2.HealthCheckResponse(status=status)
@@ -115,3 +118,8 @@ class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
         async with self._changed:
             self._statuses.update(statuses)
             self._changed.notify_all()
+
+
+def _not_found(service: str) -> Refusal:
+    message = f"there is no service {service!r} here"
+    return Refusal(errors_pb2.ERROR_REASON_SERVICE_NOT_FOUND, message)

@@ -26,7 +26,7 @@ from admin.tap import Tap
 ROOTS = ("actors", "admin")
 """Our two packages: every logger of ours is one of them or below."""
 KEPT_RECORDS = 1_000
-"""What a person scrolls back through; at eight kilobytes each at the very most."""
+"""What a person scrolls back through; ``MAX_CHARS`` bounds each."""
 MAX_INBOX = 2_000
 """Records on their way to the loop: only a loop that stands still for seconds lets so many gather."""
 MAX_CHARS = 4_096

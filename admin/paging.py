@@ -1,15 +1,16 @@
 """Pages of a listing: sizes, and opaque tokens that are checked when they come back.
 
-A token holds where the next page begins and a checksum over that and its scope (the method and its
-filters). The checksum is no secret: it catches a token of another listing, a cut or a mistyped one. A
-forged token shows its forger a page that he may see anyway.
+A token holds where the next page begins, and a seal over that and its scope (the method and its filters)
+under a key of this run of the node. So a cursor that comes back is one that was given out: a token of another
+listing, a mistyped one and a forged one are refused alike, and so is one of before a restart.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
+import hmac
+import secrets
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -20,7 +21,8 @@ from admin.errors import Refusal
 DEFAULT_PAGE_SIZE = 50
 MAX_PAGE_SIZE = 1_000
 """A page of the largest entries stays below the 4 MiB of a message."""
-_CHECKSUM_BYTES = 8
+_SEAL_BYTES = 16
+_KEY = secrets.token_bytes(32)
 
 
 class PagedRequest(Protocol):
@@ -48,7 +50,7 @@ class Page:
 
     def token(self, cursor: bytes) -> str:
         """The token of the page that begins at ``cursor``."""
-        text = base64.urlsafe_b64encode(_checksum(self.scope, cursor) + cursor)
+        text = base64.urlsafe_b64encode(_seal(self.scope, cursor) + cursor)
         return text.rstrip(b"=").decode("ascii")
 
 
@@ -69,12 +71,12 @@ def _cursor(scope: str, token: str) -> bytes:
         data = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
         data = b""
-    checksum, cursor = data[:_CHECKSUM_BYTES], data[_CHECKSUM_BYTES:]
-    if checksum != _checksum(scope, cursor):
+    seal, cursor = data[:_SEAL_BYTES], data[_SEAL_BYTES:]
+    if not hmac.compare_digest(seal, _seal(scope, cursor)):
         message = "page_token is not one that this method returned for these filters"
         raise Refusal(errors_pb2.ERROR_REASON_PAGE_TOKEN_INVALID, message, field="page_token")
     return cursor
 
 
-def _checksum(scope: str, cursor: bytes) -> bytes:
-    return hashlib.sha256(scope.encode() + b"\0" + cursor).digest()[:_CHECKSUM_BYTES]
+def _seal(scope: str, cursor: bytes) -> bytes:
+    return hmac.digest(_KEY, scope.encode() + b"\0" + cursor, "sha256")[:_SEAL_BYTES]

@@ -157,7 +157,7 @@ class AdminServer:
         if self._channelz:
             served = (*served, channelz())
         needs = {service.name: service.actor for service in served}
-        health = Health(asker, house.supervisor, needs, _restart_noter(hub, house.events.name))
+        health = Health(asker, house.supervisor, needs, _noter(hub, house.events.name, changes))
         guard = Guard(tokens, counts, changes)
         server = grpc.aio.server(
             interceptors=(guard,),
@@ -210,8 +210,9 @@ async def _look_about(guard: Guard, tls: ServerTls | None) -> None:
             tls.look()
 
 
-def _restart_noter(hub: EventHub, events: str) -> Any:
+def _noter(hub: EventHub, events: str, changes: Changes) -> Any:
     def note(reports: Mapping[str, ActorReport]) -> None:
+        changes.tell()  # before the watchers of health learn of one that is down
         if events in reports:
             hub.note_restarts(reports[events].incarnation)
 

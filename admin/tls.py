@@ -166,7 +166,7 @@ class ServerTls:
         self._source, self._client_ca, self._clock = source, client_ca, clock
         self._lock = threading.Lock()
         self._trust_file: Path | None = None
-        self._fresh = False
+        self._fresh = self._failed = False
         self._retry_s = 0.0
         self._seen = self._look_at_files()
         try:
@@ -185,30 +185,33 @@ class ServerTls:
         )
 
     def look(self) -> None:
-        """Take new files, or renew what ends soon; a broken new file is said once, and the old one stays."""
+        """Take new files, or renew what ends soon. What fails is said, and the old one stays until the files
+        change again or an hour is over: a disk may have been full, a file not ours to read.
+        """
         with self._lock:
             now_s = self._clock.wall_s()
             files = self._look_at_files()
-            due = now_s >= self._retry_s and self._source.is_due(certificates.moment(now_s))
-            if files == self._seen and not due:
+            due = self._failed or self._source.is_due(certificates.moment(now_s))
+            if files == self._seen and not (due and now_s >= self._retry_s):
                 return
-            self._seen = files
+            self._seen, self._failed = files, True
+            self._retry_s = now_s + RETRY_S
             try:
                 self._load()
             except (OSError, CertificateError) as error:
-                self._retry_s = now_s + RETRY_S
                 log.warning("the TLS certificate stays as it was: %s", _why(error))
-                return
-            self._fresh = True
-            self._tell_clients()
-            log.info("a new TLS certificate is served to new connections")
+            except Exception:
+                log.exception("the TLS certificate stays as it was")
+            else:
+                self._fresh, self._failed = True, False
+                log.info("a new TLS certificate is served to new connections")
 
     @contextlib.contextmanager
     def told(self, trust_file: Path) -> Iterator[None]:
         """Keep in a file what clients are to trust, for as long as it is served."""
         with self._lock:
             self._trust_file = trust_file
-            self._tell_clients()
+            self._tell_clients(self._trusted)
         try:
             yield
         finally:
@@ -218,10 +221,7 @@ class ServerTls:
 
     def _fetch(self) -> grpc.ServerCertificateConfiguration | None:
         """What a new connection is to be served with; None: as the one before. On a thread of gRPC."""
-        try:
-            self.look()
-        except Exception:
-            log.exception("the TLS files could not be looked at")
+        self.look()
         with self._lock:
             fresh, self._fresh = self._fresh, False
             return self._configuration if fresh else None
@@ -230,6 +230,7 @@ class ServerTls:
         """Raises OSError or CertificateError, and then nothing has changed."""
         roots = self._client_roots()  # before a certificate is made that would then not be served
         served = self._source.load(certificates.moment(self._clock.wall_s()))
+        self._tell_clients(served.trusted)  # before: they shall not meet what they cannot trust
         self._trusted = served.trusted
         self._configuration = grpc.ssl_server_certificate_configuration(
             [(served.pair.key, served.pair.chain)], roots
@@ -246,9 +247,9 @@ class ServerTls:
             raise CertificateError(message) from error
         return roots
 
-    def _tell_clients(self) -> None:
+    def _tell_clients(self, trusted: bytes) -> None:
         if self._trust_file is not None:
-            write_whole(self._trust_file, self._trusted, mode=_PUBLIC_MODE)
+            write_whole(self._trust_file, trusted, mode=_PUBLIC_MODE)
 
     def _look_at_files(self) -> tuple[object, ...]:
         """Tells a changed file from an unchanged one."""

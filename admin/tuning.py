@@ -105,12 +105,13 @@ class Tuning:
         if self._file is None:
             message = "the node has no settings file"
             raise OSError(message)
-        draft = self._file.with_name(self._file.name + DRAFT_SUFFIX)
-        mode = self._file.stat().st_mode & 0o777 if self._file.exists() else PRIVATE_MODE
-        write_whole(draft, _with_value(self._file, name, value).encode(), mode=mode)
+        file = self._file.resolve()  # a link stays one
+        draft = file.with_name(file.name + DRAFT_SUFFIX)
+        mode = file.stat().st_mode & 0o777 if file.exists() else PRIVATE_MODE
+        write_whole(draft, _with_value(file, name, value).encode(), mode=mode)
         try:
             yield
-            draft.replace(self._file)
+            draft.replace(file)
         finally:
             draft.unlink(missing_ok=True)
 

@@ -241,10 +241,10 @@ class ChainActor(NodeActor):
         return verdict
 
     def _import_run(self, raws: Sequence[bytes]) -> tuple[BlockVerdict, ...]:
-        blocks, malformed = decode_run(raws)
+        blocks, refused = decode_run(raws)
         verdicts = self._import(blocks)
         self._settle()
-        return (*verdicts, *malformed)
+        return (*verdicts, *refused)
 
     def _take(self, block: Block, peer: PeerId | None, conn: ConnId | None) -> BlockVerdict:
         verdict = self._import((block,))[0]

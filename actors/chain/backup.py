@@ -24,6 +24,9 @@ STEP_PAGES = 256
 DRAFT_SUFFIX = ".draft"
 """What a killed node leaves of a backup ends so, and is of no use."""
 
+_READ_BACK = ("-journal", "-wal")
+"""How the files end that SQLite reads back into whatever has taken the name of their database."""
+
 CopyProgress = Callable[[int, int], None]
 """Called with bytes done and in all; what it raises ends the copying."""
 
@@ -33,7 +36,7 @@ class BackupError(Exception):
 
 
 class BackupExistsError(BackupError):
-    """There is a file of that name; it stands."""
+    """There is a file of that name, or what SQLite left of one; it stands."""
 
 
 @contextmanager
@@ -44,8 +47,9 @@ def drafted(target: Path) -> Iterator[Path]:
         BackupError: the directory cannot be written, or has no room.
         BackupExistsError: the name is taken.
     """
-    if target.exists() or target.is_symlink():
-        raise _exists(target)
+    for taken in (target, *(Path(f"{target}{end}") for end in _READ_BACK)):
+        if os.path.lexists(taken):
+            raise _exists(taken)
     try:
         descriptor, name = tempfile.mkstemp(
             prefix=f"{target.name}.", suffix=DRAFT_SUFFIX, dir=target.parent

@@ -27,6 +27,7 @@ from actors.ledger.types import Account, Block, BlockRef
 from actors.ledger.violation import Rule, Violation
 
 _BAD_ANCESTOR = Violation(Rule.PARENT, "an ancestor of the block is invalid")
+_OUT_OF_ORDER = Violation(Rule.PARENT, "it does not stand on the block before it")
 _BAD_BY_WORD = Violation(Rule.PARENT, "the operator invalidated it, or a block that it stands on")
 
 _INHERITED = {
@@ -48,12 +49,16 @@ class Imported:
 
 
 def decode_run(raws: Sequence[bytes]) -> tuple[tuple[Block, ...], tuple[BlockVerdict, ...]]:
-    """The blocks before the first that is none, and the verdict on that one, if there is one."""
+    """The blocks before the first that is none, or does not stand on the one before it, and the verdict on
+    that one, if there is one.
+    """
     blocks: list[Block] = []
     for raw in raws:
         block = decode_block(raw)
         if isinstance(block, Violation):
             return tuple(blocks), (BlockVerdict(BlockOutcome.INVALID, None, block),)
+        if blocks and block.parent_hash != blocks[-1].hash:
+            return tuple(blocks), (BlockVerdict(BlockOutcome.INVALID, block.hash, _OUT_OF_ORDER),)
         blocks.append(block)
     return tuple(blocks), ()
 

@@ -188,8 +188,8 @@ class SubmitBlock(Ask[BlockVerdict]):
 @dataclass(frozen=True, slots=True)
 class ImportRun(Ask[tuple[BlockVerdict, ...]]):
     """Take serialized blocks of our user's, each the parent of the next, all in one transaction. A verdict
-    for each, up to the first that is no block. None of them waits for its ancestors: one whose parent is
-    not stored is an ORPHAN, and let go. Ask: tuple of BlockVerdict.
+    for each, up to the first that is no block or does not stand on the one before it. None of them waits
+    for its ancestors: one whose parent is not stored is an ORPHAN, and let go. Ask: tuple of BlockVerdict.
     """
 
     raws: tuple[bytes, ...]

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, assert_never
 from actors.gossip.allowance import Allowances
 from actors.gossip.audience import Audience, Listener
 from actors.gossip.counts import Counts, Tally
-from actors.gossip.course import ID_BYTES, Course, course_of
+from actors.gossip.course import ID_BYTES, Course, Courses
 from actors.gossip.kinds import WIRE_PREFIX, Kinds, is_well_formed
 from actors.gossip.links import Links
 from actors.gossip.messages import (
@@ -119,6 +119,7 @@ class GossipActor(NodeActor):
         self._links = Links()
         self._held: deque[_Held] = deque()
         self._audience, self._allowances, self._tally = Audience(), Allowances(), Tally()
+        self._courses = Courses(self._kinds, self._audience, self._tally)
         # Ids are kept with the hash of what they named, or known ids would suppress other news.
         self._seen, self._judged = SeenKeys(), SeenKeys()
         self._awaiting: dict[int, _Awaiting] = {}
@@ -164,8 +165,10 @@ class GossipActor(NodeActor):
                 self._allowances.apply(message)
                 self._publish_held()
             case Listen(sink, wanted):
+                self._courses.forget()
                 return self._audience.join(sink, wanted)
             case Unlisten(sink):
+                self._courses.forget()
                 self._audience.leave(sink)
             case GetGossip():
                 return self._info()
@@ -181,10 +184,7 @@ class GossipActor(NodeActor):
     def _on_received(self, messages: tuple[Inbound, ...]) -> None:
         conn = messages[0].conn
         self._owed[conn] += len(messages)
-        courses = {
-            kind: course_of(kind, self._kinds, self._audience, self._tally)
-            for kind in {message.kind for message in messages}
-        }
+        courses = {kind: self._courses.of(kind) for kind in {each.kind for each in messages}}
         peer = self._links.peer_of(conn)
         if peer is None:
             for message in messages:

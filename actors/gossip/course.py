@@ -1,6 +1,6 @@
 """What is done with a batch's messages of one kind: who judges them, who listens, and which are looked at.
 
-Pure; settled once for each kind of a batch, since batches are large.
+Pure; settled once for each kind, and anew when who listens has changed.
 """
 
 from __future__ import annotations
@@ -29,17 +29,36 @@ class Course(NamedTuple):
     """Of a message's payload, its id included."""
 
 
-def course_of(wire_kind: str, kinds: Kinds, audience: Audience, tally: Tally) -> Course:
-    """The course of a kind, as it is on the wire."""
-    kind = kinds.named(wire_kind.removeprefix(WIRE_PREFIX))
-    is_subscribed = audience.subscribers(kind.name) > 0
-    listeners = audience.of(kind.name)
-    return Course(
-        kind,
-        tally.of(kind.name, ours=is_subscribed),
-        listeners,
-        is_subscribed,
-        is_wanted=wire_kind.startswith(WIRE_PREFIX)
-        and (kind.handler is not None or bool(listeners)),
-        longest_bytes=ID_BYTES + kind.limit_bytes,
-    )
+class Courses:
+    """The courses of the kinds that are counted by name, which bounds them, are kept."""
+
+    def __init__(self, kinds: Kinds, audience: Audience, tally: Tally) -> None:
+        self._kinds, self._audience, self._tally = kinds, audience, tally
+        self._kept: dict[str, Course] = {}
+
+    def of(self, wire_kind: str) -> Course:
+        """The course of a kind, as it is on the wire."""
+        course = self._kept.get(wire_kind)
+        if course is None:
+            course = self._settle(wire_kind)
+            if course.counts is not self._tally.others:
+                self._kept[wire_kind] = course
+        return course
+
+    def forget(self) -> None:
+        """Who listens has changed."""
+        self._kept.clear()
+
+    def _settle(self, wire_kind: str) -> Course:
+        kind = self._kinds.named(wire_kind.removeprefix(WIRE_PREFIX))
+        is_subscribed = self._audience.subscribers(kind.name) > 0
+        listeners = self._audience.of(kind.name)
+        return Course(
+            kind,
+            self._tally.of(kind.name, ours=is_subscribed or self._kinds.knows(kind.name)),
+            listeners,
+            is_subscribed,
+            is_wanted=wire_kind.startswith(WIRE_PREFIX)
+            and (kind.handler is not None or bool(listeners)),
+            longest_bytes=ID_BYTES + kind.limit_bytes,
+        )

@@ -49,9 +49,9 @@ class Kinds:
             salt_of(WIRE_PREFIX + name),
         )
 
-    def handled(self) -> frozenset[str]:
-        """The kinds and first parts of kinds that a room judges."""
-        return frozenset(self._handlers)
+    def knows(self, name: str) -> bool:
+        """Whether a room judges this very kind; not one that a peer may have made up behind a first part."""
+        return name in self._handlers
 
 
 def family_of(name: str) -> str:

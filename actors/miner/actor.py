@@ -381,10 +381,8 @@ class MinerActor(NodeActor):
         ref = handed_in.block.ref
         log.info("found block %d %s: %s", ref.number, ref.hash.hex()[:8], verdict.outcome.value)
         if verdict.outcome is BlockOutcome.INVALIDATED:
-            self._passed.note(handed_in, self._generates)
-        elif handed_in.generate is not None:
-            answer = ref if connected else MinerRefusal.BLOCK_REJECTED
-            handed_in.generate.answer.set_result(answer)
+            self._passed.note(handed_in.block)
+        self._generates.judged(handed_in, verdict.outcome)
         if verdict.outcome is BlockOutcome.INVALID:
             log.error("our own block is invalid: %s", verdict.violation)
             self._refresh_after(REFRESH_EVERY_S)  # no faster: the next one may be no better

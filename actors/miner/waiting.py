@@ -6,6 +6,7 @@ from collections import deque
 from concurrent.futures import Future
 from dataclasses import dataclass
 
+from actors.chain.messages import BlockOutcome
 from actors.ledger.types import Block, BlockRef
 from actors.miner.messages import BlockTemplate, MinerRefusal
 from actors.miner.template import seal
@@ -67,6 +68,20 @@ class Queue:
         first = self.first
         return self._waiting.popleft() if first is not None and first.coinbase == coinbase else None
 
+    def judged(self, handed_in: HandedIn, outcome: BlockOutcome) -> None:
+        """Answer who waits for a block that the chain has judged. One that only came too late, or is not
+        followed, is none of his: he is the next in turn for another.
+        """
+        generate = handed_in.generate
+        if generate is None:
+            return
+        if outcome is BlockOutcome.CONNECTED:
+            generate.answer.set_result(handed_in.block.ref)
+        elif outcome is BlockOutcome.INVALID:
+            generate.answer.set_result(MinerRefusal.BLOCK_REJECTED)
+        else:
+            self.put_first(generate)
+
     def leave(self, token: object) -> bool:
         """Let go whoever waits under this token; whether the first was among them."""
         first, staying = self.first, deque[Generate]()
@@ -93,11 +108,9 @@ class Passed:
     def __init__(self) -> None:
         self._block: Block | None = None
 
-    def note(self, handed_in: HandedIn, queue: Queue) -> None:
-        """Remember it, and let whoever waits for it wait for another one."""
-        self._block = handed_in.block
-        if handed_in.generate is not None:
-            queue.put_first(handed_in.generate)
+    def note(self, block: Block) -> None:
+        """Remember it."""
+        self._block = block
 
     def next_nonce(self, draft: Block) -> int:
         """The first nonce to try for a template."""

@@ -22,11 +22,13 @@ _FIELDS = 4
 
 _LOCALHOST = "localhost"
 _SEPARATOR = "\t"  # in no target, and not printable, hence in no reason
+_ZONE = "%"
+"""Behind it an IPv6 literal names an interface of this machine, with any characters (RFC 4007)."""
 
 
 def parse_target(text: str) -> BanTarget | None:
     """What a user names to be banned, in canonical form; None: it cannot be."""
-    ip = _literal(text)
+    ip = None if _ZONE in text else _literal(text)
     if ip is not None:
         return None if ip.is_loopback else BanTarget(str(ip))
     address = parse_address(text)
@@ -141,9 +143,9 @@ class BanList:
 
 
 def _literal(text: str) -> IPv4Address | IPv6Address | None:
-    """An IP literal; IPv4 in an IPv6 dress is IPv4, as tcp has it."""
+    """An IP literal without its zone; IPv4 in an IPv6 dress is IPv4, as tcp has it."""
     try:
-        ip = ip_address(text)
+        ip = ip_address(text.partition(_ZONE)[0])
     except ValueError:
         return None
     return ip.ipv4_mapped or ip if isinstance(ip, IPv6Address) else ip

@@ -145,7 +145,7 @@ def backup(session: Session, file: Path | None, verify: bool) -> None:
     copy holds the chain alone, no keys; it is complete and checked when it appears.
     """
     client, made = session.client, None
-    path = "" if file is None else str(file.expanduser().absolute())
+    path = "" if file is None else str(file.expanduser().parent.resolve() / file.name)
     request = CreateBackupRequest(path=path, verify=verify)
     with job(session.output, "backing up") as show:
         for answer in client.stream(client.chain.CreateBackup, request):

@@ -10,7 +10,7 @@ from troupe.admin.v1.chain_service_pb2 import (
     GetTransactionRequest,
     ListBlocksRequest,
 )
-from troupe.admin.v1.mempool_service_pb2 import ListTransactionsRequest
+from troupe.admin.v1.mempool_service_pb2 import MempoolServiceGetTransactionRequest
 from troupe.admin.v1.wallet_service_pb2 import GetAddressRequest
 
 from admin.cli import archive_commands, branch_commands, views
@@ -181,20 +181,16 @@ def _included(client: Client, tx_id: str) -> Data:
     except CliError as error:
         if error.reason != "TX_NOT_FOUND":
             raise
-        waiting = _pooled(client, tx_id)
-        if waiting is None:
-            message = f"neither the chain nor the mempool has transaction {tx_id}"
-            raise CliError(message, ExitCode.NOT_FOUND, reason=error.reason) from error
-        return {**waiting, "block": None, "index": None, "confirmations": 0}
+        return {**_pooled(client, tx_id), "block": None, "index": None, "confirmations": 0}
     return {**as_data(answer), "state": "included", "add_time": None}
 
 
-def _pooled(client: Client, tx_id: str) -> Data | None:
-    def fetch(size: int, token: str) -> tuple[list[object], str]:
-        request = ListTransactionsRequest(page_size=size, page_token=token)
-        answer = client.call(client.mempool.ListTransactions, request)
-        found = [each for each in answer.transactions if each.transaction.id == tx_id]
-        return list(found), "" if found else answer.next_page_token
-
-    found = pages(fetch, 1)
-    return as_data(found[0]) if found else None
+def _pooled(client: Client, tx_id: str) -> Data:
+    request = MempoolServiceGetTransactionRequest(id=tx_id)
+    try:
+        return as_data(client.call(client.mempool.GetTransaction, request).transaction)
+    except CliError as error:
+        if error.reason != "TX_NOT_IN_MEMPOOL":
+            raise
+        message = f"neither the chain nor the mempool has transaction {tx_id}"
+        raise CliError(message, ExitCode.NOT_FOUND, reason="TX_NOT_FOUND") from error

@@ -22,15 +22,25 @@ def content_of(text: str, *, is_hex: bool = False) -> bytes:
     Raises:
         click.UsageError: it is to be hex, and is not.
     """
-    if text == STANDARD_INPUT:
-        return sys.stdin.buffer.read()
+    content = sys.stdin.buffer.read() if text == STANDARD_INPUT else bytes_of(text)
     if not is_hex:
-        return text.encode()
+        return content
     try:
-        return bytes.fromhex(text)
+        return bytes.fromhex(content.decode("ascii"))
     except ValueError as error:
-        message = f"must be hex, not {text!r}"
+        what = "standard input" if text == STANDARD_INPUT else repr(text)
+        message = f"must be hex, not {what}"
         raise click.UsageError(message) from error
+
+
+def bytes_of(argument: str) -> bytes:
+    """An argument as it was given, also where it is no UTF-8."""
+    return argument.encode(errors="surrogateescape")
+
+
+def text_of(argument: str) -> str:
+    """An argument as text, with an escape for each byte that is none."""
+    return bytes_of(argument).decode(errors="backslashreplace")
 
 
 def readable(content: bytes) -> str:

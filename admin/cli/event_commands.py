@@ -51,7 +51,7 @@ EVENT_TYPES = {
     "limit",
     type=click.IntRange(min=1),
     metavar="N",
-    help="With --list: how many at most, oldest first. [default: all]",
+    help="With --list: only the newest N, or with --after the first N. [default: all]",
 )
 @with_session
 def events(
@@ -93,7 +93,11 @@ def _list(
         answer = client.call(client.events.ListEvents, request)
         return list(answer.events), answer.next_page_token
 
-    data = [as_data(each) for each in pages(fetch, limit)]
+    if limit is not None and after is None:
+        kept = pages(fetch, None)[-limit:]
+    else:
+        kept = pages(fetch, limit)
+    data = [as_data(each) for each in kept]
     session.output.many(data, "\n".join(map(views.event, data)) or "No events are kept.")
 
 

@@ -102,6 +102,12 @@ class TroupeGroup(click.Group):
         except KeyboardInterrupt as error:
             message = "interrupted"
             raise CliError(message, ExitCode.INTERRUPTED) from error
+        except UnicodeEncodeError as error:
+            if error.encoding != "utf-8":
+                raise
+            # Only what stands for bytes that are no text: the shell gave us an argument with such.
+            message = f"an argument is not UTF-8 text: {error.object!a}"
+            raise CliError(message, ExitCode.USAGE) from error
 
 
 def _version() -> str:

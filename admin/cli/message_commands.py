@@ -17,9 +17,10 @@ from troupe.admin.v1.messaging_service_pb2 import (
 
 from admin.cli import link_views
 from admin.cli.client import DEADLINE_S, StreamError
+from admin.cli.content import bytes_of
 from admin.cli.help import examples
 from admin.cli.output import Data, as_data
-from admin.cli.params import Hex, HostPort, Kind
+from admin.cli.params import Hex, HostPort, Kind, NumberRange
 from admin.cli.session import Session, with_session
 from admin.cli.text import plural
 
@@ -56,7 +57,7 @@ def _with_payload(function: Callable[..., None]) -> Callable[..., None]:
         if sum((bool(payload), digits is not None, file is not None)) > 1:
             message = "give the payload once: as an argument, with --hex or with --file"
             raise click.UsageError(message)
-        content = payload.encode() if digits is None else bytes.fromhex(digits)
+        content = bytes_of(payload) if digits is None else bytes.fromhex(digits)
         function(*args, payload=content if file is None else file.read(), **kwargs)
 
     command = update_wrapper(body, function)
@@ -172,7 +173,7 @@ def send(session: Session, target: Data, kind: str, payload: bytes) -> None:
 @click.option(
     "--timeout",
     "timeout_s",
-    type=click.FloatRange(0, MAX_TIMEOUT_S, min_open=True),
+    type=NumberRange(0, MAX_TIMEOUT_S, min_open=True),
     default=10.0,
     show_default=True,
     metavar="SECONDS",

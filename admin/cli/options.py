@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 import click
 import platformdirs
 
-from admin.cli.params import AdminAddress
+from admin.cli.params import AdminAddress, NumberRange
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -115,7 +115,7 @@ def _calling_options(**kept: Any) -> tuple[Callable[[Command], Command], ...]:
         click.option(
             "--wait-ready",
             "wait_ready_s",
-            type=click.FloatRange(0, MAX_WAIT_S),
+            type=NumberRange(0, MAX_WAIT_S),
             metavar="SECONDS",
             help="Wait so long for the node to be up and in the state ready.",
             **kept,

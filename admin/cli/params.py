@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 import re
 from typing import TYPE_CHECKING, Any, Final
 
@@ -65,6 +66,16 @@ class HostPort(Kind):
         if fault is not None:
             self.fail(fault, param, ctx)
         return text
+
+
+class NumberRange(click.FloatRange):
+    """A number within bounds; no NaN, of which no comparison with a bound says that it is outside."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value!r} is not a number.", param, ctx)
+        return number
 
 
 class AdminAddress(Kind):

@@ -13,6 +13,7 @@ import platformdirs
 import tomlkit
 
 from actors.runtime.files import write_whole
+from admin.bind import AdminBindError, parts_of
 from admin.cli.exits import CliError, ExitCode
 from admin.cli.options import Target
 
@@ -21,6 +22,8 @@ MAX_NAME_CHARS: Final = 64
 _PATHS: Final = ("data_dir", "token_file", "tls_ca", "tls_client_cert", "tls_client_key")
 _TEXTS: Final = ("admin", "expect_network")
 _SWITCHES: Final = ("tls",)
+_NODE: Final = ("data_dir", "admin")
+"""Either says which node it is."""
 KEYS: Final = (*_PATHS, *_TEXTS, *_SWITCHES)
 """What a profile can hold: each is the option of that name."""
 
@@ -46,10 +49,10 @@ def resolved(target: Target) -> Target:
         raise CliError(message, ExitCode.USAGE)
     profile = profiles[target.profile]
     given = {key: value for key, value in profile.items() if getattr(target, key) is None}
-    if target.admin is not None:
-        given.pop("data_dir", None)
-    if target.data_dir is not None:
-        given.pop("admin", None)
+    is_named = any(getattr(target, key) is not None for key in _NODE)
+    if is_named and not profile.keys().isdisjoint(_NODE):
+        # An option names the node: the profile's token and certificates are for its own one.
+        given = {key: value for key, value in given.items() if key == "expect_network"}
     return replace(target, **given)
 
 
@@ -82,8 +85,18 @@ def _checked(path: Path, name: str, entry: object) -> Mapping[str, Any]:
             fault = what if key in KEYS else "is nothing that a profile can hold"
             message = f"{path}: {key} of {name} {fault}"
             raise CliError(message, ExitCode.USAGE)
+        if key == "admin":
+            _check_admin(path, name, str(value))
         profile[key] = path.parent / str(value) if key in _PATHS else value
     return profile
+
+
+def _check_admin(path: Path, name: str, value: str) -> None:
+    try:
+        parts_of(value)
+    except AdminBindError as error:
+        message = f"{path}: admin of {name} cannot be called: {error}"
+        raise CliError(message, ExitCode.USAGE) from error
 
 
 def save(name: str, target: Target) -> Mapping[str, Any]:

@@ -37,11 +37,18 @@ def restore(ctx: click.Context, file: Path) -> None:
     target = target_of(ctx)
     try:
         network = recorded_network(file)
+    except StoreError as error:
+        message = f"{file} is no backup of a chain"
+        raise CliError(message) from error
+    try:
         with closing(DataDir(target.directory())) as directory:
             _copy(file, directory.chain_db, network)
             tip = tip_of(directory.chain_db, network)
     except BackupExistsError as error:
-        message = f"there is a chain in {target.directory()} already: move it away first"
+        message = (
+            f"there is a chain in {target.directory()} already, or a part of one: move its"
+            " chain.db* files away first"
+        )
         raise CliError(message) from error
     except (BackupError, DataDirError, StoreError) as error:
         raise CliError(str(error)) from error

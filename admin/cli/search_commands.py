@@ -14,10 +14,11 @@ from troupe.admin.v1.search_service_pb2 import (
 
 from admin.cli import spread_views
 from admin.cli.client import pages
-from admin.cli.content import HEX_OPTION, content_of, with_hex
+from admin.cli.content import HEX_OPTION, content_of, text_of, with_hex
 from admin.cli.exits import CliError, ExitCode
 from admin.cli.help import examples
 from admin.cli.output import as_data
+from admin.cli.params import NumberRange
 from admin.cli.session import Session, with_session
 
 BLOCK: Final = "block"
@@ -67,7 +68,7 @@ def search(_session: Session) -> None:
 @click.option(
     "--timeout",
     "timeout_s",
-    type=click.FloatRange(0.001, MAX_TIMEOUT_S),
+    type=NumberRange(0.001, MAX_TIMEOUT_S),
     default=5.0,
     show_default=True,
     metavar="SECONDS",
@@ -135,8 +136,9 @@ def provide(session: Session, kind: str, query: str, item: str, is_hex: bool) ->
     )
     answer = client.call(client.search.ProvideItem, request)
     before = "was provided already" if answer.already_provided else "is provided"
-    data = {"kind": kind, "query": query, **as_data(answer)}
-    session.output.one(data, f"{kind} {query} {before}.")
+    named = text_of(query)
+    data = {"kind": kind, "query": named, **as_data(answer)}
+    session.output.one(data, f"{kind} {named} {before}.")
 
 
 @search.command(
@@ -151,5 +153,6 @@ def withdraw(session: Session, kind: str, query: str, is_hex: bool) -> None:
     client = session.client
     request = WithdrawItemRequest(kind=kind, query=content_of(query, is_hex=is_hex))
     client.call(client.search.WithdrawItem, request)
-    data = {"kind": kind, "query": query, "withdrawn": True}
-    session.output.one(data, f"{kind} {query} is withdrawn.")
+    named = text_of(query)
+    data = {"kind": kind, "query": named, "withdrawn": True}
+    session.output.one(data, f"{kind} {named} is withdrawn.")

@@ -27,6 +27,7 @@ from admin.cli.client import Client, pages
 from admin.cli.exits import CliError, ExitCode
 from admin.cli.help import examples
 from admin.cli.output import Data, as_data
+from admin.cli.params import NumberRange
 from admin.cli.session import Session, with_session
 
 MIN_INTERVAL_S: Final = 0.2
@@ -125,7 +126,7 @@ def _pass_over(error: CliError) -> None:
 @click.option(
     "--interval",
     "interval_s",
-    type=click.FloatRange(MIN_INTERVAL_S, MAX_INTERVAL_S),
+    type=NumberRange(MIN_INTERVAL_S, MAX_INTERVAL_S),
     default=1.0,
     show_default=True,
     metavar="SECONDS",

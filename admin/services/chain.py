@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from struct import Struct
 from typing import Any
 
 from troupe.admin.v1 import chain_service_pb2, errors_pb2
@@ -35,7 +34,6 @@ from admin.verdicts import block_refusal, steer_refusal
 STEER_TIMEOUT_S = 60.0
 """For the most blocks that one call may move, when they are full and the machine is slow."""
 _NUMBER_BYTES = 8
-_TIP_CURSOR = Struct(">QQ")
 _Word = InvalidateBlock | ReconsiderBlock
 
 
@@ -143,15 +141,12 @@ class ChainService(ChainFiles):
         self, request: chain_service_pb2.ListTipsRequest, _context: Any
     ) -> chain_service_pb2.ListTipsResponse:
         page = page_of(request, "ListTips")
-        start = None if page.cursor is None else TipCursor(*_TIP_CURSOR.unpack(page.cursor))
+        start = None if page.cursor is None else _tips_cursor(page.cursor)
         position = await self._asker.ask(self._house.events, GetPosition())  # before what it dates
         listed = await self._asker.ask(self._house.chain, ListTips(page.size, start))
-        following = listed.next_start
         return chain_service_pb2.ListTipsResponse(
             tips=map(convert.tip, listed.tips),
-            next_page_token=""
-            if following is None
-            else page.token(_TIP_CURSOR.pack(following.number, following.arrival)),
+            next_page_token=_tips_token(page, listed.next_start),
             position=convert.position(*position),
         )
 
@@ -207,6 +202,18 @@ def _accounts_token(page: Page, at: BlockRef, start: bytes | None) -> str:
 def _accounts_cursor(cursor: bytes) -> tuple[BlockRef, bytes]:
     number, rest = int.from_bytes(cursor[:_NUMBER_BYTES]), cursor[_NUMBER_BYTES:]
     return BlockRef(number, rest[:HASH_BYTES]), rest[HASH_BYTES:]
+
+
+def _tips_token(page: Page, start: TipCursor | None) -> str:
+    if start is None:
+        return ""
+    return page.token(b"".join(n.to_bytes(_NUMBER_BYTES) for n in (start.number, start.arrival)))
+
+
+def _tips_cursor(cursor: bytes) -> TipCursor:
+    """Signed, as SQLite's integers are: a forged cursor is none that the store cannot be asked for."""
+    number, arrival = cursor[:_NUMBER_BYTES], cursor[_NUMBER_BYTES : 2 * _NUMBER_BYTES]
+    return TipCursor(int.from_bytes(number, signed=True), int.from_bytes(arrival, signed=True))
 
 
 def _outdated(at: BlockRef) -> Refusal:

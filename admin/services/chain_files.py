@@ -222,7 +222,7 @@ def _outside(path: Path, data_dir: Path) -> Path:
     require(names_a_file, "path", "must name a file, without `..` on the way")
     try:
         parent = path.parent.resolve(strict=True)
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # the latter: links that lead in a circle
         message = f"there is no directory {path.parent}"
         raise _backup_refused(message, path) from error
     if parent.is_relative_to(data_dir) and parent != data_dir / BACKUPS_DIRECTORY:

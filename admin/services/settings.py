@@ -89,9 +89,8 @@ class SettingsKeeper:
         if setting.parse is None:
             message = f"{name} is fixed while the node runs: set it and start the node again"
             raise Refusal(errors_pb2.ERROR_REASON_SETTING_IMMUTABLE, message, setting=name)
-        require(
-            len(text) <= MAX_VALUE_CHARS, "value", f"must be at most {MAX_VALUE_CHARS} characters"
-        )
+        length = f"must be 1 to {MAX_VALUE_CHARS} characters"  # none is what a caller forgot
+        require(0 < len(text) <= MAX_VALUE_CHARS, "value", length)
         try:
             return setting.parse(text)
         except ValueError as error:

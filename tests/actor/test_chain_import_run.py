@@ -69,6 +69,16 @@ def test_what_is_no_block_ends_the_run() -> None:
     assert stage.info().tip == CHAIN[0].ref
 
 
+def test_a_block_out_of_order_ends_the_run() -> None:
+    stage = ChainStage()
+    verdicts = import_run(stage, CHAIN[0], CHAIN[2], CHAIN[1])
+    assert outcomes(verdicts) == [BlockOutcome.CONNECTED, BlockOutcome.INVALID]
+    assert verdicts[1].hash == CHAIN[2].hash
+    assert verdicts[1].violation is not None
+    assert verdicts[1].violation.rule is Rule.PARENT
+    assert stage.info().tip == CHAIN[0].ref, "what stands behind it is not taken"
+
+
 def test_a_run_on_nothing_is_let_go_and_searched_for_by_nobody() -> None:
     stage = ChainStage()
     stage.forget()

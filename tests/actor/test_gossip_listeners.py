@@ -8,6 +8,7 @@ from unittest.mock import ANY
 import pytest
 
 from actors.gossip.allowance import HEARD_BURST, HEARD_PER_S, RELAY_BURST, RELAYS_PER_S
+from actors.gossip.counts import MAX_HEARD_KINDS
 from actors.gossip.messages import (
     MAX_LISTENERS,
     Decision,
@@ -215,6 +216,15 @@ def test_a_peer_that_comes_back_has_its_allowance_anew() -> None:
     assert passed(200) == 0
     room.tell(PeerUnlinked(CAROL, ConnId(2), None), carol)
     assert passed(300) == RELAY_BURST
+
+
+def test_kinds_that_a_peer_invents_take_no_count_from_one_that_a_room_judges() -> None:
+    room = Room()
+    invented = MAX_HEARD_KINDS + 1
+    room.tell(received(*(said(kind=f"kind-{n}") for n in range(invented))))
+    room.tell(received(rumour(b"tx")), received(rumour(b"q" * 20, kind="search:made-up")))
+    assert room.kind(TX).received == 1
+    assert room.kind("").received == 2  # one of the kinds, and the search
 
 
 # -- publishing -----------------------------------------------------------------------------------

@@ -191,11 +191,26 @@ def test_a_network_that_does_not_allow_it_generates_nothing() -> None:
     assert house.ask(GenerateBlock()) is MinerRefusal.GENERATE_NOT_ALLOWED
 
 
-def test_a_generated_block_that_lost_the_race_is_rejected(house: MinerStage) -> None:
+def test_a_generated_block_that_breaks_a_rule_is_rejected(house: MinerStage) -> None:
     answer = house.ask_soon(GenerateBlock())
     house.solve(house.offer())
-    house.judge(house.handed_in(), BlockOutcome.SIDE_BRANCH)
+    house.judge(house.handed_in(), BlockOutcome.INVALID)
     assert answer.result(0) is MinerRefusal.BLOCK_REJECTED
+
+
+def test_whoever_waits_for_a_block_that_lost_the_race_gets_the_next_one(house: MinerStage) -> None:
+    answer = house.ask_soon(GenerateBlock())
+    house.solve(house.offer())
+    late = house.handed_in()
+    house.tell(TipChanged(NEXT_TIP))
+    house.judge(late, BlockOutcome.SIDE_BRANCH)
+    assert not answer.done()
+    house.solve(house.offer())
+    block = house.handed_in()
+    house.judge(block, BlockOutcome.CONNECTED)
+    assert block.parent_hash == NEXT_TIP.hash
+    assert answer.result(0) == block.ref
+    assert (house.info.blocks_found, house.info.blocks_stale) == (1, 1)
 
 
 def test_a_new_tip_only_moves_the_block_to_be_generated(house: MinerStage) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -263,6 +263,25 @@ def test_a_stream_that_stands_still_inside_an_actor_ends_with_its_token(
     with pytest.raises(grpc.RpcError) as caught:
         next(run)
     assert refused(caught.value).reason == "TOKEN_INVALID"
+
+
+def test_an_upload_ends_with_its_token(stage: AdminStage, stub: Stub) -> None:
+    made = stub.CreateToken(request("chain:write"))
+    begun, released = threading.Event(), threading.Event()
+
+    def upload() -> Iterator[chain_service_pb2.ImportBlocksRequest]:
+        begun.set()
+        released.wait(WAIT_S)
+        yield from ()
+
+    chain: Any = chain_service_pb2_grpc.ChainServiceStub(stage.channel(made.secret))
+    call = chain.ImportBlocks.future(upload())
+    assert begun.wait(WAIT_S)
+    stub.DeleteToken(pb.DeleteTokenRequest(id=made.token.id))
+    try:
+        assert refused(call.exception(timeout=WAIT_S)).reason == "TOKEN_INVALID"
+    finally:
+        released.set()
 
 
 def test_a_call_under_way_outlives_its_token(tmp_path: Path) -> None:

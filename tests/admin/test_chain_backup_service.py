@@ -106,6 +106,16 @@ def test_a_way_round_into_the_nodes_files_is_seen(
     assert refusal_of(lambda: stub.CreateBackup(request)).reason == "BACKUP_REFUSED"
 
 
+@pytest.mark.parametrize("path", ["x" * 300, "circle/one.db"])
+def test_a_name_that_no_file_can_have_is_refused(
+    stub: Stub, tmp_path_factory: pytest.TempPathFactory, path: str
+) -> None:
+    directory = tmp_path_factory.mktemp("elsewhere")
+    (directory / "circle").symlink_to(directory / "circle")
+    request = pb.CreateBackupRequest(path=str(directory / path))
+    assert refusal_of(lambda: stub.CreateBackup(request)).reason == "BACKUP_REFUSED"
+
+
 @pytest.mark.parametrize(
     "path", ["a/b.db", "..", ".hidden", "/tmp/../x.db", "/", "a\nb", "x" * 1025]
 )

@@ -11,10 +11,13 @@ from troupe.admin.v1 import chain_service_pb2 as pb
 from troupe.admin.v1 import chain_service_pb2_grpc
 
 from actors.chain import messages as chain
+from actors.chain.store import Store
 from actors.ledger.types import Account, BlockRef
 from actors.peers.messages import PeerId, PeerLinked
 from actors.tcp.messages import ConnId
+from admin.paging import Page
 from tests.support.admin_stage import EPOCH, AdminStage, refusal_of
+from tests.support.chains import EASY
 
 Stub = chain_service_pb2_grpc.ChainServiceStub
 
@@ -136,6 +139,18 @@ def test_tips_are_listed_over_pages(stage: AdminStage, stub: Stub, page_size: in
     ]
     assert [tip.branch_length for tip in shown] == [6, 0, 1, 1, 1]
     assert shown[0].fork.number == 3
+
+
+@pytest.mark.parametrize("cursor", [b"\xff" * 16, b"\x7f" + b"\xff" * 15, b"x", b""])
+def test_a_forged_token_asks_for_no_tip_that_the_store_cannot_be_asked_for(
+    stage: AdminStage, stub: Stub, cursor: bytes
+) -> None:
+    store = Store.open(None, EASY)
+    stage.chain.answer(chain.ListTips, chain.TipsPage((), None))
+    stub.ListTips(pb.ListTipsRequest(page_token=Page(1, None, "ListTips").token(cursor)))
+    (asked,) = stage.chain.of(chain.ListTips)
+    assert len(store.tips(asked.start, 2)) <= 1
+    store.close()
 
 
 def test_both_listings_say_which_events_they_follow_on(stage: AdminStage, stub: Stub) -> None:

@@ -295,6 +295,15 @@ def test_a_backup_is_asked_for_by_its_whole_path(
     assert last["size_bytes"] == 8192
 
 
+def test_a_backup_may_be_named_by_a_way_up(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shell.answers(CreateBackup=lambda request: backed_up(request.path))
+    (tmp_path / "deeper").mkdir()
+    monkeypatch.chdir(tmp_path / "deeper")
+    assert shell.data("backup ../one.db")["path"] == f"{tmp_path}/one.db"
+
+
 def test_a_refused_backup_says_why(shell: Shell) -> None:
     shell.answers(CreateBackup=[Refusal(errors_pb2.ERROR_REASON_BACKUP_EXISTS, "it is there")])
     result = shell("backup")
@@ -334,6 +343,16 @@ def test_a_chain_is_never_restored_over_another(shell: Shell, copy: Path) -> Non
     assert (directory / "chain.db").read_bytes() == b"mine"
 
 
+def test_no_chain_is_restored_beside_the_rest_of_another(shell: Shell, copy: Path) -> None:
+    directory = shell.directory / "new"
+    directory.mkdir()
+    (directory / "chain.db-wal").write_bytes(b"of a node that was killed")
+    result = shell(f"restore {copy} --data-dir {directory}")
+    assert result.exit_code == ExitCode.FAILED
+    assert "move its chain.db* files away" in result.stderr
+    assert not (directory / "chain.db").exists()
+
+
 def test_nothing_is_restored_under_a_running_node(shell: Shell, copy: Path) -> None:
     directory = shell.directory / "new"
     running = DataDir(directory)
@@ -356,6 +375,7 @@ def test_a_file_that_is_no_backup_is_not_restored(shell: Shell, content: bytes |
     directory = shell.directory / "new"
     result = shell(f"restore {path} --data-dir {directory}")
     assert result.exit_code == ExitCode.FAILED
+    assert f"{path} is no backup of a chain" in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
     assert not (directory / "chain.db").exists()
 

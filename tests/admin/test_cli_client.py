@@ -179,18 +179,28 @@ def test_a_payment_without_an_answer_says_how_to_repeat_it(shell: Shell) -> None
     assert "safe to repeat with --request-id rent" in result.stderr
 
 
-def test_a_transaction_is_found_on_the_chain_or_in_the_mempool(shell: Shell) -> None:
-    missing = Refusal(errors_pb2.ERROR_REASON_TX_NOT_FOUND, "no block includes it")
-    included = chain_service_pb2.GetTransactionResponse(
-        transaction=TX, block=TIP, index=1, confirmations=4
-    )
+def only_pooled(
+    request: chain_service_pb2.GetTransactionRequest
+    | mempool_service_pb2.MempoolServiceGetTransactionRequest,
+) -> mempool_service_pb2.MempoolServiceGetTransactionResponse | Refusal:
+    """What a node whose mempool holds one transaction says when either service is asked for one."""
+    if isinstance(request, chain_service_pb2.GetTransactionRequest):
+        return Refusal(errors_pb2.ERROR_REASON_TX_NOT_FOUND, "no block includes it")
+    if request.id != TX.id:
+        return Refusal(errors_pb2.ERROR_REASON_TX_NOT_IN_MEMPOOL, "the mempool does not hold it")
     pooled = mempool_service_pb2.PooledTransaction(
         transaction=TX, state=mempool_service_pb2.TRANSACTION_STATE_QUEUED
     )
-    waiting = mempool_service_pb2.ListTransactionsResponse(transactions=[pooled])
+    return mempool_service_pb2.MempoolServiceGetTransactionResponse(transaction=pooled)
+
+
+def test_a_transaction_is_found_on_the_chain_or_in_the_mempool(shell: Shell) -> None:
+    included = chain_service_pb2.GetTransactionResponse(
+        transaction=TX, block=TIP, index=1, confirmations=4
+    )
     shell.answers(GetTransaction=included)
     assert "included in block 12, 4 confirmations" in shell(f"tx {TX.id}").stdout
-    shell.answers(GetTransaction=missing, ListTransactions=waiting)
+    shell.answers(GetTransaction=only_pooled)
     data = shell.data(f"tx {TX.id}")
     assert (data["state"], data["block"], data["confirmations"]) == ("queued", None, 0)
     assert "queued" in shell(f"tx {TX.id}").stdout
@@ -200,15 +210,11 @@ def test_a_transaction_is_found_on_the_chain_or_in_the_mempool(shell: Shell) -> 
 
 
 def test_both_kinds_of_transaction_have_the_same_keys(shell: Shell) -> None:
-    pooled = mempool_service_pb2.PooledTransaction(transaction=TX)
     shell.answers(
         GetTransaction=chain_service_pb2.GetTransactionResponse(transaction=TX, block=TIP)
     )
     included = shell.data(f"tx {TX.id}")
-    shell.answers(
-        GetTransaction=Refusal(errors_pb2.ERROR_REASON_TX_NOT_FOUND, "no"),
-        ListTransactions=mempool_service_pb2.ListTransactionsResponse(transactions=[pooled]),
-    )
+    shell.answers(GetTransaction=only_pooled)
     assert set(shell.data(f"tx {TX.id}")) == set(included)
 
 

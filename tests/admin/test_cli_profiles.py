@@ -64,6 +64,26 @@ def test_an_option_wins_over_the_profile(stage: AdminStage, troupe: Troupe, tmp_
     assert troupe("--profile", "one", "status", *there).exit_code == ExitCode.OK
 
 
+def test_an_option_that_names_a_node_is_not_given_the_token_of_the_profiles_own(
+    stage: AdminStage, troupe: Troupe, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.token"
+    other.write_text("of another node\n")
+    troupe("--admin", "127.0.0.1:5", "--token-file", str(other), "profile", "save", "other")
+    there = ("--data-dir", str(stage.data_dir))
+    assert troupe("--profile", "other", "status", *there).exit_code == ExitCode.OK
+
+
+def test_a_profile_of_a_token_alone_goes_with_an_option_that_names_a_node(
+    stage: AdminStage, troupe: Troupe
+) -> None:
+    token = str(stage.data_dir / "readonly.token")
+    profile = ("--token-file", token, "profile", "save", "reader")
+    assert troupe(*profile).exit_code == ExitCode.OK
+    there = ("--profile", "reader", "--admin", stage.address)
+    assert troupe(*there, "status").exit_code == ExitCode.OK
+
+
 def test_profiles_are_listed_and_removed(troupe: Troupe) -> None:
     assert "No profiles." in troupe("profile").output
     troupe("--admin", "127.0.0.1:5", "--expect-network", "dev", "profile", "save", "one")
@@ -102,6 +122,7 @@ def test_paths_of_a_profile_are_relative_to_its_file(
         ("one = 1", "one must be a table"),
         ("[one]\ncolour = 'red'", "colour of one is nothing that a profile can hold"),
         ("[one]\nadmin = 1", "admin of one must be a string"),
+        ("[one]\nadmin = 'here'", "admin of one cannot be called"),
         ("[one]\ntls = 'yes'", "tls of one must be true or false"),
         ("[one", "cannot read the profiles"),
     ],

@@ -76,9 +76,10 @@ def test_publish_says_the_id_and_how_many_peers(shell: Shell) -> None:
     assert f"my:kind published to 3 peers as {'0a' * 16}." in result.stdout
     shell("gossip publish my:kind 00ff --hex")
     piped(shell, b"\x01\n", "gossip", "publish", "my:kind", "-")
+    piped(shell, b"01\n", "gossip", "publish", "my:kind", "-", "--hex")
     asked = shell.node.asked("Publish")
-    assert [request.payload for request in asked] == [b"hello", b"\x00\xff", b"\x01\n"]
-    assert len({request.request_id for request in asked} - {""}) == 3
+    assert [request.payload for request in asked] == [b"hello", b"\x00\xff", b"\x01\n", b"\x01"]
+    assert len({request.request_id for request in asked} - {""}) == 4
     assert shell.data("gossip publish my:kind hello")["peer_count"] == 3
 
 
@@ -86,6 +87,27 @@ def test_publish_wants_hex_to_be_hex(shell: Shell) -> None:
     result = shell("gossip publish my:kind xyz --hex")
     assert result.exit_code == ExitCode.USAGE
     assert "must be hex" in result.stderr
+    result = piped(shell, b"xyz", "gossip", "publish", "my:kind", "-", "--hex")
+    assert result.exit_code == ExitCode.USAGE
+    assert "must be hex, not standard input" in result.stderr
+
+
+def test_content_that_is_no_text_is_sent_as_it_was_given(shell: Shell) -> None:
+    """The shell hands such bytes over as lone surrogates."""
+    shell.answers(
+        Publish=gossip_service_pb2.PublishResponse(),
+        ProvideItem=search_service_pb2.ProvideItemResponse(),
+    )
+    assert shell("gossip publish my:kind \udcff").exit_code == ExitCode.OK
+    assert shell.node.asked("Publish")[0].payload == b"\xff"
+    assert shell("search provide note \udcff item").stdout == "note \\xff is provided.\n"
+    assert shell.node.asked("ProvideItem")[0].query == b"\xff"
+
+
+def test_a_kind_that_is_no_text_is_refused_in_a_sentence(shell: Shell) -> None:
+    result = shell("gossip publish \udcff hello")
+    assert (result.exit_code, shell.node.asked("Publish")) == (ExitCode.USAGE, [])
+    assert result.stderr == "Error: an argument is not UTF-8 text: '\\udcff'\n"
 
 
 def test_subscribe_shows_strangers_bytes_escaped_and_ends_with_the_node(shell: Shell) -> None:

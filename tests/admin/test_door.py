@@ -13,7 +13,10 @@ from typing import Any
 
 import grpc
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from troupe.admin.v1 import (
+    actor_service_pb2,
+    actor_service_pb2_grpc,
     chain_service_pb2,
     chain_service_pb2_grpc,
     mempool_service_pb2,
@@ -121,6 +124,23 @@ def test_a_message_that_is_too_large_is_refused(stage: AdminStage) -> None:
     error: Any = caught.value
     assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert stub.GetMempool(POOL).mempool.pending_count == 3
+
+
+@pytest.mark.parametrize("letter", ["x", "\N{EURO SIGN}"])
+def test_a_name_of_any_length_is_refused_for_what_it_is(stage: AdminStage, letter: str) -> None:
+    name = letter * 1_000_000
+    health: Any = health_pb2_grpc.HealthStub(stage.channel(""))
+    actors = stage.stub(actor_service_pb2_grpc.ActorServiceStub)
+    check: Any = health_pb2
+    for call, reason in (
+        (lambda: health.Check(check.HealthCheckRequest(service=name)), "SERVICE_NOT_FOUND"),
+        (
+            lambda: actors.GetActor(actor_service_pb2.GetActorRequest(name=name)),
+            "ACTOR_NOT_FOUND",
+        ),
+    ):
+        seen = refusal_of(call)
+        assert (seen.code, seen.reason) == (grpc.StatusCode.NOT_FOUND, reason)
 
 
 @contextmanager

@@ -15,14 +15,18 @@ from troupe.admin.v1 import (
     chain_service_pb2_grpc,
     miner_service_pb2,
     miner_service_pb2_grpc,
+    node_service_pb2,
+    node_service_pb2_grpc,
 )
 
 from actors.chain.messages import GetChain
+from actors.gossip.messages import GetGossip
 from actors.miner.messages import GenerateBlock
 from actors.runtime.supervisor import MAX_RESTARTS
 from admin.auth import ADMIN_TOKEN_FILE
 from admin.bind import AdminBindError
 from admin.errors import RETRY_S
+from admin.health import MAX_NAME_CHARS
 from admin.server import ADDRESS_FILE, AdminServer
 from tests.support.admin_stage import DEFER, WAIT_S, AdminStage, refusal_of, refused, staged
 
@@ -119,6 +123,17 @@ def test_health_does_not_know_a_service_that_is_not_served(stage: AdminStage) ->
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.NOT_FOUND, "SERVICE_NOT_FOUND")
 
 
+def test_an_unknown_service_is_watched_unless_its_name_is_a_burden(stage: AdminStage) -> None:
+    unknown = health.HealthCheckResponse.SERVICE_UNKNOWN
+    longest = health.HealthCheckRequest(service="x" * MAX_NAME_CHARS)
+    watch = health_stub(stage).Watch(longest, timeout=WAIT_S)
+    assert next(watch).status == unknown
+    longer = health.HealthCheckRequest(service="x" * (MAX_NAME_CHARS + 1))
+    refusal = refusal_of(lambda: health_stub(stage).Watch(longer, timeout=WAIT_S))
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.NOT_FOUND, "SERVICE_NOT_FOUND")
+    watch.cancel()
+
+
 def test_a_service_whose_actor_stays_down_is_not_ready(stage: AdminStage) -> None:
     def fall(_message: Any) -> Any:
         raise RuntimeError
@@ -133,6 +148,25 @@ def test_a_service_whose_actor_stays_down_is_not_ready(stage: AdminStage) -> Non
     assert next(watch).status == NOT_SERVING
     peers = health.HealthCheckRequest(service="troupe.admin.v1.PeerService")
     assert health_stub(stage).Check(peers).status == SERVING
+
+
+def test_what_health_told_is_not_unknown_to_get_node(tmp_path: Path) -> None:
+    def fall(_message: Any) -> Any:
+        raise RuntimeError
+
+    with staged(tmp_path, fresh_s=3_600.0) as stage:
+        request = health.HealthCheckRequest(service="troupe.admin.v1.GossipService")
+        watch = health_stub(stage).Watch(request, timeout=WAIT_S)
+        assert next(watch).status == SERVING
+        stub = stage.stub(node_service_pb2_grpc.NodeServiceStub)
+        node = stub.GetNode(node_service_pb2.GetNodeRequest()).node
+        assert node.state == node_service_pb2.NODE_STATE_READY
+        stage.gossip.compute(GetGossip, fall)
+        for _ in range(MAX_RESTARTS + 1):
+            stage.house.gossip.tell(GetGossip())
+        assert next(watch).status == NOT_SERVING
+        node = stub.GetNode(node_service_pb2.GetNodeRequest()).node
+        assert node.state == node_service_pb2.NODE_STATE_DEGRADED
 
 
 def test_a_stop_is_seen_by_health_and_ends_what_runs_within_the_grace(stage: AdminStage) -> None:

@@ -156,6 +156,7 @@ def test_a_file_that_cannot_be_written_changes_nothing(stage: AdminStage) -> Non
         ("listen", "127.0.0.1:1", "SETTING_IMMUTABLE"),
         ("threads", "many", "FIELD_INVALID"),
         ("threads", "", "FIELD_INVALID"),
+        ("mine", "", "FIELD_INVALID"),
         ("coinbase", "a" * 1_025, "FIELD_INVALID"),
     ],
 )

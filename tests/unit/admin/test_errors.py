@@ -6,7 +6,7 @@ import grpc
 from google.rpc import error_details_pb2  # type: ignore[import-untyped]
 from troupe.admin.v1 import errors_pb2
 
-from admin.errors import CODES, DOMAIN, Refusal, field_invalid, stopping
+from admin.errors import CODES, DOMAIN, MAX_TEXT_BYTES, Refusal, field_invalid, stopping
 
 
 def test_every_reason_of_the_contract_has_a_status_code() -> None:
@@ -36,3 +36,18 @@ def test_only_what_is_unavailable_says_when_to_retry() -> None:
     assert stopping().status().details[1].Unpack(retry)
     assert retry.retry_delay.ToMilliseconds() == 1_000
     assert len(Refusal(errors_pb2.ERROR_REASON_MEMPOOL_FULL, "full").status().details) == 1
+
+
+def test_what_a_caller_sent_too_much_of_is_repeated_in_part() -> None:
+    for letter in ("x", "\N{EURO SIGN}"):
+        long = letter * 5_000_000
+        refusal = Refusal(errors_pb2.ERROR_REASON_BACKUP_EXISTS, long, field="path", path=long)
+        assert refusal.message.startswith(letter * (MAX_TEXT_BYTES // 3))
+        assert refusal.message.endswith(letter + "...")
+        assert refusal.status().ByteSize() < 4 * MAX_TEXT_BYTES
+
+
+def test_a_text_that_is_no_unicode_can_be_sent_all_the_same() -> None:
+    refusal = Refusal(errors_pb2.ERROR_REASON_BACKUP_EXISTS, "no", path="/a\udcff")
+    assert refusal.status().ByteSize() > 0
+    assert refusal.metadata == {"path": "/a\\udcff"}

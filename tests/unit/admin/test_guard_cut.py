@@ -1,10 +1,37 @@
-"""A stream that is cut off while a message of it is being sent: gRPC takes no status meanwhile."""
+"""Calls as the guard ends them: gRPC takes no status while a message is being sent."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
+from typing import Any
 
-from admin.guard import _Call, _cut
+import pytest
+from troupe.admin.v1 import errors_pb2
+
+from actors.runtime.clock import FakeClock
+from admin.auth import Minted, Token, Tokens
+from admin.counts import CallCounts
+from admin.errors import Refusal
+from admin.guard import Guard, _Call, _cut
+from admin.sharing import Changes
+
+
+class NoStore:
+    """Where no token is kept."""
+
+    def load(self) -> Iterable[Token]:
+        return ()
+
+    def save(self, tokens: Iterable[Token]) -> None:
+        raise AssertionError(tokens)
+
+    def discard(self, minted: Minted) -> None:
+        raise AssertionError(minted)
+
+
+def guard(changes: Changes) -> Guard:
+    return Guard(Tokens(NoStore(), FakeClock()), CallCounts(), changes)
 
 
 def test_a_stream_that_waits_is_cut_at_once_and_one_that_sends_after_its_message() -> None:
@@ -20,3 +47,41 @@ def test_a_stream_that_waits_is_cut_at_once_and_one_that_sends_after_its_message
         return outcomes[0], outcomes[1]
 
     assert asyncio.run(scene()) == (True, False)
+
+
+def test_a_stream_without_a_token_whose_reader_stands_still_is_cut_at_the_second_look() -> None:
+    async def scene() -> None:
+        door = guard(Changes())
+        gone = Token("1", "gone", b"", frozenset(), 0.0)
+        call = _Call("/a.B/Watch", is_stream=True, token=gone, writing=True)
+        task: asyncio.Task[Any] = asyncio.create_task(asyncio.Event().wait())
+        door._calls[task] = call
+        door.end_lapsed()
+        assert call.is_cut
+        assert not task.cancelling()
+        door.end_lapsed()
+        assert task.cancelling()
+        await asyncio.wait((task,))
+
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize("ending", ["well", "with a refusal"])
+def test_whoever_keeps_something_hears_of_a_change_before_the_caller(ending: str) -> None:
+    heard: list[str] = []
+
+    class Context:
+        async def abort(self, *_status: object) -> None:
+            heard.append("answer")
+
+    async def scene() -> None:
+        changes = Changes()
+        changes.listen(lambda: heard.append("change"))
+        async with guard(changes)._boundary("/a.B/Change", Context()):
+            if ending == "with a refusal":
+                raise Refusal(errors_pb2.ERROR_REASON_TX_IN_MEMPOOL, "it is there")
+        if ending == "well":
+            heard.append("answer")
+
+    asyncio.run(scene())
+    assert heard == ["change", "answer"]

@@ -11,7 +11,7 @@ from troupe.admin.v1 import errors_pb2, event_pb2
 from actors.mempool.messages import RemovalReason, TransactionRemoved
 from actors.runtime.events import Event
 from admin.errors import Refusal
-from admin.streams import EventHub
+from admin.streams import MAX_QUEUED, EventHub
 from tests.support.admin_stage import EPOCH, AdminStage
 
 GONE = TransactionRemoved(bytes(32), RemovalReason.EXPIRED)
@@ -41,3 +41,24 @@ def test_a_number_that_was_skipped_ends_the_stream(tmp_path: Path) -> None:
     with pytest.raises(Refusal) as caught:
         received(tmp_path, 4, 6)
     assert caught.value.reason == errors_pb2.ERROR_REASON_SLOW_CONSUMER
+
+
+def test_a_stream_that_is_not_read_holds_so_many_events_and_after_one_more_none(
+    tmp_path: Path,
+) -> None:
+    async def stall() -> None:
+        stage = AdminStage(tmp_path)
+        hub = EventHub(stage.house.events, asyncio.get_running_loop())
+        stream = hub.open((), event_pb2.EventPosition())
+        held = []
+        for sequence in range(1, MAX_QUEUED + 3):
+            hub.receive(Event(sequence, EPOCH, 0.0, GONE))
+            await asyncio.sleep(0)
+            held.append(len(stream._queue))
+        assert held == [*range(1, MAX_QUEUED + 1), 0, 0]
+        with pytest.raises(Refusal) as caught:
+            await stream.next()
+        assert caught.value.reason == errors_pb2.ERROR_REASON_SLOW_CONSUMER
+        stage.clock.stop()
+
+    asyncio.run(stall())

@@ -12,6 +12,7 @@ from cryptography import x509
 
 from actors.config import TlsSettings
 from actors.runtime.clock import FakeClock
+from admin import certificates
 from admin.certificates import AUTHORITY_LIFE, RENEW_BEFORE, SERVER_LIFE, names_of
 from admin.tls import RETRY_S, TRUST_FILE, AutomaticCertificate, ServerTls, TlsError, server_tls
 from tests.support.certs import authority, issued
@@ -164,11 +165,13 @@ def test_a_broken_server_file_is_made_again(automatic: Automatic) -> None:
 # -- a certificate of the user's own ----------------------------------------------------------------
 
 
-def own(folder: Path, client_ca: Path | None = None) -> ServerTls:
+def own(
+    folder: Path, client_ca: Path | None = None, *, clock: FakeClock | None = None
+) -> ServerTls:
     settings = TlsSettings(
         certificate=folder / "own.pem", key=folder / "own.key", client_ca=client_ca
     )
-    tls = server_tls(settings, folder, "127.0.0.1:0", FakeClock())
+    tls = server_tls(settings, folder, "127.0.0.1:0", clock or FakeClock())
     assert tls is not None
     return tls
 
@@ -259,6 +262,45 @@ def test_clients_are_told_of_a_new_certificate_of_the_users_own(tmp_path: Path) 
         second.write(tmp_path, "own")
         tls.look()
         assert (tmp_path / TRUST_FILE).read_bytes() == second.pem
+
+
+def test_a_certificate_that_clients_cannot_be_told_of_is_not_served_until_they_can(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    ca = authority()
+    first, second = issued(ca, "localhost"), issued(ca, "localhost")
+    first.write(tmp_path, "own")
+    clock, trust_file = FakeClock(), tmp_path / TRUST_FILE
+    tls = own(tmp_path, clock=clock)
+    with tls.told(trust_file):
+        in_the_way = tmp_path / f"{TRUST_FILE}.new"
+        in_the_way.mkdir()
+        second.write(tmp_path, "own")
+        assert [tls._fetch() for _ in range(3)] == [None] * 3
+        assert caplog.text.count("stays as it was") == 1
+        assert trust_file.read_bytes() == first.pem
+        in_the_way.rmdir()
+        clock.advance(RETRY_S)
+        assert tls._fetch() is not None
+        assert trust_file.read_bytes() == second.pem
+
+
+def test_a_certificate_that_fails_in_no_foreseen_way_does_not_end_the_looking(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    issued(authority(), "localhost").write(tmp_path, "own")
+    tls = own(tmp_path)
+
+    def fail(_pair: object) -> None:
+        raise RuntimeError
+
+    with monkeypatch.context() as broken:
+        broken.setattr(certificates, "check", fail)
+        issued(authority(), "localhost").write(tmp_path, "own")
+        tls.look()
+    assert "stays as it was" in caplog.text
+    issued(authority(), "localhost").write(tmp_path, "own")
+    assert tls._fetch() is not None
 
 
 def test_the_automatic_source_has_no_files_to_look_at(tmp_path: Path) -> None:

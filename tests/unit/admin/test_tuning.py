@@ -69,6 +69,17 @@ def test_a_new_key_stands_before_the_tables_of_the_file(tmp_path: Path) -> None:
     assert file.read_text().index("mine = true") < file.read_text().index("[later]")
 
 
+def test_a_file_behind_a_link_is_changed_and_the_link_stays(tmp_path: Path) -> None:
+    (tmp_path / "kept").mkdir()
+    real, link = tmp_path / "kept" / "node.toml", tmp_path / "settings.toml"
+    real.write_text("threads = 1\n")
+    link.symlink_to(real)
+    with Tuning(file=link).persisting("threads", 2):
+        pass
+    assert link.is_symlink()
+    assert real.read_text() == "threads = 2\n"
+
+
 def test_a_file_that_is_absent_is_made_for_its_owner_alone(tmp_path: Path) -> None:
     file = tmp_path / "settings.toml"
     with Tuning((THREADS,), file=file).persisting("threads", 2):

@@ -97,6 +97,18 @@ def test_what_is_there_already_is_never_overwritten(
     assert store.tip() == CHAIN[-1].ref
 
 
+@pytest.mark.parametrize("end", ["-wal", "-journal"])
+def test_what_sqlite_left_of_another_store_is_never_read_into_a_copy(
+    store: Store, tmp_path: Path, end: str
+) -> None:
+    left = tmp_path / f"copy.db{end}"
+    left.write_bytes(b"of another")
+    with pytest.raises(BackupExistsError, match=left.name):
+        back_up(tmp_path)
+    assert names(tmp_path) == [left.name]
+    assert store.tip() == CHAIN[-1].ref
+
+
 def test_what_came_there_meanwhile_is_not_overwritten_either(tmp_path: Path) -> None:
     target = tmp_path / "copy.db"
     with pytest.raises(BackupExistsError), drafted(target):

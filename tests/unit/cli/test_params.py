@@ -3,7 +3,16 @@ from __future__ import annotations
 import click
 import pytest
 
-from admin.cli.params import AdminAddress, BlockName, Hex, HostName, HostPort, Kind, split_host_port
+from admin.cli.params import (
+    AdminAddress,
+    BlockName,
+    Hex,
+    HostName,
+    HostPort,
+    Kind,
+    NumberRange,
+    split_host_port,
+)
 
 
 def accepts(kind: Kind, text: str) -> object:
@@ -49,6 +58,12 @@ def test_a_host_is_a_name_or_an_ip_address() -> None:
         assert accepts(HostName(), text) == text
     for text in ("", "a b", "256.0.0.1", "[::1]", "*.example", "-a"):
         assert accepts(HostName(), text) is None
+
+
+@pytest.mark.parametrize("text", ["nan", "-nan", "-0.1", "30.1", "inf", "one"])
+def test_what_is_no_number_within_its_bounds_is_refused(text: str) -> None:
+    assert accepts(NumberRange(0, 30), "30") == 30.0
+    assert accepts(NumberRange(0, 30), text) is None
 
 
 def test_hex_is_lower_case_and_of_whole_bytes() -> None:

@@ -35,7 +35,17 @@ def test_an_ip_or_a_node_on_loopback_can_be_banned(text: str, target: str) -> No
 
 @pytest.mark.parametrize(
     "text",
-    ["", "127.0.0.1", "::1", "192.0.2.7:7000", "node.example", "node.example:7000", "127.0.0.1:0"],
+    [
+        "",
+        "127.0.0.1",
+        "::1",
+        "192.0.2.7:7000",
+        "node.example",
+        "node.example:7000",
+        "127.0.0.1:0",
+        "fe80::1%eth0",
+        "fe80::1%a\nb\t9",
+    ],
 )
 def test_all_of_loopback_a_port_elsewhere_or_a_name_cannot(text: str) -> None:
     assert parse_target(text) is None
@@ -48,6 +58,7 @@ def test_all_of_loopback_a_port_elsewhere_or_a_name_cannot(text: str) -> None:
     [
         ("192.0.2.7:7000", "192.0.2.7"),
         ("[2001:db8::7]:7000", "2001:db8::7"),
+        ("[fe80::1%eth0]:7000", "fe80::1"),
         ("127.0.0.1:7000", "127.0.0.1:7000"),
         ("localhost:7000", "127.0.0.1:7000"),
         ("node.example:7000", None),

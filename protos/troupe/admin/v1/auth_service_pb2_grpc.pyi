@@ -176,9 +176,9 @@ class AuthServiceStub(typing.Generic[_AuthServiceGetCallerType, _AuthServiceList
     """
 
     DeleteToken: _AuthServiceDeleteTokenType
-    """Refuses a token from the next call on. A stream that it opened ends within 2 s with UNAUTHENTICATED
-    (TOKEN_INVALID), as it does with TOKEN_EXPIRED when its token expires; a call without a stream of
-    responses that is under way is finished. The caller's own token may be deleted.
+    """Refuses a token from the next call on. A stream that it opened, of responses or of an upload, ends
+    within 3 s with UNAUTHENTICATED (TOKEN_INVALID), as it does with TOKEN_EXPIRED when its token expires;
+    any other call that is under way is finished. The caller's own token may be deleted.
 
     Deleting "admin" or "readonly" removes its file too, and the next start of the node mints a new one:
     so they are rotated. The last token that has auth:write and does not expire cannot be deleted.
@@ -274,9 +274,9 @@ class AuthServiceServicer(metaclass=abc.ABCMeta):
         request: troupe.admin.v1.auth_service_pb2.DeleteTokenRequest,
         context: _ServicerContext,
     ) -> typing.Union[troupe.admin.v1.auth_service_pb2.DeleteTokenResponse, collections.abc.Awaitable[troupe.admin.v1.auth_service_pb2.DeleteTokenResponse]]:
-        """Refuses a token from the next call on. A stream that it opened ends within 2 s with UNAUTHENTICATED
-        (TOKEN_INVALID), as it does with TOKEN_EXPIRED when its token expires; a call without a stream of
-        responses that is under way is finished. The caller's own token may be deleted.
+        """Refuses a token from the next call on. A stream that it opened, of responses or of an upload, ends
+        within 3 s with UNAUTHENTICATED (TOKEN_INVALID), as it does with TOKEN_EXPIRED when its token expires;
+        any other call that is under way is finished. The caller's own token may be deleted.
 
         Deleting "admin" or "readonly" removes its file too, and the next start of the node mints a new one:
         so they are rotated. The last token that has auth:write and does not expire cannot be deleted.

@@ -229,7 +229,9 @@ class Chain(google.protobuf.message.Message):
     sync_state: Global___SyncState.ValueType
     """What the node does about the chains of its peers."""
     best_known_height: builtins.int
-    """Highest block number that any peer has told of, at least that of `tip`."""
+    """Highest block number that any peer has told of, at least that of `tip`. What a peer has on a chain that
+    this node has and does not follow does not count.
+    """
     orphan_count: builtins.int
     """Blocks held in memory while their ancestors are searched."""
     side_block_count: builtins.int
@@ -1107,7 +1109,8 @@ class RejectedBlock(google.protobuf.message.Message):
     """Its hash, 64 hex digits; empty: it is no block at all."""
     rule: builtins.str
     """The rule that it breaks: as of ERROR_REASON_BLOCK_REJECTED, or "malformed"; "parent" also when its
-    parent is not stored, and when it stands on a block that InvalidateBlock named.
+    parent is not stored or not the block before it, and when it stands on a block that InvalidateBlock
+    named.
     """
     detail: builtins.str
     """A sentence for people."""

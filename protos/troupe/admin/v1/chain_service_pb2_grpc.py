@@ -302,7 +302,8 @@ class ChainServiceServicer(object):
         and leaves no file; a node that is killed meanwhile may leave one whose name ends in ".draft".
 
         To restore one: `troupe restore FILE --data-dir DIR`, or copy it as `chain.db` into a data directory
-        that has none, and start a node of the same network there.
+        where no name begins so (a `chain.db-wal` would be read into it), and start a node of the same network
+        there.
 
         Permission: backup:write. Errors: INVALID_ARGUMENT (FIELD_INVALID), ALREADY_EXISTS (BACKUP_EXISTS),
         FAILED_PRECONDITION (BACKUP_REFUSED), ABORTED (CHAIN_JOB_BUSY), RESOURCE_EXHAUSTED (TOO_MANY_STREAMS,

@@ -85,7 +85,8 @@ class MinerServiceServicer(object):
     def StartMining(self, request, context):
         """Starts mining, or goes on with what is given here; to mine already is a success.
 
-        Permission: miner:write. Errors: FAILED_PRECONDITION (NO_COINBASE), ABORTED (MINER_BUSY).
+        Permission: miner:write. Errors: INVALID_ARGUMENT (FIELD_INVALID), FAILED_PRECONDITION
+        (NO_COINBASE).
 
         grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"threads": 2}' $ADMIN troupe.admin.v1.MinerService/StartMining
         """
@@ -120,7 +121,7 @@ class MinerServiceServicer(object):
 
     def GenerateBlocks(self, request, context):
         """Mines blocks one after the other, and sends each when it is on the chain. Only on networks whose
-        definition allows it. Ending the stream ends the run; the block being mined is still finished.
+        definition allows it. Ending the stream ends the run, and the search for its next block.
 
         Permission: miner:write. Errors: FAILED_PRECONDITION (GENERATE_NOT_ALLOWED, NO_COINBASE,
         BLOCK_REJECTED), ABORTED (MINER_BUSY, MINING_STOPPED), RESOURCE_EXHAUSTED (TOO_MANY_STREAMS).

@@ -191,7 +191,8 @@ class MinerServiceStub(typing.Generic[_MinerServiceGetMinerType, _MinerServiceSt
     StartMining: _MinerServiceStartMiningType
     """Starts mining, or goes on with what is given here; to mine already is a success.
 
-    Permission: miner:write. Errors: FAILED_PRECONDITION (NO_COINBASE), ABORTED (MINER_BUSY).
+    Permission: miner:write. Errors: INVALID_ARGUMENT (FIELD_INVALID), FAILED_PRECONDITION
+    (NO_COINBASE).
 
       grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"threads": 2}' $ADMIN troupe.admin.v1.MinerService/StartMining
     """
@@ -217,7 +218,7 @@ class MinerServiceStub(typing.Generic[_MinerServiceGetMinerType, _MinerServiceSt
 
     GenerateBlocks: _MinerServiceGenerateBlocksType
     """Mines blocks one after the other, and sends each when it is on the chain. Only on networks whose
-    definition allows it. Ending the stream ends the run; the block being mined is still finished.
+    definition allows it. Ending the stream ends the run, and the search for its next block.
 
     Permission: miner:write. Errors: FAILED_PRECONDITION (GENERATE_NOT_ALLOWED, NO_COINBASE,
     BLOCK_REJECTED), ABORTED (MINER_BUSY, MINING_STOPPED), RESOURCE_EXHAUSTED (TOO_MANY_STREAMS).
@@ -290,7 +291,8 @@ class MinerServiceServicer(metaclass=abc.ABCMeta):
     ) -> typing.Union[troupe.admin.v1.miner_service_pb2.StartMiningResponse, collections.abc.Awaitable[troupe.admin.v1.miner_service_pb2.StartMiningResponse]]:
         """Starts mining, or goes on with what is given here; to mine already is a success.
 
-        Permission: miner:write. Errors: FAILED_PRECONDITION (NO_COINBASE), ABORTED (MINER_BUSY).
+        Permission: miner:write. Errors: INVALID_ARGUMENT (FIELD_INVALID), FAILED_PRECONDITION
+        (NO_COINBASE).
 
           grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"threads": 2}' $ADMIN troupe.admin.v1.MinerService/StartMining
         """
@@ -331,7 +333,7 @@ class MinerServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[troupe.admin.v1.miner_service_pb2.GenerateBlocksResponse], collections.abc.AsyncIterator[troupe.admin.v1.miner_service_pb2.GenerateBlocksResponse]]:
         """Mines blocks one after the other, and sends each when it is on the chain. Only on networks whose
-        definition allows it. Ending the stream ends the run; the block being mined is still finished.
+        definition allows it. Ending the stream ends the run, and the search for its next block.
 
         Permission: miner:write. Errors: FAILED_PRECONDITION (GENERATE_NOT_ALLOWED, NO_COINBASE,
         BLOCK_REJECTED), ABORTED (MINER_BUSY, MINING_STOPPED), RESOURCE_EXHAUSTED (TOO_MANY_STREAMS).

@@ -393,7 +393,7 @@ class UpdateSettingRequest(google.protobuf.message.Message):
     name: builtins.str
     """Name of the setting."""
     value: builtins.str
-    """Its new value as text, as in Setting; at most 1,024 characters."""
+    """Its new value as text, as in Setting: 1 to 1,024 characters."""
     persist: builtins.bool
     """Also write it to the settings file: that of `--config`, else `settings.toml` of the data directory,
     which the next start reads.

@@ -68,7 +68,8 @@ class NodeServiceServicer(object):
 
     def GetNode(self, request, context):
         """Shows the node at a glance. Answers even while parts of the node are down: what they would have said is
-        then absent, and `state_reasons` says so.
+        then absent, and `state_reasons` says so. It may be 20 ms old, but never older than what another answer or
+        event of this server has shown.
 
         Permission: node:read.
 

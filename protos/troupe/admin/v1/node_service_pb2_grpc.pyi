@@ -167,7 +167,8 @@ class NodeServiceStub(typing.Generic[_NodeServiceGetNodeType, _NodeServiceWatchN
 
     GetNode: _NodeServiceGetNodeType
     """Shows the node at a glance. Answers even while parts of the node are down: what they would have said is
-    then absent, and `state_reasons` says so.
+    then absent, and `state_reasons` says so. It may be 20 ms old, but never older than what another answer or
+    event of this server has shown.
 
     Permission: node:read.
 
@@ -248,7 +249,8 @@ class NodeServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[troupe.admin.v1.node_service_pb2.GetNodeResponse, collections.abc.Awaitable[troupe.admin.v1.node_service_pb2.GetNodeResponse]]:
         """Shows the node at a glance. Answers even while parts of the node are down: what they would have said is
-        then absent, and `state_reasons` says so.
+        then absent, and `state_reasons` says so. It may be 20 ms old, but never older than what another answer or
+        event of this server has shown.
 
         Permission: node:read.
 

@@ -543,9 +543,9 @@ class CreateBanRequest(google.protobuf.message.Message):
     DURATION_S_FIELD_NUMBER: builtins.int
     REASON_FIELD_NUMBER: builtins.int
     target: builtins.str
-    """An IP address without a port, IPv4 or IPv6, not of the loopback interface; or "host:port" of a node on
-    the loopback interface, where host is an IP literal ("[::1]:7101" for IPv6) or "localhost", which
-    means "127.0.0.1". A host name is refused: ban what it stands for.
+    """An IP address without a port, IPv4 or IPv6 (without a zone, "%eth0"), not of the loopback interface; or
+    "host:port" of a node on the loopback interface, where host is an IP literal ("[::1]:7101" for IPv6) or
+    "localhost", which means "127.0.0.1". A host name is refused: ban what it stands for.
     """
     duration_s: builtins.int
     """How long, in seconds: 1 to 31,536,000 (a year); 0 means 600."""

@@ -1,0 +1,1 @@
+"""Programs that hold a node under a load for longer than a test may take."""
