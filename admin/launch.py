@@ -25,7 +25,7 @@ def launch(
         AdminBindError: that address is none, or is open to other machines without TLS.
         TlsError: its TLS cannot be served.
     """
-    at = node.addresses
+    at, settings = node.addresses, node.settings
     house = House(
         supervisor=at.supervisor,
         tcp=at.tcp,
@@ -39,16 +39,15 @@ def launch(
         events=at.events,
         clock=node.clock,
         version=VERSION,
-        network=node.settings.network,
+        network=settings.network,
         started_s=node.started_s,
         listen_address=node.listen_address,
-        advertise_address=node.settings.peers.advertise,
+        advertise_address=settings.peers.advertise,
         data_dir=node.data_dir.path,
         archive=node.archive,
         wallet=node.wallet,
         shutdown=shutdown,
         tuning=tuning or Tuning(),
     )
-    settings = node.settings
     tls = server_tls(settings.tls, house.data_dir, settings.admin, node.clock)
     return AdminServer(house, listen=settings.admin, tls=tls, channelz=settings.channelz)

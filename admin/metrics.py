@@ -109,12 +109,6 @@ def _actors(reports: Sequence[ActorReport]) -> Iterator[Metric]:
         "Restarts, by what caused them: a failure, or a request.",
         labels=("actor", "cause"),
     )
-    handling = SummaryMetricFamily(
-        "troupe_actor_handling",
-        "Time to handle a message, rounded up to a power of two of microseconds.",
-        labels=name,
-        unit="seconds",
-    )
     for report in reports:
         box, label = report.mailbox, (report.name,)
         running.add_metric(label, report.state is ActorState.RUNNING)
@@ -125,10 +119,22 @@ def _actors(reports: Sequence[ActorReport]) -> Iterator[Metric]:
         dropped.add_metric(label, box.dropped)
         restarts.add_metric((report.name, "failure"), report.restarts)
         restarts.add_metric((report.name, "request"), report.requested_restarts)
+    yield from (running, depth, age, handled, failed, dropped, restarts, _handling(reports))
+
+
+def _handling(reports: Sequence[ActorReport]) -> Metric:
+    handling = SummaryMetricFamily(
+        "troupe_actor_handling",
+        "Time to handle a message, rounded up to a power of two of microseconds.",
+        labels=("actor",),
+        unit="seconds",
+    )
+    for report in reports:
+        box = report.mailbox
         for quantile, value_s in (("0.5", box.handling_p50_s), ("0.99", box.handling_p99_s)):
             labels = {"actor": report.name, "quantile": quantile}
             handling.add_sample(handling.name, labels, value_s)
-    yield from (running, depth, age, handled, failed, dropped, restarts, handling)
+    return handling
 
 
 def _transport(info: TransportInfo) -> Iterator[Metric]:

@@ -172,20 +172,26 @@ class AdminServer:
             with logs.listening(), _told(house.data_dir, address, self._tls):
                 log.info("the admin API is served on %s", address)
                 self._bound.set_result(address)
-                refreshing = asyncio.create_task(health.run())
-                looking = asyncio.create_task(_look_about(guard, self._tls))
-                try:
-                    await self._stop_asked.wait()
-                    guard.close()
-                    await health.stop()
-                    await hub.stop(FINAL_EVENT_S)
-                    await guard.end_calls(last=_ENDING_THEMSELVES, patience_s=FINAL_EVENT_S)
-                finally:
-                    refreshing.cancel()
-                    looking.cancel()
+                await self._serve_until(self._stop_asked, guard, health, hub)
         finally:
             await server.stop(self._grace_s)
         log.info("the admin API is closed")
+
+    async def _serve_until(
+        self, stop_asked: asyncio.Event, guard: Guard, health: Health, hub: EventHub
+    ) -> None:
+        """Look after what is served; once asked to stop, let it end in order."""
+        refreshing = asyncio.create_task(health.run())
+        looking = asyncio.create_task(_look_about(guard, self._tls))
+        try:
+            await stop_asked.wait()
+            guard.close()
+            await health.stop()
+            await hub.stop(FINAL_EVENT_S)
+            await guard.end_calls(last=_ENDING_THEMSELVES, patience_s=FINAL_EVENT_S)
+        finally:
+            refreshing.cancel()
+            looking.cancel()
 
 
 @contextlib.contextmanager

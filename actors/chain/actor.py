@@ -150,9 +150,8 @@ class ChainActor(NodeActor):
         self._walk = WalkBack(room, self._connect, max_pending)
         self._bases: deque[bytes] = deque()
         """Blocks whose held children are to be connected; each is pending or orphaned until then."""
-        self._continuing = False
-        self._unannounced = False
-        """The tip moved by other ways than gossip: tell the network once it stands still."""
+        self._continuing = self._unannounced = False
+        """Unannounced: the tip moved by other ways than gossip: tell the network once it stands still."""
 
     def on_start(self) -> None:
         at_start = TipChanged(self._store.tip())

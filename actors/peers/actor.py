@@ -123,14 +123,7 @@ class PeersActor(NodeActor):
         tokens = itertools.count(self._incarnation + 1)
         self._table = PeerTable()
         self._bouncer = Bouncer(bans, clock)
-        self._book = AddressBook(
-            own=self._own,
-            bootstrap=self._bootstrap,
-            capacity=settings.known_addresses,
-            redial_first_s=settings.redial_first_s,
-            redial_most_s=settings.redial_most_s,
-            rng=rng,
-        )
+        self._book = self._new_book(rng)
         self._dialer = Dialer(
             own=self._own,
             table=self._table,
@@ -141,6 +134,16 @@ class PeersActor(NodeActor):
             tokens=tokens,
         )
         self._furnish(tcp, rooms, events, tokens)
+
+    def _new_book(self, rng: random.Random) -> AddressBook:
+        return AddressBook(
+            own=self._own,
+            bootstrap=self._bootstrap,
+            capacity=self._settings.known_addresses,
+            redial_first_s=self._settings.redial_first_s,
+            redial_most_s=self._settings.redial_most_s,
+            rng=rng,
+        )
 
     def _furnish(
         self,

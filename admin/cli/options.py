@@ -130,15 +130,9 @@ def _calling_options(**kept: Any) -> tuple[Callable[[Command], Command], ...]:
     )
 
 
-def target_options(command: Command) -> Command:
-    """Add ``--data-dir``, ``--admin``, ``--token-file``, ``--profile`` and what else tells which node to call
-    and how, and ``--output``.
-    """
-    kept: dict[str, Any] = {"expose_value": False, "callback": _keep}
-    for decorate in (
-        output_option,
-        *_calling_options(**kept),
-        *(_file_option(*names, **kept) for names in reversed(_TLS_FILES)),
+def _place_options(**kept: Any) -> tuple[Callable[[Command], Command], ...]:
+    """Where the node is, and how to call it."""
+    return (
         click.option(
             "--tls",
             is_flag=True,
@@ -168,6 +162,19 @@ def target_options(command: Command) -> Command:
             f" [env var: {DATA_DIR_VARIABLE}; default: your user data directory]",
             **kept,
         ),
+    )
+
+
+def target_options(command: Command) -> Command:
+    """Add ``--data-dir``, ``--admin``, ``--token-file``, ``--profile`` and what else tells which node to call
+    and how, and ``--output``.
+    """
+    kept: dict[str, Any] = {"expose_value": False, "callback": _keep}
+    for decorate in (
+        output_option,
+        *_calling_options(**kept),
+        *(_file_option(*names, **kept) for names in reversed(_TLS_FILES)),
+        *_place_options(**kept),
     ):
         command = decorate(command)
     return command

@@ -367,8 +367,7 @@ def test_at_start_it_asks_for_the_links() -> None:
     stage = Stage()
     (resync,) = stage.peers.take()
     assert isinstance(resync, Resync)
-    stage.player.fell()
-    stage.player.start()
+    stage.player.fall_and_rise()
     assert stage.peers.of(Resync) == [resync]
 
 
@@ -382,22 +381,19 @@ def test_a_fall_gives_all_credit_back() -> None:
 def test_verdicts_on_what_was_lost_in_a_fall_mean_nothing() -> None:
     stage = Stage()
     stage.tell(received(rumour(b"lost")))
-    stage.player.fell()
-    stage.player.start()
+    stage.player.fall_and_rise()
     stage.link_all()
-    late = stage.items()
+    late = tuple((item.ticket, Decision.RELAY) for item in stage.items())
     stage.tell(received(rumour(b"new")))
-    assert stage.tell(Verdicts(tuple((item.ticket, Decision.RELAY) for item in late))) == []
+    assert stage.tell(Verdicts(late)) == []
     assert stage.info().awaiting_verdict == 1
 
 
 def test_an_earlier_incarnations_timer_does_not_sweep_twice() -> None:
     stage = Stage()
     for _ in range(5):
-        stage.player.fell()
-        stage.player.start()
+        stage.player.fall_and_rise()
     stage.info()
     before = stage.player.actor.box.report().handled
-    stage.pump.run_for(10 * SWEEP_S)
-    stale_sweeps = 5
-    assert stage.player.actor.box.report().handled - before == 10 + stale_sweeps
+    stage.pump.run_for(10 * SWEEP_S)  # and five timers of earlier incarnations
+    assert stage.player.actor.box.report().handled - before == 10 + 5

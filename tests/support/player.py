@@ -34,6 +34,11 @@ class Player:
         self._pump.run_until_idle()
         self._felling = False
 
+    def fall_and_rise(self) -> None:
+        """Let it fall, and begin its next incarnation."""
+        self.fell()
+        self.start()
+
     def stop(self) -> None:
         """End it in order."""
         self.actor.halt()
