@@ -19,6 +19,7 @@ from troupe.admin.v1.chain_service_pb2 import (
 )
 
 from admin.cli import archive_views, blocks_file
+from admin.cli.content import standard_input
 from admin.cli.exits import CliError, ExitCode
 from admin.cli.help import examples
 from admin.cli.output import Data, as_data
@@ -199,7 +200,7 @@ def _reading(file: str) -> Iterator[IO[bytes]]:
         CliError: it cannot be read.
     """
     if file == STREAM:
-        yield sys.stdin.buffer
+        yield standard_input()
         return
     try:
         with Path(file).open("rb") as source:

@@ -6,14 +6,13 @@ thread in one queue, so that only it speaks and writes.
 
 from __future__ import annotations
 
-import os
-import sys
+import io
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from queue import SimpleQueue
 from time import sleep
-from typing import Final, TextIO
+from typing import Final
 
 import click
 from troupe.admin.v1.gossip_service_pb2 import (
@@ -25,6 +24,7 @@ from troupe.admin.v1.gossip_service_pb2 import (
 
 from admin.cli import spread_views
 from admin.cli.client import Client, StreamError
+from admin.cli.content import standard_input
 from admin.cli.help import examples
 from admin.cli.output import as_data
 from admin.cli.session import Session, with_session
@@ -166,19 +166,10 @@ def _listen(client: Client, happenings: SimpleQueue[_Happening]) -> None:
 def _read(happenings: SimpleQueue[_Happening]) -> None:
     """Hand on the lines of standard input that say something, as fast as others pass them on."""
     said = 0
-    for line in _standard_input():
+    for line in io.TextIOWrapper(standard_input(), encoding="utf-8", errors="replace"):
         if text := line.rstrip("\r\n"):
             if said >= LINES_AT_ONCE:
                 sleep(1 / LINES_PER_S)
             happenings.put(_Line(text))
             said += 1
     happenings.put(_Line(None))
-
-
-def _standard_input() -> TextIO:
-    """Of its own: a thread that waits in ``sys.stdin`` would keep the command from ending."""
-    try:
-        descriptor = os.dup(sys.stdin.fileno())
-    except OSError:  # replaced by something that is no file
-        return sys.stdin
-    return os.fdopen(descriptor, encoding="utf-8", errors="replace")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from typing import Any
+from typing import IO, Any
 
 import click
 from google.protobuf.message import Message
@@ -52,3 +53,15 @@ def with_hex(message: Message, **fields: Any) -> Data:
     """The data of a message, with some of its fields in hex, too: not all content is text."""
     digits = {f"{name}_hex": content.hex() for name, content in fields.items()}
     return {**as_data(message), **digits}
+
+
+def standard_input() -> IO[bytes]:
+    """Standard input for a thread that waits for it: a file of its own.
+
+    Whoever waits in ``sys.stdin`` itself holds its lock, without which Python cannot end: Ctrl-C would abort.
+    """
+    try:
+        descriptor = os.dup(sys.stdin.fileno())
+    except OSError:  # replaced by something that is no file
+        return sys.stdin.buffer
+    return os.fdopen(descriptor, "rb")

@@ -112,6 +112,7 @@ def test_an_interrupted_import_keeps_what_came_and_can_be_begun_again(
         importing.stdin.flush()
         b.await_height(1)
         importing.send_signal(signal.SIGINT)
+        importing.wait(WAIT_TIMEOUT_S)  # with its standard input open, where a thread of it waits
         _, errors = importing.communicate(timeout=WAIT_TIMEOUT_S)
         assert importing.returncode == ExitCode.INTERRUPTED, errors
         assert b"interrupted" in errors
