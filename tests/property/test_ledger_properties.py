@@ -181,9 +181,12 @@ def _next_block(
     return block
 
 
-def _has_room(accounts: Mapping[bytes, Account], coinbase: bytes) -> bool:
-    """Whether the reward fits: where it does not, no block at all is valid."""
-    balance = accounts.get(coinbase, EMPTY_ACCOUNT).balance
+def _has_room(accounts: Mapping[bytes, Account], block: Block) -> bool:
+    """Whether the reward fits beside what the coinbase has once it has paid and been paid in the block."""
+    balance = accounts.get(block.coinbase, EMPTY_ACCOUNT).balance
+    for transaction in block.transactions:
+        balance -= transaction.amount if transaction.sender == block.coinbase else 0
+        balance += transaction.amount if transaction.recipient == block.coinbase else 0
     return balance <= MAX_INTEGER - _NETWORK.block_reward
 
 
@@ -194,7 +197,7 @@ def test_a_built_block_is_valid(
 ) -> None:
     block = _next_block(accounts, coinbase, candidates)
     applied = apply_block(_NETWORK, _TIP, lookup(accounts), block)
-    if _has_room(accounts, coinbase):
+    if _has_room(accounts, block):
         assert isinstance(applied, Applied)
     else:
         assert isinstance(applied, Violation)

@@ -98,6 +98,15 @@ def test_a_payment_to_the_coinbase_leaves_room_for_the_reward() -> None:
     assert _select([transfer(_PAYER, _MINER.public, 3, 1)], accounts) == Built((), ())
 
 
+def test_a_full_coinbase_that_pays_in_its_block_has_room_for_the_reward() -> None:
+    state = lookup({_MINER.public: Account(MAX_INTEGER, 0)})
+    paying = [transfer(_MINER, _PAYEE.public, 0, EASY_MAIN.block_reward)]
+    block, _ = build_block(EASY_MAIN, _TIP, state, _MINER.public, paying)
+    applied = apply_block(EASY_MAIN, _TIP, state, block)
+    assert isinstance(applied, Applied)
+    assert applied.accounts[_MINER.public].balance == MAX_INTEGER
+
+
 def test_a_block_is_built_even_if_empty() -> None:
     block, built = build_block(EASY_MAIN, _TIP, lookup({}), _MINER.public, [])
     assert (block.number, block.parent_hash, block.nonce) == (8, _TIP.hash, 0)
