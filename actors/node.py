@@ -20,6 +20,7 @@ from actors.chain.actor import ChainActor
 from actors.chain.archive import Archive
 from actors.chain.messages import ChainCommand
 from actors.chain.room import Neighbours
+from actors.chain.signatures import Signatures
 from actors.chain.store import Reader, Store, StoreError
 from actors.config import KIB, MIB, Settings
 from actors.datadir import DataDir, DataDirError
@@ -27,6 +28,7 @@ from actors.gossip.actor import GossipActor
 from actors.gossip.messages import GossipCommand
 from actors.ledger.keys import PrivateKey
 from actors.ledger.network import Network
+from actors.ledger.signatures import KnownSignatures
 from actors.mempool.actor import MempoolActor
 from actors.mempool.messages import MempoolCommand
 from actors.messaging.actor import MessagingActor
@@ -44,6 +46,7 @@ from actors.runtime.clock import Clock, ThreadClock
 from actors.runtime.events import EventsActor, EventsInput
 from actors.runtime.journal import FileJournal, Journal
 from actors.runtime.supervisor import Runner, Supervisor, SupervisorInput, ThreadRunner
+from actors.runtime.team import Team, ThreadTeam
 from actors.search.actor import SearchActor
 from actors.search.items import Items
 from actors.search.messages import SearchCommand
@@ -106,6 +109,7 @@ class Machine:
 
     Attributes:
         random: Source of ids, jitter and choices; each actor gets a generator of its own from it.
+        team: Verifies signatures.
         pool_view: What the mempool sees of the store; an incarnation hands it on to the next.
         template_view: The same for the miner.
         build_tcp: The tcp room, given the address that it tells events and its own.
@@ -115,6 +119,7 @@ class Machine:
     runner: Runner
     clock: Clock
     random: random.Random
+    team: Team
     store: Store
     pool_view: Reader
     template_view: Reader
@@ -238,6 +243,7 @@ def _enlist_state(
         miner=at["miner"],
         events=at["events"],
     )
+    known = KnownSignatures()
     supervisor.enlist(
         "chain",
         lambda: ChainActor(
@@ -247,20 +253,25 @@ def _enlist_state(
             clock=machine.clock,
             me=at["chain"],
             neighbours=neighbours,
+            signatures=Signatures(settings.network, machine.team, known),
         ),
         group=STATE_ROOMS,
     )
-    supervisor.enlist("mempool", lambda: _mempool(settings, machine, at))
+    supervisor.enlist("mempool", lambda: _mempool(settings, machine, known, at))
     orders = MiningOrders(settings.miner)
     supervisor.enlist("miner", lambda: _miner(settings, machine, orders, at))
 
 
-def _mempool(settings: Settings, machine: Machine, at: dict[str, Address[Any]]) -> MempoolActor:
+def _mempool(
+    settings: Settings, machine: Machine, known: KnownSignatures, at: dict[str, Address[Any]]
+) -> MempoolActor:
     return MempoolActor(
         network=settings.network,
         settings=settings.mempool,
         accounts=machine.pool_view.account,
         accounts_at=machine.pool_view.account_at,
+        team=machine.team,
+        known=known,
         journal=machine.journal,
         clock=machine.clock,
         me=at["mempool"],
@@ -369,6 +380,7 @@ class Node:
             runner=ThreadRunner(self.clock),
             clock=self.clock,
             random=random.SystemRandom(),
+            team=self._resources.enter_context(closing(ThreadTeam(os.cpu_count() or 1))),
             store=self._store,
             pool_view=self._resources.enter_context(closing(self._store.reader())),
             template_view=self._resources.enter_context(closing(self._store.reader())),

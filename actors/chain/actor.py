@@ -41,6 +41,7 @@ from actors.chain.messages import (
 from actors.chain.orphans import Orphan
 from actors.chain.room import Neighbours, Room, tokens
 from actors.chain.serving import Serving
+from actors.chain.signatures import Signatures
 from actors.chain.steering import Steering
 from actors.chain.store import Store
 from actors.chain.sync import ASK_AGAIN_S, MAX_PENDING_BLOCKS, PeerTable
@@ -49,7 +50,6 @@ from actors.chain.wire import MAX_BATCH_BLOCKS, MAX_BATCH_BYTES
 from actors.gossip.messages import Decision, GossipItem, GossipReceived, Publish, Verdicts
 from actors.ledger.codec import decode_block
 from actors.ledger.network import Network
-from actors.ledger.state import SignatureKnown
 from actors.ledger.types import Block
 from actors.ledger.violation import Violation
 from actors.messaging.messages import Received, Response
@@ -121,7 +121,7 @@ class ChainActor(NodeActor):
         clock: Clock,
         me: Address[ChainInput],
         neighbours: Neighbours,
-        signature_known: SignatureKnown | None = None,
+        signatures: Signatures | None = None,
         max_pending: int = MAX_PENDING_BLOCKS,
     ) -> None:
         """Build it on an open store, which holds all state; whoever opened the store closes it.
@@ -133,13 +133,13 @@ class ChainActor(NodeActor):
             clock: For the one timer, and to number questions.
             me: The actor's own address.
             neighbours: Whom it tells.
-            signature_known: Whether the mempool verified a transaction's signature, by id.
+            signatures: Verifies those of blocks; None: on the actor's own thread.
             max_pending: How many blocks of walks back may wait on disk.
         """
         super().__init__()
         self._store, self._network, self._clock = store, network, clock
         self._me, self._to = me, neighbours
-        self._importer = Importer(store, network, signature_known)
+        self._importer = Importer(store, network, signatures)
         self._serving = Serving(store)
         self._table = PeerTable()
         room = Room(store, network, self._table, neighbours, me, tokens(clock))

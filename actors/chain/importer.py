@@ -18,11 +18,12 @@ from actors.chain.messages import (
     SteerOutcome,
     TipChanged,
 )
+from actors.chain.signatures import Passed, Signatures
 from actors.chain.store import Store
 from actors.chain.tree import Branch, Header, Refused, Status, execute_branch, find_branch
 from actors.ledger.codec import decode_block
 from actors.ledger.network import Network
-from actors.ledger.state import SignatureKnown, check_header
+from actors.ledger.state import check_header
 from actors.ledger.types import Account, Block, BlockRef
 from actors.ledger.violation import Rule, Violation
 
@@ -79,16 +80,20 @@ class Importer:
     """Decides about blocks against the store."""
 
     def __init__(
-        self, store: Store, network: Network, signature_known: SignatureKnown | None = None
+        self, store: Store, network: Network, signatures: Signatures | None = None
     ) -> None:
-        self._store, self._network, self._signature_known = store, network, signature_known
+        self._store, self._network = store, network
+        self._signatures = Signatures(network) if signatures is None else signatures
 
-    def add(self, blocks: Sequence[Block], *, keep: bool = True) -> Imported:
+    def add(
+        self, blocks: Sequence[Block], *, keep: bool = True, passed: Passed = frozenset()
+    ) -> Imported:
         """Take blocks, a parent before its children, and move to the longest valid chain.
 
         Args:
             blocks: Decoded, nothing else is known of them.
             keep: False rehearses: the verdicts are the same, and nothing is changed.
+            passed: Transactions whose signatures were found good before.
         """
         store = self._store
         known = [header is not None for header in map(store.header, (b.hash for b in blocks))]
@@ -96,7 +101,7 @@ class Importer:
             return Imported(tuple(self._standing(block, known=True) for block in blocks), None)
         with store.transaction(keep=keep):
             refused = {b.hash: violation for b in blocks if (violation := self._store_block(b))}
-            change = self._advance({block.hash: block for block in blocks}, refused)
+            change = self._advance({block.hash: block for block in blocks}, refused, passed)
             verdicts = tuple(
                 self._standing(block, known=was_known, violation=refused.get(block.hash))
                 for block, was_known in zip(blocks, known, strict=True)
@@ -133,7 +138,7 @@ class Importer:
         try:
             with self._store.transaction():
                 mark()
-                change = self._advance({}, {}, most=MAX_STEERED_BLOCKS)
+                change = self._advance({}, {}, frozenset(), most=MAX_STEERED_BLOCKS)
         except _TooDeepError:
             return Steered(SteerOutcome.TOO_DEEP)
         return Steered(SteerOutcome.DONE, change)
@@ -187,6 +192,7 @@ class Importer:
         self,
         fresh: Mapping[bytes, Block],
         refused: dict[bytes, Violation],
+        passed: Passed,
         *,
         most: int | None = None,
     ) -> TipChanged | None:
@@ -213,13 +219,23 @@ class Importer:
                 branch,
                 blocks,
                 partial(store.account_at, height=branch.fork.number),
-                self._signature_known,
+                self._passed(branch, blocks, passed).__contains__,
             )
             if not isinstance(run, Refused):
                 return self._switch(tip, branch, blocks, run)
             refused[run.block.hash] = run.violation
             store.mark_invalid(run.block.hash)
         return None
+
+    def _passed(self, branch: Branch, blocks: Sequence[Block], passed: Passed) -> Passed:
+        """Whose signatures need no look while the branch is executed."""
+        fresh = [
+            block
+            for header, block in zip(branch.headers, blocks, strict=True)
+            if header.status is not Status.VALID
+            and not all(transaction.id in passed for transaction in block.transactions)
+        ]
+        return passed | self._signatures.check(fresh) if fresh else passed
 
     def _switch(
         self,

@@ -15,6 +15,7 @@ from actors.chain.messages import TipChanged
 from actors.config import MempoolSettings
 from actors.gossip.messages import Decision, GossipReceived, Publish, Verdicts
 from actors.ledger.network import Network
+from actors.ledger.signatures import KnownSignatures
 from actors.ledger.types import Account, AccountLookup
 from actors.ledger.violation import Rule
 from actors.mempool.messages import (
@@ -52,6 +53,7 @@ from actors.runtime.address import Address
 from actors.runtime.clock import Clock, Timer
 from actors.runtime.events import Happened
 from actors.runtime.journal import Journal
+from actors.runtime.team import Team
 
 log = logging.getLogger(__name__)
 
@@ -99,6 +101,8 @@ class MempoolActor(NodeActor):
         settings: MempoolSettings,
         accounts: AccountLookup,
         accounts_at: AccountsAt,
+        team: Team,
+        known: KnownSignatures,
         journal: Journal,
         clock: Clock,
         me: Address[MempoolInput],
@@ -111,6 +115,7 @@ class MempoolActor(NodeActor):
         super().__init__()
         self._pool = Pool(settings, network, accounts)
         self._accounts_at = accounts_at
+        self._team, self._known = team, known
         self._journal, self._clock, self._me = journal, clock, me
         self._peers, self._messaging, self._gossip = peers, messaging, gossip
         self._miner, self._events = miner, events

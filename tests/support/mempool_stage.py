@@ -8,6 +8,7 @@ from typing import Any
 from actors.chain.messages import TipChanged
 from actors.config import MempoolSettings
 from actors.gossip.messages import Decision, GossipItem, GossipReceived, Publish, Verdicts
+from actors.ledger.signatures import KnownSignatures
 from actors.ledger.types import Account, Transaction
 from actors.mempool.actor import TX_KIND, MempoolActor
 from actors.mempool.messages import Submission, SubmitTransaction
@@ -15,6 +16,7 @@ from actors.peers.messages import PeerId
 from actors.runtime.clock import FakeClock
 from actors.runtime.events import Happened
 from actors.runtime.pump import Pump
+from actors.runtime.team import Alone
 from actors.tcp.messages import ConnId
 from tests.support.ledger import EASY_MAIN, child, lookup
 from tests.support.memory_journal import MemoryJournal
@@ -53,6 +55,8 @@ class MempoolStage:
             settings=settings,
             accounts=lookup(self.accounts),
             accounts_at=self._accounts_at,
+            team=Alone(),
+            known=KnownSignatures(),
             journal=self.journal,
             clock=self.clock,
             me=me,

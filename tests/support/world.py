@@ -23,6 +23,7 @@ from actors.node import START_ORDER, Addresses, Machine, assemble
 from actors.runtime.clock import FakeClock
 from actors.runtime.pump import Pump
 from actors.runtime.supervisor import ListActors, Supervisor
+from actors.runtime.team import Alone
 from tests.support.memory_journal import MemoryJournal
 from tests.support.sim_engine import SimEngine
 from tests.support.simnet import SimNetwork, SimTcpActor
@@ -67,6 +68,7 @@ class SimNode:
             runner=world.pump,
             clock=world.clock,
             random=rng,
+            team=Alone(),
             store=self.store,
             pool_view=self.store.reader(),
             template_view=self.store.reader(),

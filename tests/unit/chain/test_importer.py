@@ -4,9 +4,11 @@ import pytest
 
 from actors.chain.importer import Importer
 from actors.chain.messages import BlockOutcome
+from actors.chain.signatures import Signatures
 from actors.chain.store import Store
 from actors.chain.tree import Status
-from actors.ledger.codec import make_block
+from actors.ledger.codec import make_block, make_transaction
+from actors.ledger.signatures import KnownSignatures
 from actors.ledger.types import Account, Block
 from actors.ledger.violation import Rule
 from tests.support.chains import ALICE, BOB, EASY, mine, mine_chain, transfer, workless
@@ -224,14 +226,12 @@ def test_a_block_that_is_stored_is_pending_no_more() -> None:
 
 
 def test_known_signatures_are_not_checked_again() -> None:
-    asked: list[bytes] = []
-
-    def known(tx_id: bytes) -> bool:
-        asked.append(tx_id)
-        return True
-
-    store = Store.open(None, EASY)
-    importer = Importer(store, EASY, known)
+    known, store = KnownSignatures(), Store.open(None, EASY)
     pay = transfer(ALICE, BOB.public, 0, 1)
-    importer.add((CHAIN[0], mine(EASY, CHAIN[0].ref, transactions=[pay])))
-    assert asked == [pay.id]
+    forged = make_transaction(pay.sender, pay.recipient, pay.nonce, pay.amount, b"\1" * 64)
+    block = mine(EASY, CHAIN[0].ref, transactions=[forged])
+    importer = Importer(store, EASY, Signatures(EASY, known=known))
+    importer.add((CHAIN[0],))
+    assert importer.add((block,), keep=False).verdicts[0].outcome is BlockOutcome.INVALID
+    known.add(forged.id)
+    assert importer.add((block,), keep=False).verdicts[0].outcome is BlockOutcome.CONNECTED
