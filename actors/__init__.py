@@ -17,6 +17,7 @@ The rooms, from the ground up, and who tells whom:
                new tip, after its commit.
 ``miner``      Templates and the scan. Tells the chain what it found.
 
+``assembly``   Who is in a node, and who tells whom.
 ``node``       The composition root: builds all of it, starts it, stops it in reverse.
 ``config``     Frozen settings.
 

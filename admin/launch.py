@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from actors.node import VERSION, Node
+from actors.assembly import VERSION
+from actors.node import Node
 from admin.house import House
 from admin.server import AdminServer
 from admin.tls import server_tls

@@ -7,8 +7,9 @@ import sys
 
 import click
 
+from actors.assembly import VERSION
 from actors.chain.messages import GetChain
-from actors.node import VERSION, Node, StartError
+from actors.node import Node, StartError
 from actors.runtime.address import ActorDownError
 from admin.bind import AdminBindError
 from admin.cli.exits import CliError, ExitCode

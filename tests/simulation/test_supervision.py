@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from actors.node import LINK_ROOMS, START_ORDER, STATE_ROOMS
+from actors.assembly import LINK_ROOMS, START_ORDER, STATE_ROOMS
 from actors.runtime.address import Address
 from actors.runtime.supervisor import ActorReport, ActorState, ListActors, RestartActor
 from tests.support.world import SimNode, World

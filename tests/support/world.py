@@ -9,6 +9,7 @@ import random
 from dataclasses import replace
 from pathlib import Path
 
+from actors.assembly import START_ORDER, Addresses, Machine, assemble
 from actors.chain.messages import ChainInfo, GetChain
 from actors.chain.store import Store
 from actors.config import PeersSettings, Settings
@@ -19,7 +20,6 @@ from actors.ledger.state import apply_block
 from actors.ledger.types import EMPTY_ACCOUNT, Account, Block, BlockRef
 from actors.mempool.messages import GetFunds, SubmitTransaction
 from actors.miner.messages import StartMining, StopMining
-from actors.node import START_ORDER, Addresses, Machine, assemble
 from actors.runtime.clock import FakeClock
 from actors.runtime.pump import Pump
 from actors.runtime.supervisor import ListActors, Supervisor

@@ -1,0 +1,281 @@
+"""Who is in a node, and who tells whom: the actors enlisted with their neighbours' addresses.
+
+:func:`assemble` knows the rooms and nothing of the machine: `node` supplies a real one, a simulation a
+pump, a fake clock, a simulated network and a store in memory.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from actors.chain.actor import ChainActor
+from actors.chain.messages import ChainCommand
+from actors.chain.room import Neighbours
+from actors.chain.signatures import Signatures
+from actors.chain.store import Reader, Store
+from actors.config import KIB, MIB, Settings
+from actors.gossip.actor import GossipActor
+from actors.gossip.messages import GossipCommand
+from actors.ledger.network import Network
+from actors.ledger.signatures import KnownSignatures
+from actors.mempool.actor import MempoolActor
+from actors.mempool.messages import MempoolCommand
+from actors.messaging.actor import MessagingActor
+from actors.messaging.messages import MessagingCommand
+from actors.miner.actor import MinerActor
+from actors.miner.engine import ScanEngine, ScanResult
+from actors.miner.messages import MinerCommand
+from actors.miner.orders import MiningOrders
+from actors.peers.actor import PeersActor
+from actors.peers.messages import PeersCommand
+from actors.runtime.actor import NodeActor
+from actors.runtime.address import Address
+from actors.runtime.clock import Clock
+from actors.runtime.events import EventsActor, EventsInput
+from actors.runtime.journal import Journal
+from actors.runtime.supervisor import Runner, Supervisor, SupervisorInput
+from actors.runtime.team import Team
+from actors.search.actor import SearchActor
+from actors.search.items import Items
+from actors.search.messages import SearchCommand
+from actors.tcp.messages import TcpEvent, TcpInput
+
+VERSION = "0.1.0"
+AGENT = f"troupe/{VERSION}"
+
+START_ORDER = (
+    "events",
+    "miner",
+    "mempool",
+    "chain",
+    "search",
+    "gossip",
+    "peers",
+    "messaging",
+    "tcp",
+)
+"""Listeners before those who tell them; tcp, where all news begins, comes last. Stop is the reverse."""
+
+LINK_ROOMS = ("peers", "messaging", "tcp")
+"""A connection's state lives in all three: if one falls, all begin anew, with no connection."""
+STATE_ROOMS = ("chain", "mempool", "miner")
+"""A fallen chain takes those who follow it along, so that all three stand on what is stored."""
+
+FRAME_OVERHEAD_BYTES = 64
+"""Type, id, kind and search id around a block: 43 bytes in a ``search_response:block``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where each actor of a node is told."""
+
+    supervisor: Address[SupervisorInput]
+    events: Address[EventsInput]
+    tcp: Address[TcpInput]
+    messaging: Address[MessagingCommand | TcpEvent]
+    peers: Address[PeersCommand]
+    gossip: Address[GossipCommand]
+    search: Address[SearchCommand]
+    mempool: Address[MempoolCommand]
+    chain: Address[ChainCommand]
+    miner: Address[MinerCommand]
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What a node runs on: real, or simulated.
+
+    Attributes:
+        random: Source of ids, jitter and choices; each actor gets a generator of its own from it.
+        team: Verifies signatures.
+        pool_view: What the mempool sees of the store; an incarnation hands it on to the next.
+        template_view: The same for the miner.
+        build_tcp: The tcp room, given the address that it tells events and its own.
+        build_engine: What scans nonces, given the address of the miner.
+    """
+
+    runner: Runner
+    clock: Clock
+    random: random.Random
+    team: Team
+    store: Store
+    pool_view: Reader
+    template_view: Reader
+    journal: Journal
+    bans: Journal
+    build_tcp: Callable[[Address[TcpEvent], Address[Any]], NodeActor]
+    build_engine: Callable[[Address[ScanResult]], ScanEngine]
+
+
+def gossip_limits_bytes(network: Network) -> dict[str, int]:
+    """WIRE: limits, gossip payloads."""
+    block_bytes = max(16 * KIB, KIB * (network.max_transactions_per_block + 1))
+    if network.key_scheme == "p192-sha1":
+        # The field never checks how many transactions a block has: whatever fits a frame, both as
+        # gossip and, with a longer kind, as the answer to a search.
+        block_bytes = MIB - FRAME_OVERHEAD_BYTES
+    return {"bc:new_tx": KIB, "bc:new_block": block_bytes}
+
+
+def assemble(settings: Settings, machine: Machine) -> tuple[Supervisor, Addresses]:
+    """Enlist every actor of a node with its neighbours; nothing runs yet."""
+    supervisor = Supervisor(machine.runner, machine.clock)
+    at: dict[str, Address[Any]] = {name: Address(supervisor.mailbox(name)) for name in START_ORDER}
+    for build in (_enlist_links, _enlist_spreading, _enlist_state):
+        build(settings, machine, supervisor, at)
+    supervisor.enlist("events", lambda: EventsActor(_fresh_epoch(machine), machine.clock))
+    return supervisor, Addresses(supervisor=supervisor.address, **at)
+
+
+def _generator(machine: Machine) -> random.Random:
+    return random.Random(machine.random.getrandbits(128))  # noqa: S311 - ids and jitter
+
+
+def _fresh_epoch(machine: Machine) -> str:
+    """Names one life of the event log: the next one counts from 1 again."""
+    return f"{machine.random.getrandbits(64):016x}"
+
+
+def _enlist_links(
+    settings: Settings, machine: Machine, supervisor: Supervisor, at: dict[str, Address[Any]]
+) -> None:
+    rooms = {
+        "p2p": at["peers"],
+        "gossip": at["gossip"],
+        "search_response": at["search"],
+        "chain": at["chain"],
+        "mempool": at["mempool"],
+    }
+    supervisor.enlist(
+        "peers",
+        lambda: PeersActor(
+            settings=settings.peers,
+            me=at["peers"],
+            tcp=at["tcp"],
+            messaging=at["messaging"],
+            rooms=(at["gossip"], at["search"], at["chain"], at["mempool"]),
+            events=at["events"],
+            bans=machine.bans,
+            clock=machine.clock,
+            rng=_generator(machine),
+        ),
+        group=LINK_ROOMS,
+    )
+    supervisor.enlist(
+        "messaging",
+        lambda: MessagingActor(
+            tcp=at["tcp"],
+            rooms=rooms,
+            links=at["peers"],
+            me=at["messaging"],
+            clock=machine.clock,
+        ),
+        group=LINK_ROOMS,
+    )
+    supervisor.enlist(
+        "tcp", lambda: machine.build_tcp(at["messaging"], at["tcp"]), group=LINK_ROOMS
+    )
+
+
+def _enlist_spreading(
+    settings: Settings, machine: Machine, supervisor: Supervisor, at: dict[str, Address[Any]]
+) -> None:
+    handlers = {"bc:new_tx": at["mempool"], "bc:new_block": at["chain"], "search": at["search"]}
+    items = Items()
+    supervisor.enlist(
+        "gossip",
+        lambda: GossipActor(
+            me=at["gossip"],
+            handlers=handlers,
+            limits_bytes=gossip_limits_bytes(settings.network),
+            messaging=at["messaging"],
+            peers=at["peers"],
+            clock=machine.clock,
+            rng=_generator(machine),
+        ),
+    )
+    supervisor.enlist(
+        "search",
+        lambda: SearchActor(
+            me=at["search"],
+            providers={"block": at["chain"]},
+            items=items,
+            gossip=at["gossip"],
+            messaging=at["messaging"],
+            peers=at["peers"],
+            clock=machine.clock,
+            rng=_generator(machine),
+        ),
+    )
+
+
+def _enlist_state(
+    settings: Settings, machine: Machine, supervisor: Supervisor, at: dict[str, Address[Any]]
+) -> None:
+    neighbours = Neighbours(
+        messaging=at["messaging"],
+        peers=at["peers"],
+        gossip=at["gossip"],
+        search=at["search"],
+        mempool=at["mempool"],
+        miner=at["miner"],
+        events=at["events"],
+    )
+    known = KnownSignatures()
+    supervisor.enlist(
+        "chain",
+        lambda: ChainActor(
+            store=machine.store,
+            network=settings.network,
+            agent=AGENT,
+            clock=machine.clock,
+            me=at["chain"],
+            neighbours=neighbours,
+            signatures=Signatures(settings.network, machine.team, known),
+        ),
+        group=STATE_ROOMS,
+    )
+    supervisor.enlist("mempool", lambda: _mempool(settings, machine, known, at))
+    orders = MiningOrders(settings.miner)
+    supervisor.enlist("miner", lambda: _miner(settings, machine, orders, at))
+
+
+def _mempool(
+    settings: Settings, machine: Machine, known: KnownSignatures, at: dict[str, Address[Any]]
+) -> MempoolActor:
+    return MempoolActor(
+        network=settings.network,
+        settings=settings.mempool,
+        accounts=machine.pool_view.account,
+        accounts_at=machine.pool_view.account_at,
+        team=machine.team,
+        known=known,
+        journal=machine.journal,
+        clock=machine.clock,
+        me=at["mempool"],
+        peers=at["peers"],
+        messaging=at["messaging"],
+        gossip=at["gossip"],
+        miner=at["miner"],
+        events=at["events"],
+    )
+
+
+def _miner(
+    settings: Settings, machine: Machine, orders: MiningOrders, at: dict[str, Address[Any]]
+) -> MinerActor:
+    return MinerActor(
+        network=settings.network,
+        orders=orders,
+        engine=machine.build_engine(at["miner"]),
+        accounts=machine.template_view.account,
+        tip=machine.template_view.tip,
+        clock=machine.clock,
+        me=at["miner"],
+        chain=at["chain"],
+        mempool=at["mempool"],
+        events=at["events"],
+    )
