@@ -30,6 +30,7 @@ from actors.tcp.sockets import ListenError, open_listener
 
 UNSPECIFIED_HOSTS = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - recognised, not bound
 
+
 class StartError(Exception):
     """The node cannot start; the message is one sentence for the user."""
 
