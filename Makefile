@@ -99,8 +99,9 @@ test-all: $(DEV)  ## the tests with more simulation seeds and the clients in all
 sanitize: $(DEV)  ## the kernels' tests on a build that stops at bad memory accesses
 	@.ci/sanitize
 
-bench: $(DEV)  ## how fast it is on this machine
-	@PYTHONPATH=.:protos $(BIN)/python -m tests.bench
+bench: $(DEV)  ## how fast it is on this machine: a table, and build/bench.json; some ten minutes
+	@mkdir -p build
+	@PYTHONPATH=.:protos $(BIN)/python -m tests.bench --save build/bench.json
 
 run: devnet  ## the main job: a three-node network on this machine, mining, with a live table
 

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from actors.chain.actor import ChainActor
-from actors.chain.messages import ChainCommand
+from actors.chain.messages import ChainCommand, ReaderCommand
+from actors.chain.reader import ReaderActor
 from actors.chain.room import Neighbours
 from actors.chain.signatures import Signatures
 from actors.chain.store import Reader, Store
+from actors.chain.wire import GET_BLOCKS_KIND
 from actors.config import KIB, MIB, Settings
 from actors.gossip.actor import GossipActor
 from actors.gossip.messages import GossipCommand
@@ -51,6 +53,7 @@ START_ORDER = (
     "miner",
     "mempool",
     "chain",
+    "reader",
     "search",
     "gossip",
     "peers",
@@ -63,6 +66,10 @@ LINK_ROOMS = ("peers", "messaging", "tcp")
 """A connection's state lives in all three: if one falls, all begin anew, with no connection."""
 STATE_ROOMS = ("chain", "mempool", "miner")
 """A fallen chain takes those who follow it along, so that all three stand on what is stored."""
+
+CREWS = {"links": ("search", "gossip", "peers", "messaging", "tcp")}
+"""Who shares a thread, by its name: what passes from a socket to a handler and back changes threads only
+where a room outside these judges it. None of them may do what takes long. Everybody else has his own."""
 
 FRAME_OVERHEAD_BYTES = 64
 """Type, id, kind and search id around a block: 43 bytes in a ``search_response:block``."""
@@ -81,6 +88,7 @@ class Addresses:
     search: Address[SearchCommand]
     mempool: Address[MempoolCommand]
     chain: Address[ChainCommand]
+    reader: Address[ReaderCommand]
     miner: Address[MinerCommand]
 
 
@@ -106,6 +114,7 @@ class Machine:
     template_view: Reader
     journal: Journal
     bans: Journal
+    addresses: Journal
     build_tcp: Callable[[Address[TcpEvent], Address[Any]], NodeActor]
     build_engine: Callable[[Address[ScanResult]], ScanEngine]
 
@@ -146,6 +155,7 @@ def _enlist_links(
         "p2p": at["peers"],
         "gossip": at["gossip"],
         "search_response": at["search"],
+        GET_BLOCKS_KIND: at["reader"],
         "chain": at["chain"],
         "mempool": at["mempool"],
     }
@@ -159,6 +169,7 @@ def _enlist_links(
             rooms=(at["gossip"], at["search"], at["chain"], at["mempool"]),
             events=at["events"],
             bans=machine.bans,
+            addresses=machine.addresses,
             clock=machine.clock,
             rng=_generator(machine),
         ),
@@ -201,7 +212,7 @@ def _enlist_spreading(
         "search",
         lambda: SearchActor(
             me=at["search"],
-            providers={"block": at["chain"]},
+            providers={"block": at["reader"]},
             items=items,
             gossip=at["gossip"],
             messaging=at["messaging"],
@@ -238,6 +249,10 @@ def _enlist_state(
         ),
         group=STATE_ROOMS,
     )
+    supervisor.enlist(
+        "reader",
+        lambda: ReaderActor(store=machine.store.reader(), messaging=at["messaging"]),
+    )
     supervisor.enlist("mempool", lambda: _mempool(settings, machine, known, at))
     orders = MiningOrders(settings.miner)
     supervisor.enlist("miner", lambda: _miner(settings, machine, orders, at))
@@ -271,7 +286,7 @@ def _miner(
         network=settings.network,
         orders=orders,
         engine=machine.build_engine(at["miner"]),
-        accounts=machine.template_view.account,
+        accounts_at=machine.template_view.account_at,
         tip=machine.template_view.tip,
         clock=machine.clock,
         me=at["miner"],

@@ -34,6 +34,8 @@ class TcpSettings:
     credit_bytes: int = 1 * MIB
     max_connections: int = 80
     """Twice ``max_peers``: the composition root derives it."""
+    kept_for_dialed: int = 0
+    """Of those, seats that nobody takes by dialing us: for whom we choose (derived from ``max_peers``)."""
     max_unestablished: int = 8
     max_per_ip: int = 4
     """Loopback is exempt: a network on one machine is a use, not an attack."""
@@ -55,7 +57,8 @@ class PeersSettings:
     reject_linger_s: float = 10.0
     """How long a rejected dialer may keep its connection (WIRE: peers)."""
     known_addresses: int = 1_000
-    """A peer list holds 100; ten full lists are more than a node of 40 peers can use."""
+    """A peer list holds 100; ten full lists are more than a node of 40 peers can use. With more than 333 peers
+    the address book grows with them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,20 @@ class MinerSettings:
     """One of :data:`KERNEL_CHOICES`."""
 
 
+MIN_KEEP_HISTORY = 1_000
+"""The mempool, whose view may lag behind by some batches of a sync, and everyday reorganisations must find
+the state of their blocks; 1,000 blocks also take no space worth saving."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChainSettings:
+    """What the store keeps."""
+
+    keep_history: int = 0
+    """Accounts can be asked for as of the newest so many blocks, at least :data:`MIN_KEEP_HISTORY`; what only
+    older blocks need is deleted. 0: all is kept."""
+
+
 @dataclass(frozen=True, slots=True)
 class TlsSettings:
     """TLS of the admin server; without a certificate of one's own it is automatic."""
@@ -122,4 +139,5 @@ class Settings:
     tcp: TcpSettings = field(default_factory=TcpSettings)
     peers: PeersSettings = field(default_factory=PeersSettings)
     mempool: MempoolSettings = field(default_factory=MempoolSettings)
+    chain: ChainSettings = field(default_factory=ChainSettings)
     miner: MinerSettings = field(default_factory=MinerSettings)

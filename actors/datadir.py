@@ -58,6 +58,10 @@ class DataDir:
         return self.path / "bans"
 
     @property
+    def addresses(self) -> Path:
+        return self.path / "addresses"
+
+    @property
     def admin_address(self) -> Path:
         return self.path / "admin.address"
 

@@ -12,13 +12,14 @@ import socket
 from contextlib import ExitStack, closing
 from dataclasses import replace
 
-from actors.assembly import START_ORDER, Machine, assemble
+from actors.assembly import CREWS, START_ORDER, Machine, assemble
 from actors.chain.archive import Archive
 from actors.chain.store import Store, StoreError
 from actors.config import Settings
 from actors.datadir import DataDir, DataDirError
 from actors.ledger.keys import PrivateKey
 from actors.miner.engines import EnginePlan, NoKernelError, plan_engine
+from actors.peers.slots import outbound_wanted
 from actors.runtime.address import ActorDownError
 from actors.runtime.clock import ThreadClock
 from actors.runtime.journal import FileJournal
@@ -26,7 +27,7 @@ from actors.runtime.supervisor import Supervisor, ThreadRunner
 from actors.runtime.team import ThreadTeam
 from actors.tcp.actor import TcpActor
 from actors.tcp.messages import ConnId
-from actors.tcp.sockets import ListenError, open_listener
+from actors.tcp.sockets import ListenError, allow_connections, open_listener
 
 UNSPECIFIED_HOSTS = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - recognised, not bound
 
@@ -83,8 +84,11 @@ class Node:
         self.data_dir = DataDir(given.data_dir)
         self._resources.callback(self.data_dir.close)
         self.wallet: PrivateKey = self.data_dir.wallet_key(given.network.scheme, os.urandom)
-        self._store = Store.open(self.data_dir.chain_db, given.network)
+        self._store = Store.open(
+            self.data_dir.chain_db, given.network, keep_history=given.chain.keep_history
+        )
         self._resources.callback(self._store.close)
+        allow_connections(2 * given.peers.max_peers)
         host, _, port = given.listen.rpartition(":")
         self._listener: socket.socket = open_listener(host, int(port))
         self._resources.callback(self._listener.close)
@@ -92,7 +96,11 @@ class Node:
         self.listen_address = f"{host}:{bound_port}"
         self.settings = replace(
             given,
-            tcp=replace(given.tcp, max_connections=2 * given.peers.max_peers),
+            tcp=replace(
+                given.tcp,
+                max_connections=2 * given.peers.max_peers,
+                kept_for_dialed=outbound_wanted(given.peers.max_peers),
+            ),
             peers=replace(given.peers, advertise=self._advertised(host, bound_port)),
             miner=replace(given.miner, coinbase=given.miner.coinbase or self.wallet.public),
         )
@@ -112,7 +120,7 @@ class Node:
         self._resources.callback(self.archive.close)
         conn_ids = map(ConnId, itertools.count(1))
         machine = Machine(
-            runner=ThreadRunner(self.clock),
+            runner=ThreadRunner(self.clock, CREWS),
             clock=self.clock,
             random=random.SystemRandom(),
             team=self._resources.enter_context(closing(ThreadTeam(os.cpu_count() or 1))),
@@ -121,6 +129,7 @@ class Node:
             template_view=self._resources.enter_context(closing(self._store.reader())),
             journal=FileJournal(self.data_dir.mempool),
             bans=FileJournal(self.data_dir.bans),
+            addresses=FileJournal(self.data_dir.addresses),
             build_tcp=lambda messaging, me: TcpActor(
                 settings=self.settings.tcp,
                 listener=self._listener,

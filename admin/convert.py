@@ -23,6 +23,7 @@ from actors.chain.messages import (
     AccountView,
     BlockDigest,
     BlockOutcome,
+    SyncProgress,
     SyncState,
     TipStatus,
     TipView,
@@ -137,6 +138,19 @@ def tip(view: TipView) -> chain_service_pb2.Tip:
     )
 
 
+def sync_progress(progress: SyncProgress | None) -> chain_service_pb2.JobProgress | None:
+    """How far a sync is; None: there is none."""
+    if progress is None:
+        return None
+    return chain_service_pb2.JobProgress(
+        unit=chain_service_pb2.PROGRESS_UNIT_BLOCKS,
+        done_count=progress.done,
+        total_count=progress.total,
+        per_s=progress.blocks_per_s,
+        remaining_s=progress.left_s,
+    )
+
+
 def network(definition: Network) -> ledger_pb2.Network:
     return ledger_pb2.Network(
         name=definition.name,
@@ -177,6 +191,7 @@ def peer(info: PeerInfo, now_unix_s: float) -> peer_service_pb2.Peer:
         connection_ids=info.conns,
         verified=info.verified,
         listed=info.listed,
+        score=info.score,
     )
 
 

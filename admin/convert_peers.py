@@ -11,6 +11,7 @@ from actors.peers.messages import (
     Ban,
     KnownAddress,
     NodeState,
+    Slots,
     Topology,
     TopologyEdge,
     TopologyNode,
@@ -41,6 +42,19 @@ def known_address(known: KnownAddress) -> peer_service_pb2.KnownAddress:
         next_dial_time=_moment(known.next_dial_s),
         connected=known.connected,
         banned=known.banned,
+    )
+
+
+def slots(taken: Slots) -> peer_service_pb2.PeerSlots:
+    return peer_service_pb2.PeerSlots(
+        outbound_count=taken.outbound,
+        inbound_count=taken.inbound,
+        wanted_count=taken.wanted,
+        wanted_outbound_count=taken.wanted_outbound,
+        target_count=taken.target,
+        limit_count=taken.limit,
+        dialing_count=taken.dialing,
+        known_address_count=taken.known,
     )
 
 

@@ -88,7 +88,10 @@ _BY_CODE: Mapping[grpc.StatusCode, tuple[ReasonValue, ...]] = {
         errors_pb2.ERROR_REASON_UPLOAD_STALLED,
         errors_pb2.ERROR_REASON_LISTING_OUTDATED,
     ),
-    grpc.StatusCode.OUT_OF_RANGE: (errors_pb2.ERROR_REASON_CURSOR_EXPIRED,),
+    grpc.StatusCode.OUT_OF_RANGE: (
+        errors_pb2.ERROR_REASON_CURSOR_EXPIRED,
+        errors_pb2.ERROR_REASON_HISTORY_PRUNED,
+    ),
     grpc.StatusCode.RESOURCE_EXHAUSTED: (
         errors_pb2.ERROR_REASON_MEMPOOL_FULL,
         errors_pb2.ERROR_REASON_SENDER_FULL,

@@ -156,8 +156,9 @@ class Guard(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
                 self._unary(method, served.unary_unary), decode, served.response_serializer
             )
         if served.unary_stream is not None:
+            encode = _once(served.response_serializer)
             return grpc.unary_stream_rpc_method_handler(
-                self._stream(method, served.unary_stream), decode, served.response_serializer
+                self._stream(method, served.unary_stream), decode, encode
             )
         if served.stream_unary is not None:
             return grpc.stream_unary_rpc_method_handler(
@@ -297,6 +298,15 @@ def _lenient(decode: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
             return decode(data)
         except DecodeError:
             return None
+
+    return attempt
+
+
+def _once(encode: Callable[[Any], bytes]) -> Callable[[Any], bytes]:
+    """A serializer that lets through what is serialized already: one for all the readers of a stream."""
+
+    def attempt(response: Any) -> bytes:
+        return response if isinstance(response, bytes) else encode(response)
 
     return attempt
 

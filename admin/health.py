@@ -1,4 +1,4 @@
-"""``grpc.health.v1``: the node is live while the server is; a service is ready when its actor runs.
+"""``grpc.health.v1``: the node is live while the server is; a service is ready when its actors run.
 
 Written here, and not taken from grpcio-health-checking, because its Watch never ends by itself, which
 would hold up every stop for the whole grace.
@@ -8,7 +8,7 @@ would hold up every stop for the whole grace.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, Final
 
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -39,11 +39,11 @@ class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
         self,
         asker: Asker,
         supervisor: Address[SupervisorInput],
-        needs: Mapping[str, str | None],
+        needs: Mapping[str, Sequence[str]],
         on_reports: Callable[[Mapping[str, ActorReport]], None],
     ) -> None:
         """Args:
-        needs: A service's full name to the name of the actor that it stands on (None: on no one).
+        needs: A service's full name to the names of the actors that it stands on.
         on_reports: Told the actors by name at each refresh.
         """
         self._asker, self._supervisor, self._on_reports = asker, supervisor, on_reports
@@ -108,11 +108,10 @@ class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
         return self._statuses.get(service, UNKNOWN)
 
     def _judge(self, service: str, reports: Mapping[str, ActorReport]) -> int:
-        actor = self._needs[service]
-        if actor is None or (actor == self._supervisor.name and reports):
-            return SERVING
-        report = reports.get(actor)
-        return SERVING if report and report.state is ActorState.RUNNING else NOT_SERVING
+        running = {name for name, each in reports.items() if each.state is ActorState.RUNNING}
+        if reports:
+            running.add(self._supervisor.name)
+        return SERVING if running.issuperset(self._needs[service]) else NOT_SERVING
 
     async def _set(self, statuses: Mapping[str, int]) -> None:
         async with self._changed:

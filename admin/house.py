@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from actors.chain.archive import Archive
-from actors.chain.messages import ChainCommand
+from actors.chain.messages import ChainCommand, ReaderCommand
 from actors.gossip.messages import GossipCommand
 from actors.ledger.keys import PrivateKey
 from actors.ledger.network import Network
@@ -45,6 +45,7 @@ class House:
     gossip: Address[GossipCommand]
     search: Address[SearchCommand]
     chain: Address[ChainCommand]
+    reader: Address[ReaderCommand]
     mempool: Address[MempoolCommand]
     miner: Address[MinerCommand]
     events: Address[EventsInput]

@@ -35,6 +35,7 @@ def launch(
         gossip=at.gossip,
         search=at.search,
         chain=at.chain,
+        reader=at.reader,
         mempool=at.mempool,
         miner=at.miner,
         events=at.events,

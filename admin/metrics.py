@@ -21,10 +21,10 @@ from prometheus_client.core import (
 )
 from prometheus_client.openmetrics.exposition import generate_latest
 
-from actors.chain.messages import ChainInfo
+from actors.chain.messages import ChainInfo, SyncProgress
 from actors.mempool.messages import PoolInfo
 from actors.miner.messages import MinerInfo
-from actors.peers.messages import PeerInfo
+from actors.peers.messages import PeerInfo, Slots
 from actors.runtime.supervisor import ActorReport, ActorState
 from actors.tcp.messages import TransportInfo
 from admin.counts import CallCounts
@@ -43,6 +43,7 @@ class Observed:
     actors: Sequence[ActorReport] | None
     transport: TransportInfo | None
     peers: Sequence[PeerInfo] | None
+    slots: Slots | None
     pool: PoolInfo | None
     chain: ChainInfo | None
     miner: MinerInfo | None
@@ -73,7 +74,9 @@ def _families(observed: Observed) -> Iterator[Metric]:
     if observed.transport is not None:
         yield from _transport(observed.transport)
     if observed.peers is not None:
-        yield _peers(observed.peers)
+        yield from _peers(observed.peers)
+    if observed.slots is not None:
+        yield from _slots(observed.slots)
     if observed.pool is not None:
         yield from _pool(observed.pool)
     if observed.chain is not None:
@@ -170,12 +173,25 @@ def _transport(info: TransportInfo) -> Iterator[Metric]:
     yield _gauge("troupe_tcp_unsent_bytes", "Bytes queued and not yet sent.", unsent, unit="bytes")
 
 
-def _peers(peers: Sequence[PeerInfo]) -> Metric:
+def _peers(peers: Sequence[PeerInfo]) -> Iterator[Metric]:
     family = GaugeMetricFamily("troupe_peers", "Peers, by who dialed.", labels=("direction",))
     outbound = sum(peer.initiated for peer in peers)
     family.add_metric(("inbound",), len(peers) - outbound)
     family.add_metric(("outbound",), outbound)
-    return family
+    yield family
+    worst = max((peer.score for peer in peers), default=0.0)
+    yield _gauge(
+        "troupe_peers_worst_score", "Points of the worst peer; at 100 it is banned.", worst
+    )
+
+
+def _slots(slots: Slots) -> Iterator[Metric]:
+    wanted, outbound = slots.wanted, slots.wanted_outbound
+    yield _gauge("troupe_peers_wanted", "Peers below which more are sought.", wanted)
+    yield _gauge("troupe_peers_wanted_outbound", "The same, of those that we dialed.", outbound)
+    yield _gauge("troupe_peers_limit", "Peers above which nobody is accepted.", slots.limit)
+    yield _gauge("troupe_peers_dialing", "Dials under way.", slots.dialing)
+    yield _gauge("troupe_peers_known_addresses", "Addresses in the book.", slots.known)
 
 
 def _pool(info: PoolInfo) -> Iterator[Metric]:
@@ -196,6 +212,22 @@ def _chain(info: ChainInfo) -> Iterator[Metric]:
     yield _gauge("troupe_chain_side_blocks", "Stored blocks beside the chain.", info.side_blocks)
     yield _gauge("troupe_chain_orphans", "Blocks kept whose parent is not known.", info.orphans)
     yield _gauge("troupe_chain_supply", "Sum of all balances.", info.supply)
+    oldest = info.history_start
+    yield _gauge("troupe_chain_history_start", "Oldest block whose accounts are kept.", oldest)
+    if info.progress is not None:
+        yield from _sync(info.progress)
+
+
+def _sync(progress: SyncProgress) -> Iterator[Metric]:
+    """Absent while nothing is fetched; the time left also where it cannot be said."""
+    done, total = progress.done, progress.total
+    yield _gauge("troupe_sync_done_blocks", "Blocks fetched since this sync began.", done)
+    yield _gauge("troupe_sync_total_blocks", "Those, and the ones known to be missing.", total)
+    rate = progress.blocks_per_s
+    yield _gauge("troupe_sync_blocks_per_second", "Over the last seconds.", rate)
+    if progress.left_s is not None:
+        left = progress.left_s
+        yield _gauge("troupe_sync_left_seconds", "Time left at that rate.", left, unit="seconds")
 
 
 def _miner(info: MinerInfo) -> Iterator[Metric]:

@@ -37,6 +37,7 @@ PERMISSIONS: Final[Mapping[str, str]] = MappingProxyType(
             "PeerService/DisconnectPeer": "peer:write",
             "PeerService/ListAddresses": "peer:read",
             "PeerService/ListBans": "peer:read",
+            "PeerService/GetPeerSlots": "peer:read",
             "PeerService/CreateBan": "peer:write",
             "PeerService/DeleteBan": "peer:write",
             "PeerService/GetTopology": "peer:write",

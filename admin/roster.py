@@ -1,4 +1,4 @@
-"""Every service that is served: how it is made, and which actor it stands on.
+"""Every service that is served: how it is made, and which actors it stands on.
 
 Must not live here: how they are served (``server``), what a method does (``services``).
 """
@@ -29,6 +29,7 @@ from troupe.admin.v1 import (
     wallet_service_pb2_grpc,
 )
 
+from actors.runtime.address import Address
 from admin.asks import Asker
 from admin.auth import Tokens
 from admin.counts import CallCounts
@@ -60,13 +61,13 @@ class Service:
 
     Attributes:
         name: Its full name.
-        actor: The actor without which it cannot serve; None: it always can.
+        actors: The names of those without which it cannot serve.
         servicer: What answers its calls.
         add: Adds that to a server, as the generated stubs do.
     """
 
     name: str
-    actor: str | None
+    actors: Sequence[str]
     servicer: Any
     add: Callable[[Any, Any], None]
 
@@ -95,36 +96,37 @@ def services(means: Means) -> Sequence[Service]:
     """The services of a node; what they keep between calls begins here."""
     house, asker = means.house, means.asker
     node = NodeService(house, asker, means.stop_asked, means.changes, fresh_s=means.fresh_s)
-    rooms: Sequence[tuple[str | None, Any, Any]] = (
-        (None, node, node_service_pb2_grpc),
-        (house.supervisor.name, ActorService(house, asker), actor_service_pb2_grpc),
-        (house.tcp.name, TransportService(house, asker), transport_service_pb2_grpc),
-        (house.messaging.name, MessagingService(house, asker), messaging_service_pb2_grpc),
-        (house.peers.name, PeerService(house, asker), peer_service_pb2_grpc),
-        (house.gossip.name, GossipService(house, asker), gossip_service_pb2_grpc),
-        (house.search.name, SearchService(house, asker), search_service_pb2_grpc),
-        (house.chain.name, ChainService(house, asker), chain_service_pb2_grpc),
-        (house.mempool.name, MempoolService(house, asker), mempool_service_pb2_grpc),
-        (house.miner.name, MinerService(house, asker), miner_service_pb2_grpc),
-        (house.mempool.name, WalletService(house, asker), wallet_service_pb2_grpc),
-        (house.events.name, EventService(house, asker, means.hub), event_service_pb2_grpc),
+    rooms: Sequence[tuple[Sequence[Address[Any]], Any, Any]] = (
+        ((), node, node_service_pb2_grpc),
+        ((house.supervisor,), ActorService(house, asker), actor_service_pb2_grpc),
+        ((house.tcp,), TransportService(house, asker), transport_service_pb2_grpc),
+        ((house.messaging,), MessagingService(house, asker), messaging_service_pb2_grpc),
+        ((house.peers,), PeerService(house, asker), peer_service_pb2_grpc),
+        ((house.gossip,), GossipService(house, asker), gossip_service_pb2_grpc),
+        ((house.search,), SearchService(house, asker), search_service_pb2_grpc),
+        ((house.chain, house.reader), ChainService(house, asker), chain_service_pb2_grpc),
+        ((house.mempool,), MempoolService(house, asker), mempool_service_pb2_grpc),
+        ((house.miner,), MinerService(house, asker), miner_service_pb2_grpc),
+        ((house.mempool,), WalletService(house, asker), wallet_service_pb2_grpc),
+        ((house.events,), EventService(house, asker, means.hub), event_service_pb2_grpc),
         (
-            None,
+            (),
             DiagnosticsService(house, asker, means.counts, means.logs),
             diagnostics_service_pb2_grpc,
         ),
-        (None, AuthService(means.tokens, house.clock), auth_service_pb2_grpc),
+        ((), AuthService(means.tokens, house.clock), auth_service_pb2_grpc),
     )
-    return tuple(_service(actor, servicer, stubs) for actor, servicer, stubs in rooms)
+    return tuple(_service(actors, servicer, stubs) for actors, servicer, stubs in rooms)
 
 
-def _service(actor: str | None, servicer: Any, stubs: Any) -> Service:
+def _service(actors: Sequence[Address[Any]], servicer: Any, stubs: Any) -> Service:
     """Its class bears the name that the contract gives it."""
     name = type(servicer).__name__
-    return Service(PACKAGE + name, actor, servicer, getattr(stubs, f"add_{name}Servicer_to_server"))
+    add = getattr(stubs, f"add_{name}Servicer_to_server")
+    return Service(PACKAGE + name, [actor.name for actor in actors], servicer, add)
 
 
 def channelz() -> Service:
     """What gRPC tells of this server's own calls and sockets, for one that was asked to serve it."""
     name: str = channelz_pb2.DESCRIPTOR.services_by_name["Channelz"].full_name
-    return Service(name, None, None, lambda _servicer, server: add_channelz_servicer(server))
+    return Service(name, (), None, lambda _servicer, server: add_channelz_servicer(server))

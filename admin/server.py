@@ -156,7 +156,7 @@ class AdminServer:
         served = services(means)
         if self._channelz:
             served = (*served, channelz())
-        needs = {service.name: service.actor for service in served}
+        needs = {service.name: service.actors for service in served}
         health = Health(asker, house.supervisor, needs, _noter(hub, house.events.name, changes))
         guard = Guard(tokens, counts, changes)
         server = grpc.aio.server(

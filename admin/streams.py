@@ -1,8 +1,8 @@
 """Event streams: one follower of the node's events, fanned out to a bounded queue for each reader.
 
-An event is converted once and queued by reference, so a hundred readers cost little more than one. The
-events actor never waits: it appends and wakes the loop. A reader that falls behind loses its queue and is
-told where to resume.
+An event is converted and serialized once, for all its readers, and queued by reference. The events actor
+never waits: it appends and wakes the loop. A reader that falls behind loses its queue and is told where to
+resume.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from actors.runtime.address import Address
 from actors.runtime.events import Event, EventsInput, Happened, Unfollow
 from admin.asks import actor_down
 from admin.errors import Refusal, stopping
-from admin.events import NodeStopping, convert_event
+from admin.events import NodeStopping, Notice, notice_of
 
 MAX_QUEUED = 1_000
 """Events that wait for one reader: some hundred blocks' worth, below a megabyte."""
@@ -31,13 +31,13 @@ class EventStream:
 
     def __init__(self, types: Collection[int], position: event_pb2.EventPosition) -> None:
         self._types = frozenset(types)
-        self._queue: deque[event_pb2.Event] = deque()
+        self._queue: deque[Notice] = deque()
         self._changed = asyncio.Event()
         self._ending: Refusal | None = None
         self._overflowed = False
-        self._position = position
+        self._epoch, self._sent = position.epoch, position.sequence
 
-    def offer(self, event: event_pb2.Event) -> None:
+    def offer(self, event: Notice) -> None:
         """Queue an event, unless the reader does not want it or has fallen behind."""
         if self._overflowed or self._ending is not None or not self.wants(event):
             return
@@ -47,7 +47,7 @@ class EventStream:
         self._queue.append(event)
         self._changed.set()
 
-    def wants(self, event: event_pb2.Event) -> bool:
+    def wants(self, event: Notice) -> bool:
         final = event.type == event_pb2.EVENT_TYPE_NODE_STOPPING
         return not self._types or event.type in self._types or final
 
@@ -62,11 +62,11 @@ class EventStream:
         self._ending = ending
         self._changed.set()
 
-    def sent(self, event: event_pb2.Event) -> None:
+    def sent(self, event: Notice) -> None:
         """Note how far the reader has come."""
-        self._position.sequence = event.sequence
+        self._sent = event.sequence
 
-    async def next(self) -> event_pb2.Event:
+    async def next(self) -> Notice:
         """The next event that the reader has not got yet.
 
         Raises:
@@ -77,7 +77,7 @@ class EventStream:
                 raise self._slow()
             while self._queue:
                 event = self._queue.popleft()
-                if event.sequence > self._position.sequence:
+                if event.sequence > self._sent:
                     return event
             if self._ending is not None:
                 raise self._ending
@@ -88,8 +88,8 @@ class EventStream:
         return Refusal(
             errors_pb2.ERROR_REASON_SLOW_CONSUMER,
             f"the reader fell more than {MAX_QUEUED} events behind: resume after the last one received",
-            sequence=str(self._position.sequence),
-            epoch=self._position.epoch,
+            sequence=str(self._sent),
+            epoch=self._epoch,
         )
 
 
@@ -142,10 +142,10 @@ class EventHub:
         while self._inbox:
             event = self._inbox.popleft()
             self._check_gap(event)
-            converted = convert_event(event)
-            if converted is not None:
+            notice = notice_of(event)
+            if notice is not None:
                 for stream in self._streams:
-                    stream.offer(converted)
+                    stream.offer(notice)
             if isinstance(event.body, NodeStopping):
                 self._stopped.set()
 

@@ -6,7 +6,6 @@ Lives here: which handler gets which message, and what is told to whom after a c
 from __future__ import annotations
 
 import logging
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import assert_never
@@ -15,21 +14,16 @@ from actors.chain.answering import Answering
 from actors.chain.download import Downloads
 from actors.chain.greeting import Greeting
 from actors.chain.importer import Importer, decode_run
+from actors.chain.line import Batch, Line
 from actors.chain.messages import (
     BlockMined,
     BlockOutcome,
     BlockVerdict,
     ChainCommand,
     ChainInfo,
-    GetAccount,
-    GetBlock,
     GetChain,
-    GetTransaction,
     ImportRun,
     InvalidateBlock,
-    ListAccounts,
-    ListBlocks,
-    ListTips,
     MinedVerdict,
     ReconsiderBlock,
     SteerVerdict,
@@ -39,14 +33,14 @@ from actors.chain.messages import (
     tip_moved,
 )
 from actors.chain.orphans import Orphan
-from actors.chain.room import Neighbours, Room, tokens
-from actors.chain.serving import Serving
-from actors.chain.signatures import Signatures
+from actors.chain.progress import Progress
+from actors.chain.room import Late, Neighbours, Room, Verified, tokens
+from actors.chain.signatures import Passed, Signatures
 from actors.chain.steering import Steering
 from actors.chain.store import Store
-from actors.chain.sync import ASK_AGAIN_S, MAX_PENDING_BLOCKS, PeerTable
+from actors.chain.sync import ASK_AGAIN_S, MAX_PENDING_BLOCKS, gossip_points
+from actors.chain.table import PeerTable
 from actors.chain.walkback import WalkBack
-from actors.chain.wire import MAX_BATCH_BLOCKS, MAX_BATCH_BYTES
 from actors.gossip.messages import Decision, GossipItem, GossipReceived, Publish, Verdicts
 from actors.ledger.codec import decode_block
 from actors.ledger.network import Network
@@ -55,6 +49,7 @@ from actors.ledger.violation import Violation
 from actors.messaging.messages import Received, Response
 from actors.peers.messages import (
     LinksReset,
+    Misbehaved,
     PeerEvent,
     PeerId,
     PeerKind,
@@ -66,7 +61,7 @@ from actors.runtime.actor import NodeActor
 from actors.runtime.address import Address
 from actors.runtime.clock import Clock
 from actors.runtime.events import Happened
-from actors.search.messages import LookedUp, LookUp, SearchEnded
+from actors.search.messages import SearchEnded
 from actors.tcp.messages import ConnId
 
 log = logging.getLogger(__name__)
@@ -86,7 +81,7 @@ _STORED = (BlockOutcome.CONNECTED, BlockOutcome.SIDE_BRANCH, BlockOutcome.INVALI
 
 @dataclass(frozen=True, slots=True)
 class _Continue:
-    """More held blocks stand on connected ones. Tell."""
+    """A batch of the line can be imported, or held blocks stand on connected ones. Tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +94,12 @@ class _AskAgain:
 ChainInput = (
     ChainCommand
     | GossipReceived
-    | LookUp
     | SearchEnded
     | PeerEvent
     | Received
     | Response
+    | Verified
+    | Late
     | _Continue
     | _AskAgain
 )
@@ -139,17 +135,17 @@ class ChainActor(NodeActor):
         super().__init__()
         self._store, self._network, self._clock = store, network, clock
         self._me, self._to = me, neighbours
+        signatures = signatures or Signatures(network)
         self._importer = Importer(store, network, signatures)
-        self._serving = Serving(store)
         self._table = PeerTable()
-        room = Room(store, network, self._table, neighbours, me, tokens(clock))
+        room = Room(store, network, self._table, neighbours, me, tokens(clock), clock)
         self._greeting = Greeting(room, agent)
-        self._answering = Answering(room, self._greeting, self._serving)
+        self._answering = Answering(room, self._greeting)
         self._steering = Steering(room, self._importer, self._greeting, self._tell_moved)
-        self._downloads = Downloads(room, self._import, self._ask_later)
-        self._walk = WalkBack(room, self._connect, max_pending)
-        self._bases: deque[bytes] = deque()
-        """Blocks whose held children are to be connected; each is pending or orphaned until then."""
+        self._line = Line(signatures, me, room.tokens)
+        self._downloads = Downloads(room, self._line, self._ask_later)
+        self._walk = WalkBack(room, self._line, self._continue_soon, max_pending)
+        self._progress = Progress(clock)
         self._continuing = self._unannounced = False
         """Unannounced: the tip moved by other ways than gossip: tell the network once it stands still."""
 
@@ -175,11 +171,14 @@ class ChainActor(NodeActor):
                 self._settle()
             case Response():
                 self._on_response(message)
+            case Verified():
+                self._line.on_verified(message)
+                self._continue_soon()
+            case Late():
+                self._downloads.on_late(message)
             case SearchEnded():
-                self._walk.on_ended(message)
+                self._progress.note(self._walk.on_ended(message))
                 self._settle()
-            case LookUp(ticket, query, reply_to):
-                reply_to.tell(LookedUp(ticket, self._serving.look_up(query)))
             case PeerLinked() | PeerUnlinked() | LinksReset():
                 self._on_link(message)
             case _Continue():
@@ -190,10 +189,6 @@ class ChainActor(NodeActor):
                 return self._info()
             case InvalidateBlock() | ReconsiderBlock():
                 return self._steer(message)
-            case GetBlock() | ListBlocks() | GetTransaction():
-                return self._serving.answer(message)
-            case GetAccount() | ListAccounts() | ListTips():
-                return self._serving.answer(message)
             case _:
                 assert_never(message)
         return None
@@ -208,16 +203,22 @@ class ChainActor(NodeActor):
     def _judge(self, item: GossipItem) -> Decision:
         block = decode_block(item.payload)
         if isinstance(block, Violation):
-            log.debug("%s gossiped a malformed block", item.peer)
+            self._blame(item.peer, block)
             return Decision.FINAL
         verdict = self._take(block, item.peer, item.conn)
         if verdict.outcome is BlockOutcome.CONNECTED:
             self._unannounced = False
-        if verdict.outcome is BlockOutcome.INVALID:
-            log.debug("%s gossiped an invalid block: %s", item.peer, verdict.violation)
+        if verdict.violation is not None and verdict.outcome is BlockOutcome.INVALID:
+            self._blame(item.peer, verdict.violation)
         elif verdict.outcome is not BlockOutcome.INVALIDATED:
             self._greeting.heard_of(item.peer, block.number)
         return _DECISIONS[verdict.outcome]
+
+    def _blame(self, peer: PeerId, violation: Violation) -> None:
+        log.debug("%s gossiped an invalid block: %s", peer, violation)
+        points = gossip_points(violation, is_ours=self._table.is_troupe(peer))
+        if points:
+            self._to.peers.tell(Misbehaved(peer, points, "an invalid block"))
 
     def _submit(self, raw: bytes, *, validate_only: bool) -> BlockVerdict:
         block = decode_block(raw)
@@ -260,12 +261,12 @@ class ChainActor(NodeActor):
         verdicts = self._add(blocks)
         for block, verdict in zip(blocks, verdicts, strict=True):
             if verdict.outcome in _STORED:
-                self._connect(block.hash)
+                self._walk.connect(block.hash)
         return verdicts
 
-    def _add(self, blocks: Sequence[Block]) -> Sequence[BlockVerdict]:
+    def _add(self, blocks: Sequence[Block], passed: Passed = frozenset()) -> Sequence[BlockVerdict]:
         """Store blocks, move the tip, and tell of it after the commit."""
-        imported = self._importer.add(blocks)
+        imported = self._importer.add(blocks, passed=passed)
         if imported.change is not None:
             self._tell_moved(imported.change)
         self._walk.on_stored()
@@ -282,44 +283,54 @@ class ChainActor(NodeActor):
         blocks = len(moved.connected) + len(moved.disconnected)
         self._to.events.tell(Happened(moved, 1 + blocks))
 
-    def _connect(self, base: bytes) -> None:
-        """See to the held blocks, if any, that stand on one that is stored now."""
-        if self._walk.orphans.stands_on(base) or self._store.is_awaited(base):
-            self._bases.append(base)
-            self._continue_soon()
-
     def _continue_soon(self) -> None:
-        if not self._continuing:
+        """In a turn of its own, so that no turn is longer than a batch."""
+        can_go_on = self._line.is_ready or self._walk.can_line_up
+        if can_go_on and not self._continuing:
             self._continuing = True
             self._me.tell(_Continue())
 
     def _continue(self) -> None:
-        """Connect about as many held blocks as a download brings at once, then look at the mailbox."""
+        """Import the first batch of the line, put held blocks at its end, then look at the mailbox."""
         self._continuing = False
-        batch: list[Block] = []
-        size_bytes = 0
-        while self._bases and len(batch) < MAX_BATCH_BLOCKS and size_bytes < MAX_BATCH_BYTES:
-            children = self._walk.take_children(self._bases.popleft())
-            self._bases.extend(child.hash for child in children)
-            batch += children
-            size_bytes += sum(len(child.raw) for child in children)
-        verdicts = self._add(batch)
-        self._walk.refuse(v.hash for v in verdicts if v.outcome is BlockOutcome.ORPHAN)
-        if self._bases:
-            self._continue_soon()
+        if self._line.is_ready:
+            self._import_batch(self._line.pop())
+        if self._walk.can_line_up:
+            self._walk.line_up()
         self._settle()
+        self._continue_soon()
+
+    def _import_batch(self, batch: Batch) -> None:
+        verdicts = self._add(batch.blocks, batch.passed or frozenset())
+        for block, verdict in zip(batch.blocks, verdicts, strict=True):
+            if verdict.outcome in _STORED and (batch.source is not None or self._walk.orphans):
+                self._walk.connect(block.hash)
+        if batch.source is None:
+            self._walk.refuse(v.hash for v in verdicts if v.outcome is BlockOutcome.ORPHAN)
+        self._downloads.on_imported(batch, verdicts)
+        self._progress.note(len(batch.blocks))
 
     def _settle(self) -> None:
         """What next, now that a message is dealt with: more blocks, or the news of those we have."""
         self._downloads.seek()
-        if self._bases:
-            return
-        self._walk.seek()
-        if self._unannounced and not self._downloads.busy:
-            self._unannounced = False
-            raw = self._store.raw(self._store.tip().hash)
-            assert raw is not None, "the tip is stored"
-            self._to.gossip.tell(Publish(BLOCK_KIND, raw))
+        if not self._walk.is_connecting:
+            self._walk.seek()
+            if self._unannounced and not self._downloads.busy:
+                self._unannounced = False
+                raw = self._store.raw(self._store.tip().hash)
+                assert raw is not None, "the tip is stored"
+                self._to.gossip.tell(Publish(BLOCK_KIND, raw))
+        self._progress.look(*self._doing())
+
+    def _doing(self) -> tuple[SyncState, str, int]:
+        """What is going on, in words too, and how many blocks are missing for it."""
+        if self._downloads.busy:
+            return SyncState.DOWNLOADING, "downloading", self._downloads.left()
+        if self._walk.busy:
+            return SyncState.WALKING_BACK, "walking back", self._walk.left()
+        if self._walk.is_connecting:
+            return SyncState.WALKING_BACK, "connecting", self._store.pending_count()
+        return SyncState.IDLE, "", 0
 
     # -- peers ------------------------------------------------------------------------------------
 
@@ -365,17 +376,15 @@ class ChainActor(NodeActor):
 
     def _info(self) -> ChainInfo:
         tip = self._store.tip()
-        sync = SyncState.IDLE
-        if self._downloads.busy:
-            sync = SyncState.DOWNLOADING
-        elif self._walk.busy or self._bases:
-            sync = SyncState.WALKING_BACK
+        self._progress.look(*self._doing())
         return ChainInfo(
             tip=tip,
             genesis_hash=self._network.genesis.hash,
-            sync=sync,
+            sync=self._progress.state,
             best_known_height=max(tip.number, self._table.best_height()),
             orphans=len(self._walk.orphans),
             side_blocks=self._store.side_blocks(),
             supply=self._network.block_reward * tip.number,
+            progress=self._progress.report(),
+            history_start=self._store.history_start(),
         )

@@ -7,6 +7,7 @@ each other. At most one job of a kind runs at a time, so there are as many threa
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass
 from enum import Enum
@@ -48,9 +49,10 @@ class JobKind(Enum):
 class JobBusyError(Exception):
     """One of the kind is under way."""
 
-    def __init__(self, kind: JobKind) -> None:
+    def __init__(self, kind: JobKind, gone: Future[None]) -> None:
+        """``gone`` is done once that one is over."""
         super().__init__(kind.value)
-        self.kind = kind
+        self.kind, self.gone = kind, gone
 
 
 class RangeError(Exception):
@@ -177,7 +179,7 @@ class Archive:
     def _start(self, kind: JobKind, work: Callable[[Job[T]], None]) -> Job[T]:
         with self._lock:
             if kind in self._jobs:
-                raise JobBusyError(kind)
+                raise JobBusyError(kind, self._jobs[kind].gone)
             job = self._jobs[kind] = Job(
                 kind.value, work, lambda: self._gone(kind), stall_s=self._stall_s
             )

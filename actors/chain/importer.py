@@ -8,8 +8,8 @@ from, and who is told.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from functools import partial
 
 from actors.chain.messages import (
     MAX_STEERED_BLOCKS,
@@ -18,13 +18,14 @@ from actors.chain.messages import (
     SteerOutcome,
     TipChanged,
 )
+from actors.chain.past import Past
 from actors.chain.signatures import Passed, Signatures
 from actors.chain.store import Store
 from actors.chain.tree import Branch, Header, Refused, Status, execute_branch, find_branch
 from actors.ledger.codec import decode_block
 from actors.ledger.network import Network
 from actors.ledger.state import check_header
-from actors.ledger.types import Account, Block, BlockRef
+from actors.ledger.types import Account, AccountLookup, Block, BlockRef
 from actors.ledger.violation import Rule, Violation
 
 _BAD_ANCESTOR = Violation(Rule.PARENT, "an ancestor of the block is invalid")
@@ -95,20 +96,51 @@ class Importer:
             keep: False rehearses: the verdicts are the same, and nothing is changed.
             passed: Transactions whose signatures were found good before.
         """
-        store = self._store
-        known = [header is not None for header in map(store.header, (b.hash for b in blocks))]
-        if all(known):
+        is_run = _is_run(self._network, self._store.tip(), blocks)
+        known = [] if is_run else self._known(blocks)
+        if not is_run and all(known):
             return Imported(tuple(self._standing(block, known=True) for block in blocks), None)
-        with store.transaction(keep=keep):
-            refused = {b.hash: violation for b in blocks if (violation := self._store_block(b))}
-            change = self._advance({block.hash: block for block in blocks}, refused, passed)
-            verdicts = tuple(
-                self._standing(block, known=was_known, violation=refused.get(block.hash))
-                for block, was_known in zip(blocks, known, strict=True)
-            )
-            store.remove_pending(
-                v.hash for v in verdicts if v.hash and v.outcome is not BlockOutcome.ORPHAN
-            )
+        with self._store.transaction(keep=keep):  # one lock for all that is asked and written
+            imported = self._extend(blocks, passed) if is_run else None
+            return imported or self._take(blocks, known or self._known(blocks), passed)
+
+    def _known(self, blocks: Sequence[Block]) -> list[bool]:
+        return [self._store.header(block.hash) is not None for block in blocks]
+
+    def _extend(self, blocks: Sequence[Block], passed: Passed) -> Imported | None:
+        """The usual case, a run on the tip: all are valid and none is stored. None: that is not so.
+
+        If the first is not stored, none is: the ancestors of a stored block are. And if all are valid,
+        they are the longest branch: at rest none is longer than the tip's.
+        """
+        store, tip = self._store, self._store.tip()
+        if store.header(blocks[0].hash) is not None:
+            return None
+        branch = Branch(
+            tip, tuple(Header(b.hash, b.number, b.parent_hash, Status.STORED) for b in blocks)
+        )
+        changes = self._execute(branch, blocks, store.account, passed)
+        if isinstance(changes, Refused):
+            return None
+        connected = tuple(blocks)
+        store.extend(tuple(zip(connected, changes, strict=True)))
+        if store.pending_count():
+            store.remove_pending(block.hash for block in connected)
+        verdicts = (BlockVerdict(BlockOutcome.CONNECTED, block.hash) for block in connected)
+        return Imported(tuple(verdicts), TipChanged(connected[-1].ref, connected))
+
+    def _take(self, blocks: Sequence[Block], known: Sequence[bool], passed: Passed) -> Imported:
+        """Any other case."""
+        store = self._store
+        refused = {b.hash: violation for b in blocks if (violation := self._store_block(b))}
+        change = self._advance({block.hash: block for block in blocks}, refused, passed)
+        verdicts = tuple(
+            self._standing(block, known=was_known, violation=refused.get(block.hash))
+            for block, was_known in zip(blocks, known, strict=True)
+        )
+        store.remove_pending(
+            v.hash for v in verdicts if v.hash and v.outcome is not BlockOutcome.ORPHAN
+        )
         return Imported(verdicts, change)
 
     def invalidate(self, block_hash: bytes) -> Steered:
@@ -208,24 +240,25 @@ class Importer:
         """
         store = self._store
         tip = store.tip()
-        while (head := store.longest()).ref != tip:
-            branch = find_branch(head, store.header, store.is_canonical)
-            moving = tip.number - branch.fork.number + len(branch.headers)
-            if most is not None and moving > most:
-                raise _TooDeepError
-            blocks = tuple(self._load(header, fresh) for header in branch.headers)
-            run = execute_branch(
-                self._network,
-                branch,
-                blocks,
-                partial(store.account_at, height=branch.fork.number),
-                self._passed(branch, blocks, passed).__contains__,
-            )
-            if not isinstance(run, Refused):
-                return self._switch(tip, branch, blocks, run)
-            refused[run.block.hash] = run.violation
-            store.mark_invalid(run.block.hash)
+        with closing(Past(store, self._network)) as past:
+            while (head := store.longest()).ref != tip:
+                branch = find_branch(head, store.header, store.is_canonical)
+                moving = tip.number - branch.fork.number + len(branch.headers)
+                if most is not None and moving > most:
+                    raise _TooDeepError
+                blocks = tuple(self._load(header, fresh) for header in branch.headers)
+                run = self._execute(branch, blocks, past.state_at(branch.fork), passed)
+                if not isinstance(run, Refused):
+                    return self._switch(branch, blocks, run, past)
+                refused[run.block.hash] = run.violation
+                store.mark_invalid(run.block.hash)
         return None
+
+    def _execute(
+        self, branch: Branch, blocks: Sequence[Block], accounts: AccountLookup, passed: Passed
+    ) -> tuple[Mapping[bytes, Account], ...] | Refused:
+        passed = self._passed(branch, blocks, passed)
+        return execute_branch(self._network, branch, blocks, accounts, passed.__contains__)
 
     def _passed(self, branch: Branch, blocks: Sequence[Block], passed: Passed) -> Passed:
         """Whose signatures need no look while the branch is executed."""
@@ -239,25 +272,36 @@ class Importer:
 
     def _switch(
         self,
-        tip: BlockRef,
         branch: Branch,
         blocks: tuple[Block, ...],
         changes: Sequence[Mapping[bytes, Account]],
+        past: Past,
     ) -> TipChanged:
         """Make an executed branch canonical."""
-        disconnected: list[Block] = []
-        for number in range(tip.number, branch.fork.number, -1):
-            block_hash = self._store.hash_at(number)
-            block = self._store.block(block_hash) if block_hash is not None else None
-            assert block is not None, "the canonical chain has no gaps"
-            disconnected.append(block)
-        if disconnected:
-            self._store.disconnect_above(branch.fork.number)
-        self._store.connect(zip(blocks, changes, strict=True))
-        head = branch.headers[-1].ref if branch.headers else branch.fork
-        return TipChanged(head, blocks, tuple(disconnected))
+        store, fork = self._store, branch.fork
+        disconnected: tuple[Block, ...] = ()
+        if fork != store.tip():
+            disconnected = store.disconnect_above(fork.number, past.versions_at(fork))
+        if blocks:
+            store.connect(tuple(zip(blocks, changes, strict=True)))
+        return TipChanged(store.tip(), blocks, disconnected)
 
     def _load(self, header: Header, fresh: Mapping[bytes, Block]) -> Block:
         block = fresh.get(header.hash) or self._store.block(header.hash)
         assert block is not None, "a header's block is stored"
         return block
+
+
+def _is_run(network: Network, tip: BlockRef, blocks: Sequence[Block]) -> bool:
+    """Whether there are blocks, the first on the tip, each other on the one before it, and each with its
+    proof of work: that goes before everything that costs us more.
+    """
+    number, parent_hash = tip.number, tip.hash
+    for block in blocks:
+        number += 1
+        if block.parent_hash != parent_hash or block.number != number:
+            return False
+        if check_header(network, block) is not None:
+            return False
+        parent_hash = block.hash
+    return bool(blocks)

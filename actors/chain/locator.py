@@ -5,10 +5,7 @@ WIRE: extensions, `chain:get_blocks`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-
-from actors.chain.tree import Header
-from actors.ledger.types import BlockRef
+from collections.abc import Callable
 
 MAX_LOCATOR_HASHES = 32
 """The last ten, then doubling steps: with genesis this reaches back four million blocks."""
@@ -36,16 +33,3 @@ def make_locator(
     numbers = locator_numbers(tip_number, MAX_LOCATOR_HASHES - len(head))
     hashes = [block_hash for n in numbers if (block_hash := hash_at(n)) is not None]
     return tuple(dict.fromkeys((*head, *hashes)))
-
-
-def find_common(
-    locator: Iterable[bytes],
-    header: Callable[[bytes], Header | None],
-    is_canonical: Callable[[BlockRef], bool],
-) -> int | None:
-    """The number of the first of the hashes that is canonical here; None: another genesis."""
-    for block_hash in locator:
-        found = header(block_hash)
-        if found is not None and is_canonical(found.ref):
-            return found.number
-    return None

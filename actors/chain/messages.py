@@ -46,8 +46,27 @@ class SyncState(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class SyncProgress:
+    """How far the room is in getting the chains of others. Value.
+
+    Attributes:
+        done: Blocks obtained and imported since it began.
+        total: Those, and the ones that are still missing as far as is known.
+        blocks_per_s: Over the last seconds.
+        left_s: At that rate; None: it stands still.
+    """
+
+    done: int
+    total: int
+    blocks_per_s: float
+    left_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class ChainInfo:
-    """The chain as people see it. Value."""
+    """The chain as people see it; ``progress`` None while it is idle. Accounts can be asked for as of block
+    ``history_start`` and later. Value.
+    """
 
     tip: BlockRef
     genesis_hash: bytes
@@ -56,6 +75,8 @@ class ChainInfo:
     orphans: int
     side_blocks: int
     supply: int
+    progress: SyncProgress | None = None
+    history_start: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +107,15 @@ class AccountView:
     address: bytes
     account: Account
     at: BlockRef
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryPruned:
+    """Accounts as of that block are kept no more: the oldest for which they are has number ``start``.
+    Value.
+    """
+
+    start: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,9 +255,11 @@ class GetBlock(Ask["BlockView | None"]):
 
 @dataclass(frozen=True, slots=True)
 class ListBlocks(Ask[tuple[BlockView, ...]]):
-    """Canonical blocks from number ``start`` downwards, at most ``limit``. Ask: tuple of BlockView."""
+    """Canonical blocks from number ``start`` downwards, at most ``limit``; from the tip, where ``start`` is
+    None or above it. Ask: tuple of BlockView.
+    """
 
-    start: int
+    start: int | None
     limit: int
 
 
@@ -239,9 +271,9 @@ class GetTransaction(Ask["TransactionView | None"]):
 
 
 @dataclass(frozen=True, slots=True)
-class GetAccount(Ask["AccountView | None"]):
+class GetAccount(Ask["AccountView | HistoryPruned | None"]):
     """At the tip, or as of canonical block ``at_number``; None when that block does not exist (an
-    address never seen has an empty account). Ask: AccountView or None.
+    address never seen has an empty account). Ask: AccountView, HistoryPruned, None.
     """
 
     address: bytes
@@ -249,10 +281,10 @@ class GetAccount(Ask["AccountView | None"]):
 
 
 @dataclass(frozen=True, slots=True)
-class ListAccounts(Ask["AccountsPage | None"]):
+class ListAccounts(Ask["AccountsPage | HistoryPruned | None"]):
     """Accounts from the address ``start`` on; at most ``limit`` are looked at, and those of balance 0 and
     nonce 0 are left out. At the tip, as of canonical block ``at``, or as of that very block; None when
-    there is none such. Ask: AccountsPage or None.
+    there is none such. Ask: AccountsPage, HistoryPruned, None.
     """
 
     limit: int
@@ -349,13 +381,6 @@ def digest_of(block: Block) -> BlockDigest:
     )
 
 
-ChainCommand = (
-    SubmitBlock
-    | ImportRun
-    | BlockMined
-    | GetChain
-    | GetBlock
-    | ListBlocks
-    | GetTransaction
-    | GetAccount
-)
+ChainCommand = SubmitBlock | ImportRun | BlockMined | GetChain | InvalidateBlock | ReconsiderBlock
+ReaderCommand = GetBlock | ListBlocks | GetTransaction | GetAccount | ListAccounts | ListTips
+"""What the reader answers."""

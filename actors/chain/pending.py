@@ -6,18 +6,20 @@ None of them is in the tree. Must not live here: which of them is searched for n
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from actors.chain.rows import decode_stored, header_of
 from actors.chain.tree import Header
 from actors.ledger.types import Block
 
-_OF_LINE = """FROM pending WHERE hash IN (
-    WITH RECURSIVE line (hash) AS (
-        SELECT hash FROM pending WHERE hash = ?
+_OF_LINE = """FROM pending WHERE id IN (
+    WITH RECURSIVE line (id, hash) AS (
+        SELECT id, hash FROM pending WHERE hash = ?
         UNION ALL
-        SELECT child.hash FROM line JOIN pending AS child ON child.parent_hash = line.hash)
-    SELECT hash FROM line LIMIT ?)"""
+        SELECT child.id, child.hash
+        FROM line JOIN pending AS child ON child.parent_hash = line.hash)
+    SELECT id FROM line LIMIT ?)"""
 """A pending block and its pending descendants, at most so many (-1: all)."""
 
 
@@ -28,6 +30,18 @@ class Pending:
         self._db = connection
         self._pending: int | None = None
         """How many blocks are pending; None: to be counted."""
+
+    @contextmanager
+    def unhurried(self) -> Iterator[None]:
+        """Transactions within reach the disk with the first one after them, and not each by itself.
+
+        A crash of the node loses none, a power cut perhaps the newest of them: for what can be had again.
+        """
+        self._db.execute("PRAGMA synchronous = NORMAL")
+        try:
+            yield
+        finally:
+            self._db.execute("PRAGMA synchronous = FULL")
 
     def add_pending(self, block: Block) -> None:
         """Keep a block whose parent is unknown; one that is kept already stays as it is."""
@@ -95,7 +109,9 @@ class Pending:
         return int(length)
 
     def remove_line(self, root: bytes) -> None:
-        """Remove a pending block and all its pending descendants: 3.6 s for 200,000 of them."""
+        """Remove a pending block and all its pending descendants: some 13 us for each of them, 2.6 s for
+        200,000, which took a proof of work each.
+        """
         self._count_pending(-self._db.execute(f"DELETE {_OF_LINE}", (root, -1)).rowcount)
 
     def remove_pending(self, block_hashes: Iterable[bytes]) -> None:

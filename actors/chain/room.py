@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from actors.chain.messages import TipChanged
+from actors.chain.signatures import Passed
 from actors.chain.store import Store
-from actors.chain.sync import PeerTable
+from actors.chain.table import PeerTable
 from actors.gossip.messages import Publish, PublishTo, Verdicts
 from actors.ledger.network import Network
 from actors.messaging.messages import Done, Respond, Response, SendRequest
-from actors.peers.messages import Classify, DropPeer, Resync
+from actors.peers.messages import Classify, DropPeer, Misbehaved, Resync
 from actors.runtime.address import Address
 from actors.runtime.clock import Clock
 from actors.runtime.events import Happened
@@ -24,12 +25,27 @@ class Neighbours:
     """Whom the chain room tells what. Value."""
 
     messaging: Address[SendRequest | Respond | Done]
-    peers: Address[Classify | DropPeer | Resync]
+    peers: Address[Classify | DropPeer | Misbehaved | Resync]
     gossip: Address[Publish | PublishTo | Verdicts]
     search: Address[StartSearch]
     mempool: Address[TipChanged]
     miner: Address[TipChanged]
     events: Address[Happened]
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """The signatures of a batch in the line were looked at; an exception: they could not be. Tell."""
+
+    number: int
+    result: Passed | Exception
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """An answer did not come in the usual time. Tell."""
+
+    token: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +59,16 @@ class Room:
         to: Whom to tell.
         me: Where the actor gets its answers.
         tokens: Numbers for questions, no two alike.
+        clock: For durations and timers.
     """
 
     store: Store
     network: Network
     table: PeerTable
     to: Neighbours
-    me: Address[Response | SearchEnded]
+    me: Address[Response | SearchEnded | Verified | Late]
     tokens: Iterator[int]
+    clock: Clock
 
 
 def tokens(clock: Clock) -> Iterator[int]:

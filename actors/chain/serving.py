@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from actors.chain.locator import find_common
 from actors.chain.messages import (
     AccountsPage,
     AccountView,
@@ -15,9 +14,11 @@ from actors.chain.messages import (
     GetAccount,
     GetBlock,
     GetTransaction,
+    HistoryPruned,
     ListAccounts,
     ListBlocks,
     ListTips,
+    ReaderCommand,
     TipsPage,
     TipStatus,
     TipView,
@@ -53,10 +54,12 @@ class Serving:
         locator = decode_locator(request)
         if locator is None:
             return None
-        common = find_common(locator, self._store.header, self._store.is_canonical)
+        common = self._store.newest_canonical(locator[:1])  # of a download under way it is this one
+        if common is None:
+            common = self._store.newest_canonical(locator[1:])
         if common is None:
             return b""
-        return encode_batch(self._store.canonical_raws(common + 1, common + MAX_BATCH_BLOCKS))
+        return encode_batch(self._store.unchecked_raws(common + 1, common + MAX_BATCH_BLOCKS))
 
     def look_up(self, query: bytes) -> bytes | None:
         """The block of a hash, of any connected branch that may be followed."""
@@ -65,10 +68,7 @@ class Serving:
             return None
         return self._store.raw(query)
 
-    def answer(
-        self,
-        question: GetBlock | ListBlocks | GetTransaction | GetAccount | ListAccounts | ListTips,
-    ) -> object:
+    def answer(self, question: ReaderCommand) -> object:
         """The view that somebody asks for."""
         match question:
             case GetBlock():
@@ -100,7 +100,7 @@ class Serving:
 
     def blocks(self, question: ListBlocks) -> tuple[BlockView, ...]:
         tip = self._store.tip()
-        last = min(question.start, tip.number)
+        last = tip.number if question.start is None else min(question.start, tip.number)
         count = max(0, min(question.limit, MAX_LISTED_BLOCKS))
         raws = self._store.canonical_raws(max(0, last - count + 1), last) if count else ()
         blocks = [decode_stored(raw) for raw in raws]
@@ -117,19 +117,23 @@ class Serving:
         transaction = view.block.transactions[place.position]
         return TransactionView(transaction, view.block.ref, place.position, view.confirmations)
 
-    def account(self, question: GetAccount) -> AccountView | None:
+    def account(self, question: GetAccount) -> AccountView | HistoryPruned | None:
         tip = self._store.tip()
         number = tip.number if question.at_number is None else question.at_number
         block_hash = self._hash_at(number, tip)
         if block_hash is None:
             return None
+        if (pruned := self._pruned(number)) is not None:
+            return pruned
         account = self._store.account_at(question.address, number)
         return AccountView(question.address, account, BlockRef(number, block_hash))
 
-    def accounts(self, question: ListAccounts) -> AccountsPage | None:
+    def accounts(self, question: ListAccounts) -> AccountsPage | HistoryPruned | None:
         at = self._canonical(question.at)
         if at is None:
             return None
+        if (pruned := self._pruned(at.number)) is not None:
+            return pruned
         limit = max(1, min(question.limit, MAX_LISTED_ACCOUNTS))
         addresses = self._store.addresses(question.start, limit + 1)
         views = [
@@ -138,6 +142,11 @@ class Serving:
         ]
         shown = tuple(view for view in views if view.account != EMPTY_ACCOUNT)
         return AccountsPage(at, shown, addresses[limit] if len(addresses) > limit else None)
+
+    def _pruned(self, number: int) -> HistoryPruned | None:
+        """Whether accounts as of this block are gone."""
+        start = self._store.history_start()
+        return HistoryPruned(start) if number < start else None
 
     def _canonical(self, at: int | BlockRef | None) -> BlockRef | None:
         """The canonical block that is meant, if it is one."""

@@ -39,6 +39,9 @@ class Signatures:
     def begin(self, blocks: Iterable[Block], done: Callable[[Passed | Exception], None]) -> None:
         """The same in the background; ``done`` is called on any thread and may only tell."""
         known, fresh = self._sort(blocks)
+        if not fresh:
+            done(frozenset(known))
+            return
 
         def tell(results: list[bool] | Exception) -> None:
             done(results if isinstance(results, Exception) else _passed(known, fresh, results))

@@ -5,9 +5,9 @@ Values in, values out: the shells around it (`greeting`, `download`, `walkback`)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 
 from actors.chain.locator import MAX_LOCATOR_HASHES, locator_numbers, make_locator
@@ -17,8 +17,7 @@ from actors.ledger.codec import decode_block
 from actors.ledger.network import Network
 from actors.ledger.state import check_header
 from actors.ledger.types import Block, BlockRef
-from actors.ledger.violation import Violation
-from actors.peers.messages import PeerId, PeerKind
+from actors.ledger.violation import Rule, Violation
 from actors.tcp.messages import ConnId
 
 STATUS_TIMEOUT_S = 3.0
@@ -36,132 +35,6 @@ MAX_KNOWN_BATCHES = 16
 the widest gap of a locator: 14 on a chain of four million blocks."""
 
 
-# -- whom we know -----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class SyncPeer:
-    """A peer as far as blocks are concerned. Value.
-
-    Attributes:
-        conn: Carries what we send it.
-        kind: Which kind of peer it is.
-        agent: What it says that it runs.
-        height: Of its tip. None: not known, or not to be believed.
-        doubted: It failed us: what it says unasked of its height does not count.
-        reached: Where a download from it was broken off, if that is on a side branch.
-    """
-
-    conn: ConnId
-    kind: PeerKind = PeerKind.UNKNOWN
-    agent: str | None = None
-    height: int | None = None
-    doubted: bool = False
-    reached: BlockRef | None = None
-
-
-class PeerTable:
-    """Every peer and its connections; as many as the peers room admits."""
-
-    def __init__(self) -> None:
-        self._peers: dict[PeerId, SyncPeer] = {}
-        """In the order in which they have their turn at a download."""
-        self._owner: dict[ConnId, PeerId] = {}
-
-    def link(self, peer: PeerId, conn: ConnId) -> bool:
-        """Note a connection. True when it is the peer's first: it carries what we send."""
-        self._owner[conn] = peer
-        if peer in self._peers:
-            return False
-        self._peers[peer] = SyncPeer(conn)
-        return True
-
-    def unlink(self, peer: PeerId, conn: ConnId, outbound: ConnId | None) -> None:
-        """Forget a connection; ``outbound`` carries what we send now, None: the peer is gone."""
-        self._owner.pop(conn, None)
-        if outbound is None:
-            self._peers.pop(peer, None)
-        elif peer in self._peers:
-            self._peers[peer] = replace(self._peers[peer], conn=outbound)
-
-    def clear(self) -> None:
-        self._peers.clear()
-        self._owner.clear()
-
-    def get(self, peer: PeerId | None) -> SyncPeer | None:
-        return None if peer is None else self._peers.get(peer)
-
-    def owner(self, conn: ConnId | None) -> PeerId | None:
-        return None if conn is None else self._owner.get(conn)
-
-    def is_troupe(self, peer: PeerId | None) -> bool:
-        known = self.get(peer)
-        return known is not None and known.kind is PeerKind.TROUPE
-
-    def classify(self, peer: PeerId, kind: PeerKind, agent: str | None, height: int | None) -> None:
-        """Note what a peer turned out to be."""
-        known = self._peers.get(peer)
-        if known is not None:
-            believed = None if known.doubted else height
-            self._peers[peer] = replace(known, kind=kind, agent=agent, height=believed)
-
-    def heard_of(self, peer: PeerId, height: int) -> bool:
-        """A peer has a block of this number. True when that is news of one of ours."""
-        known = self._peers.get(peer)
-        if known is None or known.kind is not PeerKind.TROUPE or known.doubted:
-            return False
-        if height <= (known.height or 0):
-            return False
-        self._peers[peer] = replace(known, height=height)
-        return True
-
-    def forget_height(self, peer: PeerId, reached: BlockRef | None = None) -> None:
-        """The peer did not deliver what it claimed to have: all others have their turn before it.
-
-        Until :meth:`trust` it cannot claim a height again. ``reached``: as in `SyncPeer`.
-        """
-        known = self._peers.pop(peer, None)
-        if known is not None:
-            self._peers[peer] = replace(known, height=None, doubted=True, reached=reached)
-
-    def forget_heights(self) -> tuple[tuple[PeerId, ConnId], ...]:
-        """Know no height of our kind of peer any more, nor where downloads ended; whom to ask, and where."""
-        ours = {p: known for p, known in self._peers.items() if known.kind is PeerKind.TROUPE}
-        for peer, known in ours.items():
-            self._peers[peer] = replace(known, height=None, reached=None)
-        return tuple((peer, known.conn) for peer, known in ours.items())
-
-    def trust(self, peer: PeerId) -> None:
-        """We asked the peer again: what it says from now on counts."""
-        known = self._peers.get(peer)
-        if known is not None:
-            self._peers[peer] = replace(known, doubted=False)
-
-    def next_above(self, height: int) -> PeerId | None:
-        """Of the peers with a tip above ``height`` that can be downloaded from, whose turn it is.
-
-        Not the highest: a height costs nothing to claim. A peer that is new, or comes back under
-        another name, is the last in turn, so nobody is kept from having one.
-        """
-        return next(
-            (
-                peer
-                for peer, known in self._peers.items()
-                if known.kind is PeerKind.TROUPE and (known.height or 0) > height
-            ),
-            None,
-        )
-
-    def best_height(self) -> int:
-        """The highest tip that anybody claims to have."""
-        return max((known.height or 0 for known in self._peers.values()), default=0)
-
-    def another(self, conn: ConnId | None) -> ConnId | None:
-        """Where to ask when ``conn`` gave no answer."""
-        owner = self.owner(conn)
-        return next((known.conn for p, known in self._peers.items() if p != owner), None)
-
-
 # -- downloads from our kind ------------------------------------------------------------------------
 
 
@@ -176,8 +49,38 @@ class BatchFault(Enum):
     NAMED = "blocks that we named as ours"
     SHORT = "less than it has and than there was room for"
     KNOWN = "one batch after the other that we have"
+    WORKLESS = "a block without proof of work"
     INVALID = "an invalid block"
     INVALIDATED = "a chain that is not followed by the operator's word"
+
+
+POINTS = {
+    BatchFault.NO_ANSWER: 10,
+    BatchFault.EMPTY: 10,
+    BatchFault.MALFORMED: 20,
+    BatchFault.UNLINKED: 20,
+    BatchFault.NO_PROGRESS: 10,
+    BatchFault.NAMED: 10,
+    BatchFault.SHORT: 10,
+    BatchFault.KNOWN: 0,
+    BatchFault.WORKLESS: 100,
+    BatchFault.INVALID: 20,
+    BatchFault.INVALIDATED: 0,
+}
+"""WIRE: limits, score. 20 for what no node of ours sends. 10 for what an honest one does rarely: when it is
+overloaded, or its tip went back. Nothing for what an honest one may do all the time: it has much of the
+branch that we have, or does not share our operator's opinion. Half of it is forgotten in a minute, and
+between two faults of a peer there are `ASK_AGAIN_S`: tens never add up to a ban."""
+
+
+def gossip_points(violation: Violation, *, is_ours: bool) -> int:
+    """For who gossiped a block that breaks a rule; ``is_ours``: it is of our kind.
+
+    WIRE: limits, score. All check the proof of work before they relay a block, only our kind the rest.
+    """
+    if violation.rule is Rule.WORK:
+        return 100
+    return 20 if is_ours else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,8 +124,9 @@ def _fault_of_run(
     for block in blocks:
         if block.parent_hash != parent_hash or block.number != number + 1:
             return BatchFault.UNLINKED
-        if check_header(network, block) is not None:
-            return BatchFault.INVALID
+        violation = check_header(network, block)
+        if violation is not None:
+            return BatchFault.WORKLESS if violation.rule is Rule.WORK else BatchFault.INVALID
         number, parent_hash = block.number, block.hash
     if number <= expected.beyond:
         return BatchFault.NO_PROGRESS
@@ -242,13 +146,26 @@ def room_bytes(blocks: Sequence[Block], claimed: int) -> int:
 
 
 def next_locator(
-    tip: int, hash_at: Callable[[int], bytes | None], last: BlockRef | None
+    tip: int,
+    hash_at: Callable[[int], bytes | None],
+    last: BlockRef | None,
+    received: Mapping[int, bytes] | None = None,
 ) -> tuple[bytes, ...]:
     """The locator of the next request; ``last`` is the last block received.
 
     While that is still one of our own canonical blocks, the fork is above it: doubling steps upwards
     from there find it, however wide the gap of the first locator that it is in.
+
+    Args:
+        tip: The number of our own.
+        hash_at: Our canonical chain.
+        last: The last block received; None: of no block of this branch is it known who has it.
+        received: It and its ancestors, by number, as far as they are not stored yet.
     """
+    if received and last is not None:
+        numbers = locator_numbers(last.number, MAX_LOCATOR_HASHES)
+        hashes = ((received.get(n) or hash_at(n)) for n in numbers)
+        return tuple(block_hash for block_hash in hashes if block_hash is not None)
     if last is None or hash_at(last.number) != last.hash:
         return make_locator(tip, hash_at, None if last is None else last.hash)
     above: list[int] = []

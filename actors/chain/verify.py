@@ -1,23 +1,26 @@
 """`troupe verify`: the chain executed again from genesis, and compared with what the store says.
 
-Reads one snapshot, beside a running node if need be. The state before block n is read from the store's
-own account versions below n: they were compared with the execution of the blocks below, so nothing is
-taken on trust, and nothing of the chain is held in memory.
+Reads one snapshot, beside a running node if need be. Where all account versions are kept, the state before
+block n is read from those below n: they were compared with the execution of the blocks below, so nothing is
+taken on trust. Where older ones are deleted, the state is kept on a scratch file. Nothing of the chain is
+held in memory.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from pathlib import Path
 
-from actors.chain.schema import damaged, open_for_reading
-from actors.chain.store import Reader
+from actors.chain.replay import Replay
+from actors.chain.schema import StoreError, damaged, open_for_reading
+from actors.chain.store import Reader, TransactionPlace
 from actors.ledger.codec import decode_block
 from actors.ledger.network import Network
-from actors.ledger.state import apply_block
+from actors.ledger.state import Applied, apply_block
 from actors.ledger.types import Account, Block, BlockRef
 from actors.ledger.violation import Violation
 
@@ -92,10 +95,13 @@ def verify(
     try:
         connection.execute("BEGIN")
         yield from check.run(every)
+    except StoreError as error:
+        check.note(Fault.DAMAGED, None, str(error))
     except sqlite3.DatabaseError as error:
         if not ended():  # else it is the interruption
             check.note(Fault.DAMAGED, None, damaged(path, error))
     finally:
+        check.close()
         connection.close()
     return check.report()
 
@@ -106,8 +112,15 @@ class _Check:
     def __init__(self, connection: sqlite3.Connection, network: Network) -> None:
         self._db, self._reader, self._network = connection, Reader(connection), network
         self._tip: BlockRef | None = None
-        self._blocks = self._transactions = 0
+        self._start = 0
+        """Where the history of accounts begins: versions below it may be missing."""
+        self._replay: Replay | None = None
+        self._blocks = self._transactions = self._versions = 0
         self._divergences: list[Divergence] = []
+
+    def close(self) -> None:
+        if self._replay is not None:
+            self._replay.close()
 
     def report(self) -> Report:
         return Report(self._tip, self._blocks, self._transactions, tuple(self._divergences))
@@ -121,6 +134,11 @@ class _Check:
             if complaint != "ok":
                 self.note(Fault.DAMAGED, None, complaint)
         self._tip = tip = self._reader.tip()
+        self._start = self._reader.history_start()
+        if self._start > 0:
+            self._replay = Replay(self._network)
+        if self._start > tip.number:
+            self.note(Fault.ACCOUNTS, None, "their history begins above the tip")
         yield Progress(0, tip.number + 1)
         parent: BlockRef | None = None
         for number in range(tip.number + 1):
@@ -130,7 +148,7 @@ class _Check:
             self._blocks = number + 1
             if self._blocks % every == 0:
                 yield Progress(self._blocks, tip.number + 1)
-        self._compare_totals(tip)
+        self._compare_totals()
         yield Progress(self._blocks, tip.number + 1)
 
     def _compare(self, number: int, parent: BlockRef | None) -> BlockRef | None:
@@ -138,28 +156,53 @@ class _Check:
         block = self._read(number)
         if block is None:
             return None
-        accounts: dict[bytes, Account] = {}
         if parent is None:
             if block.hash != self._network.genesis.hash:
                 self.note(Fault.BLOCK, number, "it is not the network's genesis")
-        else:
-            height = parent.number
-            applied = apply_block(
-                self._network,
-                parent,
-                lambda address: self._reader.account_at(address, height),
-                block,
-            )
-            if isinstance(applied, Violation):
-                self.note(Fault.INVALID, number, f"{applied.rule.value}: {applied.detail}")
-                return block.ref
-            accounts.update(applied.accounts)
-        if accounts != self._accounts_of(number):
+            return block.ref
+        applied = self._apply(block, parent)
+        if isinstance(applied, Violation):
+            self.note(Fault.INVALID, number, f"{applied.rule.value}: {applied.detail}")
+            return None if self._replay else block.ref  # there is no state to go on from
+        if not self._agrees(number, applied.accounts):
             self.note(Fault.ACCOUNTS, number, "stored accounts differ from the executed ones")
-        if [tx.id for tx in block.transactions] != self._transactions_of(number):
+        if number == self._start and not self._has_state():
+            self.note(Fault.ACCOUNTS, number, "accounts are missing where their history begins")
+        places = map(self._reader.transaction_place, (tx.id for tx in block.transactions))
+        if list(places) != [TransactionPlace(number, i) for i in range(len(block.transactions))]:
             self.note(Fault.TRANSACTIONS, number, "the transaction index differs from the block")
         self._transactions += len(block.transactions)
         return block.ref
+
+    def _apply(self, block: Block, parent: BlockRef) -> Applied | Violation:
+        """Execute a block on its parent's state."""
+        if self._replay is not None:
+            return self._replay.apply(block)
+        state = partial(self._reader.account_at, height=parent.number)
+        return apply_block(self._network, parent, state, block)
+
+    def _agrees(self, number: int, accounts: Mapping[bytes, Account]) -> bool:
+        """Whether the store has what a block changed; where older versions are deleted: if it has it."""
+        stored = {address: self._version(address, number) for address in accounts}
+        if number <= self._start:
+            stored = {
+                address: account for address, account in stored.items() if account is not None
+            }
+            accounts = {address: accounts[address] for address in stored}
+        self._versions += sum(account is not None for account in stored.values())
+        return stored == accounts
+
+    def _has_state(self) -> bool:
+        """Whether every account of the state executed so far is in the store."""
+        assert self._replay is not None, "only a part of the history is there"
+        return all(self._version(version[0], version[1]) for version in self._replay.versions())
+
+    def _version(self, address: bytes, height: int) -> Account | None:
+        row = self._db.execute(
+            "SELECT balance, nonce FROM accounts WHERE address = ? AND height = ?",
+            (address, height),
+        ).fetchone()
+        return None if row is None else Account(*row)
 
     def _read(self, number: int) -> Block | None:
         row = self._db.execute(
@@ -179,26 +222,11 @@ class _Check:
             return None
         return block
 
-    def _accounts_of(self, number: int) -> dict[bytes, Account]:
-        rows = self._db.execute(
-            "SELECT address, balance, nonce FROM accounts WHERE height = ?", (number,)
-        )
-        return {address: Account(balance, nonce) for address, balance, nonce in rows}
-
-    def _transactions_of(self, number: int) -> list[bytes]:
-        rows = self._db.execute(
-            "SELECT id FROM transactions WHERE number = ? ORDER BY position", (number,)
-        )
-        return [transaction_id for (transaction_id,) in rows]
-
-    def _compare_totals(self, tip: BlockRef) -> None:
+    def _compare_totals(self) -> None:
         """Nothing may be there that belongs to no canonical block."""
-        accounts, transactions = self._db.execute(
-            """SELECT EXISTS (SELECT 1 FROM accounts WHERE height NOT BETWEEN 0 AND :tip),
-                EXISTS (SELECT 1 FROM transactions WHERE number NOT BETWEEN 0 AND :tip)""",
-            {"tip": tip.number},
-        ).fetchone()
-        if accounts:
-            self.note(Fault.ACCOUNTS, None, "accounts of blocks that are not canonical")
-        if transactions:
+        (accounts,) = self._db.execute("SELECT count(*) FROM accounts").fetchone()
+        (transactions,) = self._db.execute("SELECT count(*) FROM transactions").fetchone()
+        if accounts != self._versions:
+            self.note(Fault.ACCOUNTS, None, "accounts that no canonical block has changed so")
+        if transactions != self._transactions:
             self.note(Fault.TRANSACTIONS, None, "transactions of blocks that are not canonical")

@@ -8,13 +8,16 @@ vain waits for its next turn.
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
+from actors.chain.line import MAX_CONNECTING, Line
 from actors.chain.orphans import Orphan, Orphans
 from actors.chain.room import Room
 from actors.chain.sync import Walk, judge_found, search_at
 from actors.chain.tree import Header, Status
+from actors.chain.wire import MAX_BATCH_BLOCKS, MAX_BATCH_BYTES
 from actors.ledger.types import Block
 from actors.ledger.violation import Rule, Violation
 from actors.peers.messages import DropPeer
@@ -36,17 +39,22 @@ class WalkBack:
     another from it, and a line that nobody can complete is not searched for again and again.
     """
 
-    def __init__(self, room: Room, connect: Callable[[bytes], None], max_pending: int) -> None:
+    def __init__(
+        self, room: Room, line: Line, continue_soon: Callable[[], None], max_pending: int
+    ) -> None:
         """Take capabilities besides the room's.
 
         Args:
             room: Shared with the other handlers.
-            connect: Called with a stored block whose children are pending or orphans.
+            line: Where blocks go when their ancestors are known.
+            continue_soon: Called when there are some: :meth:`line_up` shall be in a turn of its own.
             max_pending: How many blocks may wait on disk.
         """
         self._store, self._network, self._table = room.store, room.network, room.table
         self._to, self._me, self._tokens = room.to, room.me, room.tokens
-        self._connect, self._max_pending = connect, max_pending
+        self._line, self._continue_soon, self._max_pending = line, continue_soon, max_pending
+        self._bases: deque[bytes] = deque()
+        """Blocks whose held children are to be lined up: stored, or in the line before them."""
         self._walk: Walk | None = None
         self._lines: dict[bytes, None] = {}
         """The roots of the waiting lines, the next in turn first; some may be pending no more."""
@@ -59,6 +67,11 @@ class WalkBack:
     @property
     def busy(self) -> bool:
         return self._walk is not None
+
+    def left(self) -> int:
+        """How many blocks are to be found if the branch leaves ours at the tip: the fewest."""
+        height = self._store.tip().number
+        return 0 if self._walk is None else max(1, self._walk.number - height)
 
     def forget(self) -> None:
         """The links are gone; what was found stays on disk, and its line is the next in turn."""
@@ -143,7 +156,41 @@ class WalkBack:
         elif self._walk.attempt > 0:
             self._search(replace(self._walk, conn=conn, attempt=0))
 
-    def take_children(self, base: bytes) -> tuple[Block, ...]:
+    # -- upwards again ----------------------------------------------------------------------------
+
+    @property
+    def is_connecting(self) -> bool:
+        """Whether held blocks are on their way into the store, or are to be."""
+        return bool(self._bases) or self._line.connecting > 0
+
+    @property
+    def can_line_up(self) -> bool:
+        return bool(self._bases) and self._line.connecting < MAX_CONNECTING
+
+    def connect(self, base: bytes) -> None:
+        """See to the held blocks, if any, that stand on one that is stored now."""
+        is_awaited = self._store.pending_count() > 0 and self._store.is_awaited(base)
+        if is_awaited or self.orphans.stands_on(base):
+            self._bases.append(base)
+            self._continue_soon()
+
+    def line_up(self) -> None:
+        """Put about as many held blocks into the line as a download brings at once.
+
+        Those that are in it already are passed by: another block may stand on them.
+        """
+        batch: list[Block] = []
+        size_bytes = 0
+        while self._bases and len(batch) < MAX_BATCH_BLOCKS and size_bytes < MAX_BATCH_BYTES:
+            children = self._take_children(self._bases.popleft())
+            self._bases.extend(child.hash for child in children)
+            fresh = [child for child in children if self._line.header(child.hash) is None]
+            batch += fresh
+            size_bytes += sum(len(child.raw) for child in fresh)
+        if batch:
+            self._line.add(batch, None)
+
+    def _take_children(self, base: bytes) -> tuple[Block, ...]:
         """The held blocks that stand on one. Pending ones stay on disk until they are imported."""
         return (*self.orphans.take_children(base), *self._store.pending_children(base))
 
@@ -159,21 +206,23 @@ class WalkBack:
         walk = self._walk
         if walk is not None and self._store.header(walk.wanted) is not None:
             self._walk = None
-            self._connect(walk.wanted)
+            self.connect(walk.wanted)
 
-    def on_ended(self, ended: SearchEnded) -> None:
-        """Take the answer to the search of the moment, or ask somebody else."""
+    def on_ended(self, ended: SearchEnded) -> int:
+        """Take the answer to the search of the moment, or ask somebody else; how many blocks it brought."""
         walk = self._walk
         if walk is None or ended.token != walk.token:
-            return
+            return 0
         if ended.answer is None:
             self._search(replace(walk, attempt=walk.attempt + 1))
-            return
+            return 0
         block = judge_found(walk, ended.answer, self._network)
         if block is None:
             self._abandon(walk.child, "a block that can be no ancestor")
         elif self._keep(block, walk.child):
             self._walk_on(_header(block), ended.conn)
+            return 1
+        return 0
 
     def _walk_on(self, at: Header, conn: ConnId | None) -> None:
         """Go down from a pending block over what we hold already, then search for what we do not."""
@@ -192,7 +241,7 @@ class WalkBack:
                 return
             at = _header(parent.block)
         if self._store.header(at.parent_hash) is not None:
-            self._connect(at.parent_hash)
+            self.connect(at.parent_hash)
         elif at.number <= 1:
             self._abandon(at.hash, "another genesis")
             peer = self._table.owner(conn)
@@ -230,7 +279,7 @@ class WalkBack:
                 self._abandon(root, "a chain longer than what may wait on disk")
                 return False
             self._drop_shortest()
-        with self._store.transaction():
+        with self._store.unhurried(), self._store.transaction():
             self._store.add_pending(block)
         return True
 

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from hashlib import sha256
-from itertools import takewhile
+from itertools import compress, groupby, takewhile
+from operator import itemgetter
 from typing import Any, NamedTuple, assert_never
 
 from actors.gossip.allowance import Allowances
@@ -59,10 +60,8 @@ VERDICT_TIMEOUT_S = 60.0
 """A handler that fell has lost its tickets; their senders' read credit must not be lost with them."""
 SWEEP_S = 10.0
 MAX_AWAITING = 32_768
-"""Read credit bounds them to some 20,000 (80 connections of 256 frames each); connections that come
-and go are what this is against.
-"""
-
+"""80 connections of 256 frames each may have some 20,000. Where there are a thousand, or connections come and
+go, this is the bound: what is beyond it is dropped, and its sender reads on."""
 
 MAX_HELD = 1_024
 """Publishes before the peers room has told the links, a few messages after a start: of more than these,
@@ -70,15 +69,24 @@ such as a mempool told anew, the newest count most.
 """
 
 
-class _Awaiting(NamedTuple):
-    """A rumour at its handler. A tuple for speed."""
+# Every rumour passes here: a field by its position, and the members of enumerations under names of their
+# own, for to look one up in its class takes longer than all that is done with it.
+_kind_of = itemgetter(Inbound._fields.index("kind"))
+_REGULAR = MessageType.REGULAR
+_RELAY, _FINAL, _PASS = Decision.RELAY, Decision.FINAL, Decision.PASS
 
-    message: Inbound
+
+class _Round(NamedTuple):
+    """What the rumours of one connection have in common that went to their handler together."""
+
     peer: PeerId
-    content: bytes
-    """Hash of kind and payload."""
+    conn: ConnId
     since_s: float
     counts: Counts
+
+
+_Awaiting = tuple[Inbound, bytes, _Round]
+"""A rumour at its handler, and the hash of its kind and payload. A plain tuple for speed."""
 
 
 class _Held(NamedTuple):
@@ -184,60 +192,67 @@ class GossipActor(NodeActor):
     def _on_received(self, messages: tuple[Inbound, ...]) -> None:
         conn = messages[0].conn
         self._owed[conn] += len(messages)
-        courses = {kind: self._courses.of(kind) for kind in {each.kind for each in messages}}
         peer = self._links.peer_of(conn)
-        if peer is None:
-            for message in messages:
-                counts = courses[message.kind].counts
-                counts.received += 1
-                counts.dropped += 1
-            self._give_back({conn: len(messages)})
-        else:
-            now_s = self._clock.now_s()
-            self._seen.expire(now_s)
-            self._judged.expire(now_s)
-            asked = self._hear(messages, peer, courses)
-            self._give_back({conn: len(messages) - asked})
-
-    def _hear(
-        self, messages: tuple[Inbound, ...], peer: PeerId, courses: Mapping[str, Course]
-    ) -> int:
-        """Have what is news judged, and what no room judges passed on; how many messages are with rooms."""
         now_s = self._clock.now_s()
+        self._seen.expire(now_s)
+        self._judged.expire(now_s)
         items: defaultdict[Address[GossipReceived], list[GossipItem]] = defaultdict(list)
         passed_on: list[tuple[str, bytes]] = []
-        asked = 0
-        for message in messages:
-            kind, counts, listeners, _, is_wanted, longest = course = courses[message.kind]
-            payload = message.payload
-            counts.received += 1
-            if (
-                not is_wanted
-                or message.type is not MessageType.REGULAR
-                or not ID_BYTES <= len(payload) <= longest
-                or len(self._awaiting) >= MAX_AWAITING
-            ):
-                counts.dropped += 1
+        for wire_kind, run in groupby(messages, _kind_of):  # a look per run, not per message
+            course, alike = self._courses.of(wire_kind), list(run)
+            course.counts.received += len(alike)
+            if peer is None or not course.is_wanted:
+                course.counts.dropped += len(alike)
                 continue
-            body = payload[ID_BYTES:]
-            content = sha256(kind.salt + body).digest()
-            if content in self._judged or not self._seen.add(payload[:ID_BYTES] + content, now_s):
-                counts.duplicates += 1
-                continue
-            if kind.handler is None:
-                passed_on += self._hear_unjudged(message, peer, course)
-                continue
-            if listeners:
-                self._offer(listeners, kind.name, payload, peer)
-            self._last_ticket = ticket = self._last_ticket + 1
-            self._awaiting[ticket] = _Awaiting(message, peer, content, now_s, counts)
-            items[kind.handler].append(GossipItem(ticket, kind.name, body, peer, message.conn))
-            asked += 1
+            round_ = _Round(peer, conn, now_s, course.counts)
+            news = self._news(alike, course, round_)
+            if course.kind.handler is None:
+                for message, _ in news:
+                    passed_on += self._hear_unjudged(message, peer, course)
+            else:
+                items[course.kind.handler] += self._await_verdicts(news, course, round_)
         for handler, batch in items.items():
-            handler.tell(GossipReceived(tuple(batch)))
-        if passed_on:
+            if batch:
+                handler.tell(GossipReceived(tuple(batch)))
+        if peer is not None and passed_on:
             self._messaging.tell(SendBatch(self._links.outbound_but(peer), tuple(passed_on)))
-        return asked
+        self._give_back({conn: len(messages) - sum(map(len, items.values()))})
+
+    def _await_verdicts(
+        self, news: list[tuple[Inbound, bytes]], course: Course, round_: _Round
+    ) -> list[GossipItem]:
+        """Let listeners hear news of one kind; what its handler is asked."""
+        name, (peer, conn, _, _) = course.kind.name, round_
+        if course.listeners:
+            for message, _ in news:
+                self._offer(course.listeners, name, message.payload, peer)
+        first = self._last_ticket + 1
+        self._last_ticket += len(news)
+        self._awaiting.update(enumerate([(*each, round_) for each in news], first))
+        new = tuple.__new__  # as GossipItem(...), without the detour over its generated __new__
+        return [
+            new(GossipItem, (ticket, name, message.payload[ID_BYTES:], peer, conn))
+            for ticket, (message, _) in enumerate(news, first)
+        ]
+
+    def _news(
+        self, messages: list[Inbound], course: Course, round_: _Round
+    ) -> list[tuple[Inbound, bytes]]:
+        """Those of one kind that are well formed, have room and were not seen, with their content's hash."""
+        salt, longest, judged = course.kind.salt, course.longest_bytes, self._judged.keys()
+        room = MAX_AWAITING - len(self._awaiting)
+        fit = [
+            message
+            for message in messages[: max(0, room)]
+            if message.type is _REGULAR and ID_BYTES <= len(message.payload) <= longest
+        ]
+        hashed = [(message, sha256(salt + message.payload[ID_BYTES:]).digest()) for message in fit]
+        unjudged = [each for each in hashed if each[1] not in judged]
+        keys = [message.payload[:ID_BYTES] + content for message, content in unjudged]
+        news = list(compress(unjudged, self._seen.add_all(keys, round_.since_s)))
+        course.counts.dropped += len(messages) - len(fit)
+        course.counts.duplicates += len(fit) - len(news)
+        return news
 
     def _hear_unjudged(
         self, message: Inbound, peer: PeerId, course: Course
@@ -267,31 +282,32 @@ class GossipActor(NodeActor):
     # -- verdicts -------------------------------------------------------------------------------
 
     def _on_verdicts(self, decisions: tuple[tuple[int, Decision], ...]) -> None:
-        now_s = self._clock.now_s()
-        done: Counter[ConnId] = Counter()
         relays: defaultdict[PeerId, list[tuple[str, bytes]]] = defaultdict(list)
+        done, final = list[ConnId](), list[bytes]()
+        pop = self._awaiting.pop
         for ticket, decision in decisions:
-            judged = self._awaiting.pop(ticket, None)
+            judged = pop(ticket, None)
             if judged is None:
                 continue  # it took too long, or was asked by an earlier incarnation
-            message = judged.message
-            done[message.conn] += 1
-            if decision is Decision.RELAY or decision is Decision.FINAL:
-                self._judged.add(judged.content, now_s)
-            if decision is Decision.RELAY or decision is Decision.PASS:
-                judged.counts.relayed += 1
-                relays[judged.peer].append((message.kind, message.payload))
+            message, content, round_ = judged
+            done.append(round_.conn)
+            if decision is _RELAY or decision is _FINAL:
+                final.append(content)
+            if decision is _RELAY or decision is _PASS:
+                round_.counts.relayed += 1
+                relays[round_.peer].append((message.kind, message.payload))
             else:
-                judged.counts.dropped += 1
+                round_.counts.dropped += 1
+        self._judged.add_all(final, self._clock.now_s())
         for peer, messages in relays.items():
             self._messaging.tell(SendBatch(self._links.outbound_but(peer), tuple(messages)))
-        self._give_back(done)
+        self._give_back(Counter(done))
 
     def _sweep(self) -> None:
         """End what no handler will judge any more, as if dropped."""
         self._clock.tell_after(SWEEP_S, self._me, _Sweep(self._incarnation))
         latest_s = self._clock.now_s() - VERDICT_TIMEOUT_S
-        overdue = takewhile(lambda entry: entry[1].since_s <= latest_s, self._awaiting.items())
+        overdue = takewhile(lambda entry: entry[1][2].since_s <= latest_s, self._awaiting.items())
         self._on_verdicts(tuple((ticket, Decision.DROP) for ticket, _ in overdue))
 
     def _give_back(self, done: Mapping[ConnId, int]) -> None:

@@ -15,6 +15,7 @@ the canonical text and on human surfaces.
 | `types` | what a transaction, a block and an account are |
 | `codec` | which bytes are canonical, and which value they are |
 | `keys`, `ed25519`, `p192` | what a public key is, who signed what |
+| `known_keys`, `signatures` | which keys and signatures were found good not long ago |
 | `network` | the constants of one network, and what a user's definition may say |
 | `work` | whether a hash carries the proof of work |
 | `state` | whether a block is valid on a state, and the accounts that it changes |

@@ -1,8 +1,8 @@
 """Key schemes: who is a public key, and who signed what (LEDGER: keys).
 
 Lives here: the contract of a scheme, and the two that networks choose from. Each scheme's own file
-holds its curve. A key object is built for each verification and thrown away: the verification
-itself dominates, and a cache would be state in a module.
+holds its curve. None of them remembers a key, which would be state in a module: `known_keys` does, for
+who owns one.
 
 Must not live here: key files, randomness (entropy is handed in), or hex.
 """
@@ -31,8 +31,21 @@ class PrivateKey(Protocol):
         ...
 
 
-class KeyScheme(Protocol):
-    """The rules of one kind of key: consensus (`is_*`) and policy (`is_standard_*`).
+class PublicKey(Protocol):
+    """A sender's key, decoded; any thread may use it."""
+
+    @property
+    def is_standard(self) -> bool:
+        """Policy: whether it was in the encoding that is pooled, relayed and built."""
+        ...
+
+    def verify(self, signature: bytes, message: bytes) -> bool:
+        """Consensus: whether the signature is this key's."""
+        ...
+
+
+class KeyRules(Protocol):
+    """What one kind of key must be: consensus (`is_*`) and policy (`is_standard_*`).
 
     Nothing that arrives in a transaction makes a method raise: what is no key is False or None.
     """
@@ -60,6 +73,14 @@ class KeyScheme(Protocol):
 
     def verify(self, sender: bytes, signature: bytes, message: bytes) -> bool:
         """Consensus: whether the signature is the sender's; False when the sender is no key."""
+        ...
+
+
+class KeyScheme(KeyRules, Protocol):
+    """One kind of key: its rules, and how to get one."""
+
+    def public_key(self, key: bytes) -> PublicKey | None:
+        """The key of a sender; None when `is_sender` says no."""
         ...
 
     def generate(self, entropy: bytes) -> PrivateKey:

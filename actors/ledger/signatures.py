@@ -6,6 +6,8 @@ bytes alone, so that an id stands for it (`state.check_transaction`).
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
 MAX_KNOWN = 16_384
 """More than twice what a mempool holds; 2 MiB."""
 
@@ -20,7 +22,8 @@ class KnownSignatures:
 
     def __init__(self, capacity: int = MAX_KNOWN) -> None:
         self._capacity = capacity
-        self._ids: dict[bytes, None] = {}
+        # A plain dict takes ever longer to find the first of its keys where many before it are gone.
+        self._ids: OrderedDict[bytes, None] = OrderedDict()
 
     def __contains__(self, transaction_id: object) -> bool:
         return transaction_id in self._ids
@@ -32,4 +35,4 @@ class KnownSignatures:
         """Note that a transaction passed."""
         self._ids[transaction_id] = None
         if len(self._ids) > self._capacity:
-            del self._ids[next(iter(self._ids))]
+            self._ids.popitem(last=False)

@@ -10,6 +10,7 @@ Must not live here: which of two valid blocks is canonical (`chain`), or what is
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from actors.ledger.keys import KeyRules
 from actors.ledger.network import Network
 from actors.ledger.types import (
     MAX_INTEGER,
@@ -86,12 +87,15 @@ class Overlay:
         return None
 
 
-def check_transaction(network: Network, transaction: Transaction) -> Violation | None:
+def check_transaction(
+    network: Network, transaction: Transaction, *, keys: KeyRules | None = None
+) -> Violation | None:
     """Consensus checks that need no state: length of the recipient, sender's key, signature.
 
-    The outcome never changes for the same bytes: it may be remembered by transaction id.
+    The outcome never changes for the same bytes: it may be remembered by transaction id. ``keys`` are
+    the rules of the network's scheme, with a memory perhaps.
     """
-    scheme = network.scheme
+    scheme = network.scheme if keys is None else keys
     sender = transaction.sender
     if not scheme.is_address(transaction.recipient):
         length = len(transaction.recipient)
@@ -105,12 +109,14 @@ def check_transaction(network: Network, transaction: Transaction) -> Violation |
     return Violation(Rule.SIGNATURE, "the signature is not the sender's over this transaction")
 
 
-def check_policy(network: Network, transaction: Transaction) -> Violation | None:
+def check_policy(
+    network: Network, transaction: Transaction, *, keys: KeyRules | None = None
+) -> Violation | None:
     """Policy that needs no state (LEDGER: keys): what is valid in a block, but unwelcome alone.
 
     Says nothing about consensus: a transaction must pass `check_transaction` too.
     """
-    scheme = network.scheme
+    scheme = network.scheme if keys is None else keys
     size_bytes = len(transaction.raw)
     if size_bytes > MAX_STANDARD_TRANSACTION_BYTES:
         detail = f"{size_bytes} bytes are more than {MAX_STANDARD_TRANSACTION_BYTES}"
@@ -190,6 +196,15 @@ def apply_block(
             return replace(violation, transaction_index=index)
     violation = overlay.credit(block.coinbase, network.block_reward)
     return Applied(overlay.changed) if violation is None else violation
+
+
+def touched_addresses(block: Block) -> set[bytes]:
+    """The accounts that a valid block changes, known without its execution."""
+    touched = {block.coinbase}
+    for transaction in block.transactions:
+        touched.add(transaction.sender)
+        touched.add(transaction.recipient)
+    return touched
 
 
 def _check_link(parent: BlockRef, block: Block) -> Violation | None:

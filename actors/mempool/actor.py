@@ -6,6 +6,8 @@ Must not live here: admission rules (``pool``), the wire, or who is relayed to (
 from __future__ import annotations
 
 import logging
+from collections import Counter
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import partial
@@ -37,6 +39,7 @@ from actors.mempool.messages import (
 )
 from actors.mempool.pool import Pool
 from actors.mempool.sender import Entry
+from actors.mempool.vetting import Vetting
 from actors.messaging.messages import (
     ANSWER_BUDGET_BYTES,
     Done,
@@ -47,7 +50,15 @@ from actors.messaging.messages import (
     Response,
     SendRequest,
 )
-from actors.peers.messages import LinksReset, PeerEvent, PeerLinked, PeerUnlinked, Resync
+from actors.peers.messages import (
+    LinksReset,
+    Misbehaved,
+    PeerEvent,
+    PeerId,
+    PeerLinked,
+    PeerUnlinked,
+    Resync,
+)
 from actors.runtime.actor import NodeActor
 from actors.runtime.address import Address
 from actors.runtime.clock import Clock, Timer
@@ -67,6 +78,9 @@ MAX_GET_TRANSACTIONS = 500
 """WIRE: extensions; what we send, and as much as we read of what another sends."""
 SWEEP_EVERY_S = 60.0
 """How often the pool is expired and saved: a crash forgets at most so much."""
+
+BAD_SIGNATURE_POINTS = 20
+"""WIRE: limits; the field, too, verifies a signature before it passes a transaction on."""
 
 _FINAL_RULES = frozenset(
     {Rule.MALFORMED, Rule.PUBLIC_KEY, Rule.SIGNATURE, Rule.NONCE_USED, Rule.POLICY}
@@ -106,16 +120,15 @@ class MempoolActor(NodeActor):
         journal: Journal,
         clock: Clock,
         me: Address[MempoolInput],
-        peers: Address[Resync],
+        peers: Address[Resync | Misbehaved],
         messaging: Address[SendRequest | Respond | Done],
         gossip: Address[Publish | Verdicts],
         miner: Address[PoolChanged],
         events: Address[Happened],
     ) -> None:
         super().__init__()
-        self._pool = Pool(settings, network, accounts)
+        self._pool = Pool(settings, Vetting(network, team, known), accounts)
         self._accounts_at = accounts_at
-        self._team, self._known = team, known
         self._journal, self._clock, self._me = journal, clock, me
         self._peers, self._messaging, self._gossip = peers, messaging, gossip
         self._miner, self._events = miner, events
@@ -173,11 +186,13 @@ class MempoolActor(NodeActor):
 
     # -- transactions in ------------------------------------------------------------------------
 
-    def _admit(self, raw: bytes, *, validate_only: bool = False) -> Submission:
-        return self._pool.admit(raw, now_s=self._clock.now_s(), validate_only=validate_only)
+    def _admit_all(self, raws: Sequence[bytes]) -> list[Submission]:
+        return self._pool.admit_all(raws, now_s=self._clock.now_s())
 
     def _submit(self, command: SubmitTransaction) -> Submission:
-        submission = self._admit(command.raw, validate_only=command.validate_only)
+        submission = self._pool.admit(
+            command.raw, now_s=self._clock.now_s(), validate_only=command.validate_only
+        )
         self._tell_news()
         return submission
 
@@ -192,20 +207,25 @@ class MempoolActor(NodeActor):
         """Decide on gossiped transactions; the verdict itself relays those that become pending."""
         decisions: list[tuple[int, Decision]] = []
         relayed: set[bytes] = set()
-        for item in gossip.items:
-            submission = self._admit(item.payload)
+        forged: Counter[PeerId] = Counter()
+        items = gossip.items
+        submissions = self._admit_all([item.payload for item in items])
+        for item, submission in zip(items, submissions, strict=True):
             decisions.append((item.ticket, _decision(submission)))
             if submission.admission is Admission.PENDING and submission.tx_id is not None:
                 relayed.add(submission.tx_id)
+            elif submission.violation is not None and submission.violation.rule is Rule.SIGNATURE:
+                forged[item.peer] += 1
         self._gossip.tell(Verdicts(tuple(decisions)))
         self._tell_news(relayed)
+        for peer, count in forged.items():
+            self._peers.tell(Misbehaved(peer, count * BAD_SIGNATURE_POINTS, "a bad signature"))
 
     def _take_in(self, payload: bytes | None) -> None:
         """Admit what a peer holds; None or nonsense is an old node's or a liar's, and costs little."""
         if not payload:
             return
-        for raw in payload.split(b"\n", MAX_GET_TRANSACTIONS)[:MAX_GET_TRANSACTIONS]:
-            self._admit(raw)
+        self._admit_all(payload.split(b"\n", MAX_GET_TRANSACTIONS)[:MAX_GET_TRANSACTIONS])
         self._tell_news()
 
     def _follow(self, change: TipChanged) -> None:
@@ -278,7 +298,7 @@ class MempoolActor(NodeActor):
         """Admit what was saved, silently: it is no news, and nobody is linked yet."""
         lines = self._journal.load()
         kept = (Admission.PENDING, Admission.QUEUED)
-        admitted = sum(self._admit(line).admission in kept for line in lines)
+        admitted = sum(each.admission in kept for each in self._admit_all(lines))
         self._pool.take_news()
         self._told_revision, self._saved_changes = self._pool.revision, self._pool.changes
         if lines:

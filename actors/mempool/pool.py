@@ -9,16 +9,15 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from actors.config import MempoolSettings
 from actors.ledger.codec import decode_transaction
-from actors.ledger.network import Network
-from actors.ledger.state import check_account, check_policy, check_transaction
+from actors.ledger.state import check_account
 from actors.ledger.types import AccountLookup, Block, Transaction
-from actors.ledger.violation import Rule, Violation
+from actors.ledger.violation import Violation
+from actors.mempool.claims import Claims
 from actors.mempool.messages import (
     Admission,
     Eviction,
@@ -29,18 +28,17 @@ from actors.mempool.messages import (
     TransactionAdded,
     TransactionRemoved,
 )
-from actors.mempool.poorest import Poorest
+from actors.mempool.places import Place, Places
 from actors.mempool.sender import Entry, Sender
+from actors.mempool.touched import touched
+from actors.mempool.vetting import Vetting
 
 PoolEvent = TransactionAdded | TransactionRemoved
 
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where a transaction would go, and which others it would displace there."""
-
-    admission: Admission
-    victims: tuple[tuple[Entry, RemovalReason], ...] = ()
+MAX_TOGETHER = 512
+"""Transactions whose signatures are verified together: two connections' read credit, and 40 to 80 ms of two
+cores, after which the next look at the pool tells which of the rest are still wanted.
+"""
 
 
 class Pool:
@@ -52,20 +50,18 @@ class Pool:
     """
 
     def __init__(
-        self, settings: MempoolSettings, network: Network, accounts: AccountLookup
+        self, settings: MempoolSettings, vetting: Vetting, accounts: AccountLookup
     ) -> None:
-        self._settings, self._network, self._accounts = settings, network, accounts
-        places = settings.max_pending + settings.max_queued
-        self._max_broke = int(places * settings.broke_share)
+        self._settings, self._vetting, self._accounts = settings, vetting, accounts
         self._entries: OrderedDict[bytes, Entry] = OrderedDict()  # in order of arrival: of expiry
         self._ids: list[bytes] = []  # sorted, for listings in pages
         self._senders: dict[bytes, Sender] = {}
+        self._newcomers: dict[bytes, Sender] = {}  # of the batch in hand, perhaps not held
         # In the order in which they became pending, which is a block's order: a transaction becomes
         # pending only behind the lower nonces of its sender.
         self._pending: OrderedDict[bytes, Entry] = OrderedDict()
-        self._poorest_pending, self._poorest_queued = Poorest(), Poorest()
+        self._places = Places(settings, self._senders, self._entries, self._pending)
         self._waiting: OrderedDict[bytes, None] = OrderedDict()  # could promote, found no room
-        self._broke = 0
         self._bytes = 0
         self._news: list[PoolEvent] = []
         self.revision = self.changes = 0
@@ -75,7 +71,7 @@ class Pool:
     def info(self) -> PoolInfo:
         return PoolInfo(
             pending=len(self._pending),
-            queued=self._queued,
+            queued=self._places.queued,
             senders=len(self._senders),
             bytes=self._bytes,
             max_pending=self._settings.max_pending,
@@ -124,17 +120,17 @@ class Pool:
 
         The cheap checks come first and the signature last: a flood costs us little.
         """
-        transaction = decode_transaction(raw)
-        if isinstance(transaction, Violation):
-            return Submission(Admission.REJECTED, None, transaction)
-        sender = self._sender(transaction.sender)
-        place = self._judge(sender, transaction, signature_known=False)
-        if isinstance(place, Violation):
-            return Submission(Admission.REJECTED, transaction.id, place)
-        if place.admission in (Admission.PENDING, Admission.QUEUED) and not validate_only:
-            self._insert(sender, transaction, place, now_s)
-            self._tidy()
-        return Submission(place.admission, transaction.id)
+        return self._admit(decode_transaction(raw), now_s, validate_only=validate_only)
+
+    def admit_all(self, raws: Sequence[bytes], *, now_s: float) -> list[Submission]:
+        """The same, for one after the other, but that their signatures are verified together."""
+        submissions: list[Submission] = []
+        for start in range(0, len(raws), MAX_TOGETHER):
+            decoded = [decode_transaction(raw) for raw in raws[start : start + MAX_TOGETHER]]
+            self._vetting.foresee(self._promising(decoded))
+            submissions += [self._admit(each, now_s) for each in decoded]
+            self._newcomers.clear()
+        return submissions
 
     def follow(
         self,
@@ -159,7 +155,7 @@ class Pool:
                 entry = self._entries.get(transaction.id)
                 if entry is not None:
                     self._detach(entry)
-        for address in _touched((*connected, *disconnected)):
+        for address in touched((*connected, *disconnected)):
             self._refresh(address, accounts)
         for block in reversed(disconnected):
             for transaction in block.transactions:
@@ -197,62 +193,55 @@ class Pool:
 
     def _sender(self, address: bytes) -> Sender:
         """The sender of that address; a new one is not yet held."""
-        return self._senders.get(address) or Sender(address, self._accounts(address))
+        sender = self._senders.get(address)
+        if sender is None:
+            sender = self._newcomers.get(address)
+        return Sender(address, self._accounts(address)) if sender is None else sender
+
+    def _admit(
+        self, transaction: Transaction | Violation, now_s: float, *, validate_only: bool = False
+    ) -> Submission:
+        if isinstance(transaction, Violation):
+            return Submission(Admission.REJECTED, None, transaction)
+        sender = self._sender(transaction.sender)
+        place = self._judge(sender, transaction, verified=False)
+        if isinstance(place, Violation):
+            return Submission(Admission.REJECTED, transaction.id, place)
+        if place.is_free and not validate_only:
+            self._insert(sender, transaction, place, now_s)
+            self._tidy()
+        return Submission(place.admission, transaction.id)
 
     def _judge(
-        self, sender: Sender, transaction: Transaction, *, signature_known: bool
-    ) -> _Place | Violation:
+        self, sender: Sender, transaction: Transaction, *, verified: bool
+    ) -> Place | Violation:
         if transaction.id in self._entries:
-            return _Place(Admission.KNOWN)
-        violation = check_account(transaction, sender.account)
-        if violation is not None and violation.rule is Rule.NONCE_USED:
+            return Place(Admission.KNOWN)
+        if transaction.nonce < sender.account.nonce:
+            violation = check_account(transaction, sender.account)
+            assert violation is not None, "the nonce is used"
             return violation
-        place = self._find_place(sender, transaction)
-        if place.admission not in (Admission.PENDING, Admission.QUEUED):
+        place = self._places.find(sender, transaction)
+        if not place.is_free:
             return place
-        violation = check_policy(self._network, transaction)
-        if violation is None and not signature_known:
-            violation = check_transaction(self._network, transaction)
-        return place if violation is None else violation
+        return self._vetting.judge(transaction, verified=verified) or place
 
-    def _find_place(self, sender: Sender, transaction: Transaction) -> _Place:
-        """Where the transaction may stand, and at whose expense; changes nothing."""
-        settings, balance = self._settings, sender.account.balance
-        if sender.holds(transaction.nonce):
-            return _Place(Admission.NONCE_TAKEN)
-        victims: list[tuple[Entry, RemovalReason]] = []
-        if len(sender) >= settings.max_per_sender:
-            # A lower nonce can be included sooner. The highest one is queued: were it pending, the
-            # lower ones would all be held.
-            if transaction.nonce > sender.highest.transaction.nonce:
-                return _Place(Admission.SENDER_FULL)
-            victims.append((sender.highest, RemovalReason.SENDER_FULL))
-        elif sender.broke and self._broke >= self._max_broke:
-            return _Place(Admission.POOL_FULL)
-        if sender.would_be_pending(transaction, settings.max_pending_per_sender):
-            admission = Admission.PENDING
-            full = len(self._pending) >= settings.max_pending
-            weaker = self._weaker(self._poorest_pending, balance) if full else None
-            victim = weaker.at(weaker.pending - 1) if weaker else None
-        else:
-            admission = Admission.QUEUED
-            full = self._queued - len(victims) >= settings.max_queued
-            weaker = self._weaker(self._poorest_queued, balance) if full else None
-            victim = weaker.highest if weaker else None
-        if victim is not None:
-            victims.append((victim, RemovalReason.POOL_FULL))
-        elif full:
-            return _Place(Admission.POOL_FULL)
-        return _Place(admission, tuple(victims))
+    def _promising(self, decoded: Sequence[Transaction | Violation]) -> list[Transaction]:
+        """Those of a batch that will pass the cheap checks at their turn, if all before them are good."""
+        claims, promising = Claims(), []
+        for transaction in decoded:
+            if isinstance(transaction, Violation) or transaction.id in self._entries:
+                continue
+            sender = self._sender(transaction.sender)
+            if not sender:
+                self._newcomers[sender.address] = sender
+            is_unused = transaction.nonce >= sender.account.nonce
+            if is_unused and self._places.may_claim(sender, transaction, claims):
+                claims.add(transaction)
+                promising.append(transaction)
+        return promising
 
-    def _weaker(self, poorest: Poorest, balance: int) -> Sender | None:
-        """The poorest of some senders, if it owns less than ``balance``."""
-        first = poorest.first()
-        return self._senders[first[0]] if first is not None and first[1] < balance else None
-
-    def _insert(
-        self, sender: Sender, transaction: Transaction, place: _Place, now_s: float
-    ) -> None:
+    def _insert(self, sender: Sender, transaction: Transaction, place: Place, now_s: float) -> None:
         for victim, reason in place.victims:
             self._drop(victim, reason)
         entry = Entry(transaction, now_s)
@@ -260,7 +249,7 @@ class Pool:
         sender.add(entry)
         self._entries[transaction.id] = entry
         insort(self._ids, transaction.id)
-        self._broke += sender.broke
+        self._places.broke += sender.broke
         self._bytes += len(transaction.raw)
         self.changes += 1
         self._settle(sender)
@@ -273,15 +262,11 @@ class Pool:
         Its execution has verified the signature.
         """
         sender = self._sender(transaction.sender)
-        place = self._judge(sender, transaction, signature_known=True)
-        if isinstance(place, _Place) and place.admission in (Admission.PENDING, Admission.QUEUED):
+        place = self._judge(sender, transaction, verified=True)
+        if isinstance(place, Place) and place.is_free:
             self._insert(sender, transaction, place, now_s)
 
     # -- upkeep -------------------------------------------------------------------------------
-
-    @property
-    def _queued(self) -> int:
-        return len(self._entries) - len(self._pending)
 
     def _ids_of(self, address: bytes) -> tuple[bytes, ...]:
         sender = self._senders.get(address)
@@ -292,12 +277,12 @@ class Pool:
         sender = self._senders.get(address)
         if sender is None:
             return
-        self._broke -= len(sender) * sender.broke
+        self._places.broke -= len(sender) * sender.broke
         sender.account = accounts(address)
-        self._broke += len(sender) * sender.broke
+        self._places.broke += len(sender) * sender.broke
         while sender and sender.lowest.transaction.nonce < sender.account.nonce:
             self._remove(sender.lowest, RemovalReason.NONCE_USED)
-        while sender and sender.broke and self._broke > self._max_broke:
+        while sender and sender.broke and self._places.too_many_broke:
             self._remove(sender.highest, RemovalReason.POOL_FULL)
         self._settle(sender)
 
@@ -305,46 +290,34 @@ class Pool:
         """Make pending what may be and queue the rest; a promotion displaces nobody."""
         fundable = sender.fundable(self._settings.max_pending_per_sender)
         while sender.pending > fundable:
-            entry = sender.at(sender.pending - 1)
-            entry.pending = False
-            sender.pending -= 1
+            entry = sender.demote()
             del self._pending[entry.transaction.id]
             self.revision += 1
-        while sender.pending < fundable and len(self._pending) < self._settings.max_pending:
-            entry = sender.at(sender.pending)
-            entry.pending = True
-            sender.pending += 1
+        while sender.pending < fundable and not self._places.pending_is_full:
+            entry = sender.promote()
             self._pending[entry.transaction.id] = entry
             self.revision += 1
             self._news.append(TransactionAdded(entry.transaction, pending=True))
+        sender.settled()
         self._index(sender, could_promote=sender.pending < fundable)
 
     def _index(self, sender: Sender, *, could_promote: bool) -> None:
         """Bring what we keep about senders in line with one that changed."""
-        address, balance = sender.address, sender.account.balance
+        address = sender.address
         if could_promote:
             self._waiting[address] = None
         else:
             self._waiting.pop(address, None)
-        if sender.pending:
-            self._poorest_pending.put(address, balance)
-        else:
-            self._poorest_pending.discard(address)
-        if sender.queued:
-            self._poorest_queued.put(address, balance)
-        else:
-            self._poorest_queued.discard(address)
+        self._places.note(sender)
         if not sender:
             del self._senders[address]
 
     def _tidy(self) -> None:
         """Fill the pending places that became free, then shorten a queue that demotions made long."""
-        while self._waiting and len(self._pending) < self._settings.max_pending:
+        while self._waiting and not self._places.pending_is_full:
             self._settle(self._senders[next(iter(self._waiting))])
-        while self._queued > self._settings.max_queued:
-            first = self._poorest_queued.first()
-            assert first is not None, "somebody owns what is queued"
-            self._drop(self._senders[first[0]].highest, RemovalReason.POOL_FULL)
+        while self._places.queue_is_overfull:
+            self._drop(self._places.poorest_queued().highest, RemovalReason.POOL_FULL)
 
     def _drop(self, entry: Entry, reason: RemovalReason) -> None:
         sender = self._senders[entry.transaction.sender]
@@ -365,16 +338,6 @@ class Pool:
         if entry.pending:
             del self._pending[transaction.id]
             self.revision += 1
-        self._broke -= sender.broke
+        self._places.broke -= sender.broke
         self._bytes -= len(transaction.raw)
         self.changes += 1
-
-
-def _touched(blocks: Iterable[Block]) -> Iterable[bytes]:
-    """Every address whose account these blocks change, each once, in order of mention."""
-    addresses: dict[bytes, None] = {}
-    for block in blocks:
-        for transaction in block.transactions:
-            addresses[transaction.sender] = addresses[transaction.recipient] = None
-        addresses[block.coinbase] = None
-    return addresses

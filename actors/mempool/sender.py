@@ -27,16 +27,35 @@ class Sender:
     The first ``pending`` transactions in nonce order are the pending ones, always.
     """
 
-    __slots__ = ("_by_nonce", "_nonces", "account", "address", "pending")
+    __slots__ = (
+        "_account",
+        "_by_nonce",
+        "_is_settled",
+        "_nonces",
+        "_promised",
+        "address",
+        "pending",
+    )
 
     def __init__(self, address: bytes, account: Account) -> None:
-        self.address, self.account = address, account
+        self.address, self._account = address, account
         self.pending = 0
+        self._promised = 0  # what the pending ones spend
+        # Whether they are contiguous with the account's nonce and covered; not known after a change.
+        self._is_settled = True
         self._nonces: list[int] = []
         self._by_nonce: dict[int, Entry] = {}
 
     def __len__(self) -> int:
         return len(self._nonces)
+
+    @property
+    def account(self) -> Account:
+        return self._account
+
+    @account.setter
+    def account(self, account: Account) -> None:
+        self._account, self._is_settled = account, False
 
     @property
     def queued(self) -> int:
@@ -80,7 +99,30 @@ class Sender:
         nonce = entry.transaction.nonce
         self._nonces.remove(nonce)
         del self._by_nonce[nonce]
-        self.pending -= entry.pending
+        if entry.pending:
+            self.pending -= 1
+            self._promised -= entry.transaction.amount
+            self._is_settled = False
+
+    def promote(self) -> Entry:
+        """Make the first queued one pending."""
+        entry = self.at(self.pending)
+        entry.pending = True
+        self.pending += 1
+        self._promised += entry.transaction.amount
+        return entry
+
+    def demote(self) -> Entry:
+        """Make the last pending one queued."""
+        entry = self.at(self.pending - 1)
+        entry.pending = False
+        self.pending -= 1
+        self._promised -= entry.transaction.amount
+        return entry
+
+    def settled(self) -> None:
+        """No more are pending than :meth:`fundable` said."""
+        self._is_settled = True
 
     def first_free_nonce(self) -> int:
         """The nonce, from the account's on, that no transaction holds."""
@@ -93,16 +135,19 @@ class Sender:
         """How many transactions may be pending: contiguous with the account's nonce, covered by its
         balance together, and at most ``limit``.
         """
-        unspent = self.account.balance
-        for index, nonce in enumerate(self._nonces[:limit]):
+        index, unspent = 0, self._account.balance
+        if self._is_settled:
+            index, unspent = self.pending, unspent - self._promised
+        for nonce in self._nonces[index:limit]:
             unspent -= self._by_nonce[nonce].transaction.amount
-            if nonce != self.account.nonce + index or unspent < 0:
-                return index
-        return min(len(self._nonces), limit)
+            if nonce != self._account.nonce + index or unspent < 0:
+                break
+            index += 1
+        return index
 
     def would_be_pending(self, transaction: Transaction, limit: int) -> bool:
         """Whether a transaction that is not here yet would be pending at once."""
-        if self.pending >= limit or transaction.nonce != self.account.nonce + self.pending:
+        account = self._account
+        if self.pending >= limit or transaction.nonce != account.nonce + self.pending:
             return False
-        spent = sum(self.at(index).transaction.amount for index in range(self.pending))
-        return spent + transaction.amount <= self.account.balance
+        return self._promised + transaction.amount <= account.balance

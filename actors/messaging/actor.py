@@ -11,7 +11,14 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from actors.messaging.asked import MAX_ASKED, Asked
-from actors.messaging.codec import MAX_MESSAGE_ID, Decoded, decode, encode, encode_response
+from actors.messaging.codec import (
+    MAX_MESSAGE_ID,
+    Decoded,
+    decode,
+    encode,
+    encode_regular,
+    encode_responses,
+)
 from actors.messaging.link import Link
 from actors.messaging.messages import (
     AskPeer,
@@ -43,6 +50,7 @@ from actors.runtime.actor import NodeActor
 from actors.runtime.address import ActorDownError, Address
 from actors.runtime.clock import Clock
 from actors.tcp.messages import (
+    Answer,
     Close,
     CloseReason,
     Connected,
@@ -77,7 +85,7 @@ MessagingInput = MessagingCommand | TcpEvent | _Sweep
 class MessagingActor(NodeActor):
     """Decodes, gates and routes what comes in; encodes what goes out; ends each request once.
 
-    ``rooms`` maps the first part of a kind to the room that handles it; ``links`` (the peers room) is
+    ``rooms`` maps a kind, or the first part of kinds, to the actor that handles it; ``links`` (the peers room) is
     told of connections. ``me`` is its own address.
     """
 
@@ -152,7 +160,7 @@ class MessagingActor(NodeActor):
         self._received += len(frames)
         decoded = decode(conn, frames)
         self._traffic.received(decoded.inbound)
-        if self._trace:
+        if self._trace.is_watched:
             self._show_received(link, decoded)
         if decoded.responses:
             self._traffic.received_responses(decoded.responses)
@@ -194,9 +202,9 @@ class MessagingActor(NodeActor):
     def _respond(self, conn: ConnId, answers: tuple[tuple[int, bytes], ...]) -> None:
         if not answers:
             return
-        frames = tuple([encode_response(message_id, payload) for message_id, payload in answers])
+        frames = tuple(encode_responses(answers))
         self._traffic.sent(RESPONSES, len(answers), sum([len(payload) for _, payload in answers]))
-        if self._trace:
+        if self._trace.is_watched:
             self._show_sent(
                 (conn,),
                 *(
@@ -204,22 +212,21 @@ class MessagingActor(NodeActor):
                     for message_id, payload in answers
                 ),
             )
-        self._tcp.tell(Send((conn,), frames))
-        self._finish(conn, len(answers))
+        self._tcp.tell(Answer(conn, frames))
 
     def _send_regular(
         self, conns: tuple[ConnId, ...], messages: tuple[tuple[str, bytes], ...]
     ) -> None:
         if not conns or not messages:
             return
-        frames = []
-        for kind, payload in messages:
-            self._last_regular_id = self._last_regular_id % MAX_MESSAGE_ID + 1
-            frames.append(encode(MessageType.REGULAR, self._last_regular_id, kind, payload))
-            self._traffic.sent(kind, len(conns), len(conns) * len(payload))
-            if self._trace:
-                self._show_sent(conns, (MessageType.REGULAR, self._last_regular_id, kind, payload))
-        self._tcp.tell(Send(conns, tuple(frames)))
+        first_id = self._last_regular_id + 1
+        self._last_regular_id = self._last_regular_id + len(messages) & MAX_MESSAGE_ID
+        self._traffic.sent_regular(messages, len(conns))
+        if self._trace.is_watched:
+            numbered = enumerate(messages, first_id)
+            passing = ((MessageType.REGULAR, id_ & MAX_MESSAGE_ID, *each) for id_, each in numbered)
+            self._show_sent(conns, *passing)
+        self._tcp.tell(Send(conns, tuple(encode_regular(first_id, messages))))
 
     def _send_request(self, request: SendRequest) -> None:
         link = self._open_link(request.conn)
@@ -229,7 +236,7 @@ class MessagingActor(NodeActor):
             return
         frame = encode(MessageType.REQUEST, message_id, request.kind, request.payload)
         self._traffic.sent(request.kind, 1, len(request.payload))
-        if self._trace:
+        if self._trace.is_watched:
             passing = (MessageType.REQUEST, message_id, request.kind, request.payload)
             self._show_sent((request.conn,), passing)
         self._tcp.tell(Send((request.conn,), (frame,)))

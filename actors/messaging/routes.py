@@ -1,4 +1,4 @@
-"""Which room a message is for: the first part of its kind says it. Pure, but for the log."""
+"""Which room a message is for: its kind says it, or the first part of it. Pure, but for the log."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OTHER_KINDS = "(other)"
 
 
 class Routes:
-    """The rooms by the first part of the kinds that are theirs, and counts of kinds of nobody."""
+    """The rooms by their kinds, or by the first part of these, and counts of kinds of nobody."""
 
     def __init__(self, rooms: Mapping[str, Address[Received]]) -> None:
         self._rooms = dict(rooms)
@@ -27,19 +27,21 @@ class Routes:
 
     def sort(self, messages: Iterable[Inbound]) -> list[tuple[Address[Received], Received]]:
         """One batch per room, in order; messages for nobody are counted and left out."""
-        batches: defaultdict[str, list[Inbound]] = defaultdict(list)
-        for kind, run in groupby(messages, attrgetter("kind")):  # a call per run, not per message
-            batches[kind.partition(":")[0]] += run
-        for name in [name for name in batches if name not in self._rooms]:
-            self._count_unknown(batches.pop(name))
-        return [(self._rooms[name], Received(tuple(batch))) for name, batch in batches.items()]
+        batches: defaultdict[Address[Received], list[Inbound]] = defaultdict(list)
+        for kind, run in groupby(messages, attrgetter("kind")):  # a look per run, not per message
+            room = self._rooms.get(kind) or self._rooms.get(kind.partition(":")[0])
+            if room is None:
+                self._count_unknown(run)
+            else:
+                batches[room] += run
+        return [(room, Received(tuple(batch))) for room, batch in batches.items()]
 
     @property
     def unknown_kinds(self) -> tuple[tuple[str, int], ...]:
         """Messages for nobody by kind, most frequent first."""
         return tuple(self._unknown.most_common())
 
-    def _count_unknown(self, batch: list[Inbound]) -> None:
+    def _count_unknown(self, batch: Iterable[Inbound]) -> None:
         for inbound in batch:
             kind = inbound.kind
             if kind not in self._unknown:

@@ -1,7 +1,4 @@
-"""Who watches the messages that pass, and what of them each wants to see. Pure.
-
-Without watchers it is falsy, and the room does not come here.
-"""
+"""Who watches the messages that pass, and what of them each wants to see. Pure."""
 
 from __future__ import annotations
 
@@ -20,25 +17,27 @@ class Trace:
 
     def __init__(self) -> None:
         self._watchers: dict[Sink[TracedMessage], Watch] = {}
-
-    def __len__(self) -> int:
-        return len(self._watchers)
+        self.is_watched = False
+        """Without watchers there is no reason to come here."""
 
     def add(self, watch: Watch) -> bool:
         """False: there are too many."""
         if len(self._watchers) >= MAX_WATCHERS:
             return False
         self._watchers[watch.sink] = watch
+        self.is_watched = True
         return True
 
     def remove(self, sink: Sink[TracedMessage]) -> None:
         self._watchers.pop(sink, None)
+        self.is_watched = bool(self._watchers)
 
     def close(self) -> None:
         """Tell everybody that nothing more comes."""
         for sink in self._watchers:
             sink.lost()
         self._watchers.clear()
+        self.is_watched = False
 
     def show(
         self, links: Iterable[Link], messages: Collection[Passing], at_s: float, *, sent: bool

@@ -30,6 +30,7 @@ MAX_FURTHER_KINDS = 64
 # By position, which is the faster way: every message passes here.
 _kind_of = itemgetter(Inbound._fields.index("kind"))
 _payload_of = itemgetter(Inbound._fields.index("payload"))
+_first_of, _second_of = itemgetter(0), itemgetter(1)
 
 
 class _Counts:
@@ -60,6 +61,12 @@ class Traffic:
         counts = self._kinds[RESPONSES]
         counts.received += len(responses)
         counts.received_bytes += sum(map(len, map(_payload_of, responses)))
+
+    def sent_regular(self, messages: Sequence[tuple[str, bytes]], links: int) -> None:
+        """Regular messages, of a kind and a payload each, went out on so many links."""
+        for kind, run in groupby(messages, _first_of):
+            sizes = tuple(map(len, map(_second_of, run)))
+            self.sent(kind, links * len(sizes), links * sum(sizes))
 
     def sent(self, kind: str, messages: int, payload_bytes: int) -> None:
         """So many messages of a kind went out, with so many bytes of payload in all."""

@@ -14,7 +14,7 @@ from typing import assert_never
 from actors.chain.messages import BlockMined, BlockOutcome, MinedVerdict, TipChanged
 from actors.config import MAX_THREADS
 from actors.ledger.network import Network
-from actors.ledger.types import AccountLookup, Block, BlockRef, Transaction
+from actors.ledger.types import Account, Block, BlockRef, Transaction
 from actors.ledger.work import has_work
 from actors.mempool.messages import Candidates, GetCandidates, PoolChanged
 from actors.miner.engine import (
@@ -75,7 +75,7 @@ class MinerActor(NodeActor):
         network: Network,
         orders: MiningOrders,
         engine: ScanEngine,
-        accounts: AccountLookup,
+        accounts_at: Callable[[bytes, int], Account],
         tip: Callable[[], BlockRef],
         clock: Clock,
         me: Address[MinerInput],
@@ -85,7 +85,7 @@ class MinerActor(NodeActor):
     ) -> None:
         super().__init__()
         self._network, self._orders, self._engine = network, orders, engine
-        self._accounts, self._read_tip, self._clock, self._me = accounts, tip, clock, me
+        self._accounts_at, self._read_tip, self._clock, self._me = accounts_at, tip, clock, me
         self._chain, self._mempool, self._events = chain, mempool, events
         self._tip: BlockRef
         self._mining = False
@@ -305,7 +305,7 @@ class MinerActor(NodeActor):
             self._scan()
 
     def _draft(self, coinbase: bytes, candidates: tuple[Transaction, ...]) -> Block:
-        return draft_block(self._network, self._tip, self._accounts, coinbase, candidates)
+        return draft_block(self._network, self._tip, self._accounts_at, coinbase, candidates)
 
     def _is_wanted(self) -> bool:
         return (self._mining or bool(self._generates)) and self._handed_in is None

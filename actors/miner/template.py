@@ -5,12 +5,12 @@ Must not live here: which transactions are preferred (``mempool``), or the searc
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from actors.ledger.build import build_block
 from actors.ledger.codec import block_prefix_suffix, make_block
 from actors.ledger.network import Network
-from actors.ledger.types import AccountLookup, Block, BlockRef, Transaction
+from actors.ledger.types import Account, Block, BlockRef, Transaction
 from actors.miner.messages import BlockTemplate, MinerRefusal
 from actors.miner.scan import Template
 
@@ -27,16 +27,22 @@ def judge_coinbase(network: Network, coinbase: bytes) -> MinerRefusal | None:
 def draft_block(
     network: Network,
     parent: BlockRef,
-    accounts: AccountLookup,
+    accounts_at: Callable[[bytes, int], Account],
     coinbase: bytes,
     candidates: Iterable[Transaction],
 ) -> Block:
     """The block to solve on ``parent``, at nonce 0, with those candidates that are valid there.
 
-    The candidates are the mempool's, which has held them to policy and verified their signatures.
+    The candidates are the mempool's, which has held them to policy and verified their signatures. The store
+    may be a commit ahead of the parent that we were told of: accounts are read as of that one.
     """
     block, _ = build_block(
-        network, parent, accounts, coinbase, candidates, vetted=lambda _tx_id: True
+        network,
+        parent,
+        lambda address: accounts_at(address, parent.number),
+        coinbase,
+        candidates,
+        vetted=lambda _tx_id: True,
     )
     return block
 

@@ -1,8 +1,6 @@
-"""The peers actor: says and answers hellos, tells the rooms who is a peer, keeps the number of peers.
+"""The peers actor: keeps the number of peers, has them greeted, told of, scored and remembered.
 
-Order is what matters here. Our answer to a hello goes out first, since the other side drops what comes
-before it; then the rooms are told of the peer; then messaging opens its gate, so that nothing of a peer
-reaches a room that does not know it.
+What is decided is decided by its parts (see the room's map); here is who of them is told what, and when.
 """
 
 from __future__ import annotations
@@ -17,35 +15,36 @@ from typing import assert_never
 from actors.config import PeersSettings
 from actors.messaging.messages import (
     Disconnect,
-    Done,
-    Inbound,
-    MessageType,
     MessagingCommand,
     OpenGate,
     Received,
-    Respond,
-    RespondBatch,
     Response,
     SendRequest,
 )
-from actors.peers.addresses import parse_address, read_peer_list, require_address, write_peer_list
+from actors.peers.addresses import is_peer_list, read_peer_list, require_address
 from actors.peers.book import AddressBook
 from actors.peers.bouncer import Bouncer
 from actors.peers.crawler import GET_PEERS, Crawler, CrawlOver
 from actors.peers.desk import Desk
 from actors.peers.dialer import Dialer
+from actors.peers.greeter import ACCEPTED, HELLO, Greeter
 from actors.peers.links import Links
 from actors.peers.messages import (
     AddressSource,
     Classify,
     ConnectOutcome,
     DropPeer,
+    Misbehaved,
     PeerEvent,
     PeerId,
+    PeerKind,
     PeersCommand,
     Resync,
 )
+from actors.peers.shelf import Shelf
+from actors.peers.slots import SlotPolicy
 from actors.peers.table import PeerTable
+from actors.peers.warden import Warden
 from actors.runtime.actor import NodeActor
 from actors.runtime.address import ActorDownError, Address
 from actors.runtime.clock import Clock
@@ -64,10 +63,10 @@ from actors.tcp.messages import (
 
 log = logging.getLogger(__name__)
 
-HELLO = "p2p:hello"
-ACCEPTED = b"\x01"
-REJECTED = b"\x00"
-
+MALFORMED_LIST_POINTS = 5
+"""WIRE: limits, peer list."""
+KNOWN_PER_PEER = 3
+"""Addresses for each peer that there may be: most of what is told is stale, and a book is no phone book."""
 HELLO_ANSWER_S = 10.0
 """WIRE: messages, the time that a response has."""
 
@@ -108,6 +107,7 @@ class PeersActor(NodeActor):
         rooms: Sequence[Address[PeerEvent]],
         events: Address[Happened],
         bans: Journal,
+        addresses: Journal,
         clock: Clock,
         rng: random.Random,
     ) -> None:
@@ -116,16 +116,17 @@ class PeersActor(NodeActor):
         self._settings, self._me, self._messaging = settings, me, messaging
         self._clock, self._rng = clock, rng
         self._own = require_address(settings.advertise)
-        self._bootstrap = tuple(map(require_address, settings.bootstrap))
-        self._lingering: set[ConnId] = set()  # rejected dialers, each with its timer
+        self._bootstrap = dict.fromkeys(map(require_address, settings.bootstrap))
         # Tokens and timers of an earlier incarnation may still arrive: ours differ from them.
         self._incarnation = rng.getrandbits(62)
         tokens = itertools.count(self._incarnation + 1)
-        self._table = PeerTable()
+        self._table, self._slots = PeerTable(), SlotPolicy(settings.max_peers)
         self._bouncer = Bouncer(bans, clock)
         self._book = self._new_book(rng)
+        self._shelf = Shelf(self._book, addresses, clock)
         self._dialer = Dialer(
             own=self._own,
+            kept=self._bootstrap,
             table=self._table,
             book=self._book,
             tcp=tcp,
@@ -139,7 +140,7 @@ class PeersActor(NodeActor):
         return AddressBook(
             own=self._own,
             bootstrap=self._bootstrap,
-            capacity=self._settings.known_addresses,
+            capacity=max(self._settings.known_addresses, KNOWN_PER_PEER * self._settings.max_peers),
             redial_first_s=self._settings.redial_first_s,
             redial_most_s=self._settings.redial_most_s,
             rng=rng,
@@ -152,7 +153,7 @@ class PeersActor(NodeActor):
         events: Address[Happened],
         tokens: Iterator[int],
     ) -> None:
-        """The parts that stand on table, book, bans and dialer."""
+        """The parts that stand on table, slots, book, bans and dialer."""
         self._links = Links(
             table=self._table,
             book=self._book,
@@ -174,32 +175,52 @@ class PeersActor(NodeActor):
             clock=self._clock,
             tokens=tokens,
         )
+        self._warden = Warden(self._table, self._links, self._bouncer, self._clock)
+        self._greeter = Greeter(
+            own=self._own,
+            table=self._table,
+            links=self._links,
+            book=self._book,
+            bouncer=self._bouncer,
+            dialer=self._dialer,
+            slots=self._slots,
+            messaging=self._messaging,
+            close_later=self._linger,
+            rng=self._rng,
+        )
         self._desk = Desk(
-            self._table,
-            self._book,
-            self._dialer,
-            self._links,
-            self._bouncer,
-            self._crawler,
-            self._clock,
+            table=self._table,
+            book=self._book,
+            dialer=self._dialer,
+            links=self._links,
+            bouncer=self._bouncer,
+            warden=self._warden,
+            slots=self._slots,
+            crawler=self._crawler,
+            clock=self._clock,
         )
 
     def on_start(self) -> None:
         self._bouncer.load()
+        self._shelf.load()
         self._links.begin()
         self._maintain()
 
     def on_stop(self) -> None:
+        self._bouncer.save_if_changed()
+        self._shelf.save_if_changed()
         self.on_crash()
 
     def on_crash(self) -> None:
         for waited_for in (self._dialer, self._crawler):
             waited_for.abandon(ActorDownError(self.box.name))
 
-    def on_receive(self, message: PeersInput) -> object:  # noqa: C901 - a case a message
+    def on_receive(  # noqa: C901, PLR0912 - a case a message
+        self, message: PeersInput
+    ) -> object:
         match message:
             case Received(messages):
-                self._on_received(messages)
+                self._greeter.received(messages)
             case Connected():
                 self._on_connected(message)
             case Disconnected(conn):
@@ -215,6 +236,8 @@ class PeersActor(NodeActor):
                 self._on_timer(message)
             case DropPeer(peer, reason):
                 self._links.drop(peer, reason)
+            case Misbehaved():
+                self._warden.misbehaved(message)
             case Classify():
                 self._table.classify(message)
             case Resync(reply_to):
@@ -231,9 +254,7 @@ class PeersActor(NodeActor):
             case _Seek():
                 self._seek()
             case _Linger(conn):
-                self._lingering.discard(conn)
-                if self._table.peer_of(conn) is None:
-                    self._links.close(conn, CloseReason.REJECTED)
+                self._greeter.lingered(conn)
             case CrawlOver(crawl):
                 self._crawler.over(crawl)
             case _:
@@ -254,89 +275,33 @@ class PeersActor(NodeActor):
         if connected.initiated and dial is None:  # an earlier incarnation's
             self._messaging.tell(Disconnect(conn, CloseReason.LOCAL))
             return
+        if dial is not None and token is not None and not self._dialer.reached(dial, connected):
+            self._messaging.tell(Disconnect(conn, CloseReason.LOCAL))
+            self._end_dial(token, ConnectOutcome.ALREADY_CONNECTED)
+            return
         self._links.opened(connected)
         if dial is not None and token is not None:
-            dial.conn = conn
             hello = self._own.encode("ascii")
             self._messaging.tell(SendRequest(conn, HELLO, hello, token, self._me, HELLO_ANSWER_S))
-
-    # -- accepting ------------------------------------------------------------------------------
-
-    def _on_received(self, messages: tuple[Inbound, ...]) -> None:
-        conn = messages[0].conn
-        if conn not in self._links:
-            return  # closing or gone: nothing waits for an answer, nothing more shall be read
-        unanswered, asking = 0, list[int]()
-        for message in messages:
-            if message.type is MessageType.REQUEST and message.kind == HELLO:
-                self._on_hello(message)
-            elif message.type is MessageType.REQUEST and message.kind == GET_PEERS:
-                asking.append(message.message_id)
-            else:
-                unanswered += 1
-        if asking:
-            listed = self._list_for(conn)
-            answers = tuple((message_id, listed) for message_id in asking)
-            self._messaging.tell(RespondBatch(conn, answers))
-        if unanswered:
-            self._messaging.tell(Done(conn, unanswered))
-
-    def _on_hello(self, hello: Inbound) -> None:
-        """Always answer, at once (WIRE: nodes in the field, 2)."""
-        if self._table.peer_of(hello.conn) is not None:
-            self._respond(hello, ACCEPTED)  # said before: the first one counts
-        elif (admitted := self._admit(hello.conn, hello.payload)) is not None:
-            peer, listed = admitted
-            # The answer goes first: gossip of ours that overtakes it is dropped (the same place, 7).
-            self._respond(hello, ACCEPTED, peer)
-            self._links.link(hello.conn, peer, listed=listed)
-            self._messaging.tell(OpenGate(hello.conn, peer))
-        else:
-            self._respond(hello, REJECTED)
-            if hello.conn not in self._lingering and not self._links[hello.conn].initiated:
-                self._lingering.add(hello.conn)
-                self._tell_after(self._settings.reject_linger_s, _Linger(hello.conn))
-
-    def _admit(self, conn: ConnId, payload: bytes) -> tuple[PeerId, bool] | None:
-        """Which peer the hello makes of the connection, and whether others are told of it; None: it
-        is rejected.
-        """
-        connected = self._links[conn]
-        claimed = parse_address(payload.decode("ascii", "replace"))
-        if claimed == self._own:
-            self._dialer.note_own_hello()
-        if claimed is None or claimed == self._own or connected.initiated:
-            log.debug("connection %d: hello without use", conn)
-            return None
-        if self._bouncer.is_banned(claimed):
-            return None
-        peer = self._table.identify(claimed, connected.remote)
-        if not self._table.has_room(peer, connected.remote, 2 * self._settings.max_peers):
-            return None
-        listed = peer == claimed
-        if listed:
-            self._book.add((claimed,), AddressSource.HELLO)
-        return peer, listed
-
-    def _respond(self, hello: Inbound, verdict: bytes, asker: PeerId | None = None) -> None:
-        listed = self._list_for(hello.conn, asker)
-        self._messaging.tell(Respond(hello.conn, hello.message_id, verdict + listed))
-
-    def _list_for(self, conn: ConnId, asker: PeerId | None = None) -> bytes:
-        """Our peer list, for a peer or one about to be; nobody is told of itself."""
-        if asker is None and (peer := self._table.peer_of(conn)) is not None:
-            asker = peer.id
-        return write_peer_list(self._table.addresses_for(asker))
 
     # -- dialing --------------------------------------------------------------------------------
 
     def _on_response(self, token: int, conn: ConnId, payload: bytes | None) -> None:
-        if token == self._incarnation and payload is not None:
-            self._book.add(read_peer_list(payload), AddressSource.PEER_LIST)
+        if token == self._incarnation:
+            self._on_peer_list(conn, payload or b"")
         elif self._crawler.answered(token, payload):
             pass
         elif (dial := self._dialer.get(token)) is not None:
             self._on_hello_answer(token, dial.address, conn, payload)
+
+    def _on_peer_list(self, conn: ConnId, payload: bytes) -> None:
+        """Ours write sound lists; the field passes on whatever the hellos of its peers said."""
+        self._book.add(read_peer_list(payload), AddressSource.PEER_LIST)
+        peer = self._table.peer_of(conn)
+        if peer is not None and peer.kind is PeerKind.TROUPE and not is_peer_list(payload):
+            self._warden.misbehaved(
+                Misbehaved(peer.id, MALFORMED_LIST_POINTS, "a malformed peer list")
+            )
 
     def _on_hello_answer(
         self, token: int, address: PeerId, conn: ConnId, payload: bytes | None
@@ -364,19 +329,17 @@ class PeersActor(NodeActor):
 
     def _maintain(self) -> None:
         self._tell_after(self._settings.maintain_every_s, _Maintain(self._incarnation))
-        for peer in self._table.surplus(self._settings.max_peers, self._bootstrap):
+        for peer in self._slots.surplus(self._table, self._bootstrap, self._warden.score_of):
             self._links.drop(peer, CloseReason.EVICTED)
         self._seek()
-        if self._missing() and len(self._table) and not len(self._dialer):
+        wanted = self._slots.missing(self._table)
+        if wanted and len(self._table) and not len(self._dialer):
             self._ask_for_peers(self._rng.choice(list(self._table)).outbound)
-
-    def _missing(self) -> int:
-        """How many peers we seek: up to half of ``max_peers`` (WIRE: peers)."""
-        half = -(-self._settings.max_peers // 2)
-        return max(0, half - len(self._table))
+        self._bouncer.save_if_changed()
+        self._shelf.save_if_due()
 
     def _seek(self) -> None:
-        self._dialer.seek(self._missing(), self._clock.now_s())
+        self._dialer.seek(self._slots.missing(self._table), self._clock.now_s())
 
     def _ask_for_peers(self, conn: ConnId) -> None:
         """A request that every node answers: a sign of life, and news for the book."""
@@ -384,6 +347,9 @@ class PeersActor(NodeActor):
             self._messaging.tell(
                 SendRequest(conn, GET_PEERS, b"", self._incarnation, self._me, HELLO_ANSWER_S)
             )
+
+    def _linger(self, conn: ConnId) -> None:
+        self._tell_after(self._settings.reject_linger_s, _Linger(conn))
 
     def _tell_after(self, delay_s: float, timer: PeersTimer) -> None:
         self._clock.tell_after(delay_s, self._me, timer)

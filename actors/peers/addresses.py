@@ -69,6 +69,11 @@ def split_address(address: PeerId) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
+def host_of(address: str) -> str:
+    """The host of an address or of a socket's other end; an IPv6 literal keeps its brackets."""
+    return address.rpartition(":")[0]
+
+
 def read_peer_list(payload: bytes) -> tuple[PeerId, ...]:
     """The addresses in a peer list, each once; an entry that is none is left out."""
     if len(payload) > MAX_LIST_BYTES:
@@ -76,6 +81,16 @@ def read_peer_list(payload: bytes) -> tuple[PeerId, ...]:
     entries = payload.split(b",", MAX_LIST_READ)[:MAX_LIST_READ]
     parsed = (parse_address(entry.decode("ascii", "replace")) for entry in entries)
     return tuple(dict.fromkeys(address for address in parsed if address is not None))
+
+
+def is_peer_list(payload: bytes) -> bool:
+    """Whether every entry that there is time to read is an address, as in any list of ours."""
+    if not payload:
+        return True
+    entries = payload.split(b",", MAX_LIST_READ)[:MAX_LIST_READ]
+    return len(payload) <= MAX_LIST_BYTES and all(
+        parse_address(entry.decode("ascii", "replace")) is not None for entry in entries
+    )
 
 
 def write_peer_list(addresses: Iterable[PeerId]) -> bytes:

@@ -16,6 +16,10 @@ from actors.peers.messages import Ban, BanRefusal, BanTarget, PeerId
 
 MAX_BANS = 1_000
 """Made by hand, or one for each misbehaving host: whoever has more of those needs a firewall."""
+KEPT_FOR_OPERATOR = 100
+"""Of those: misbehaving hosts, however many, do not keep an operator from banning."""
+SCORE_BAN_S = 600.0
+"""WIRE: limits, score."""
 MAX_BAN_S = 365 * 24 * 3600
 """What is to be kept away for longer is a firewall's business, too."""
 _FIELDS = 4
@@ -45,6 +49,22 @@ def target_of(address: PeerId) -> BanTarget | None:
     if ip is None:
         return None
     return BanTarget(join_address(str(ip), port) if ip.is_loopback else str(ip))
+
+
+def culprit_of(peer: PeerId, host: str) -> BanTarget | None:
+    """What is banned for the misdeeds of a peer at ``host``: its IP, never one that it only claims; on
+    loopback its address, as advertised or dialed. None: its address is a name, and it is on loopback.
+    """
+    if is_loopback(host):
+        target = target_of(peer)
+        return target if target is not None and is_on_loopback(target) else None
+    return target_of(PeerId(f"{host}:0"))
+
+
+def is_loopback(host: str) -> bool:
+    """Whether all nodes of this machine share this host, so that it tells none from another."""
+    target = target_of(PeerId(f"{host}:0"))
+    return target is not None and is_on_loopback(target)
 
 
 def is_on_loopback(target: BanTarget) -> bool:
@@ -82,6 +102,14 @@ class BanList:
         self._entries[target] = _Entry(reason, wall_s, now_s + duration_s)
         return Ban(target, reason, wall_s, wall_s + duration_s)
 
+    def punish(self, target: BanTarget, reason: str, *, now_s: float, wall_s: float) -> Ban | None:
+        """Ban for a score; None where the list is full, or a ban is in force: that may be the longer."""
+        self._expire(now_s)
+        if target in self._entries or len(self._entries) >= MAX_BANS - KEPT_FOR_OPERATOR:
+            return None
+        self._entries[target] = _Entry(reason, wall_s, now_s + SCORE_BAN_S)
+        return Ban(target, reason, wall_s, wall_s + SCORE_BAN_S)
+
     def delete(self, text: str, *, now_s: float) -> bool | BanRefusal:
         """Lift a ban; False: there is none."""
         target = parse_target(text)
@@ -93,7 +121,7 @@ class BanList:
     def covers(self, address: PeerId, *, now_s: float) -> bool:
         """Whether the node at this address, as dialed or advertised, is banned."""
         target = target_of(address) if self._entries else None
-        return target is not None and self._holds(target, now_s)
+        return target is not None and self.holds(target, now_s=now_s)
 
     def bars(self, remote: str, *, now_s: float) -> bool:
         """Whether whoever connects from this socket, ``ip:port``, is banned, whatever he advertises.
@@ -101,7 +129,7 @@ class BanList:
         Nobody on loopback: his port is the system's choice.
         """
         target = target_of(PeerId(remote)) if self._entries else None
-        return target is not None and not is_on_loopback(target) and self._holds(target, now_s)
+        return target is not None and not is_on_loopback(target) and self.holds(target, now_s=now_s)
 
     def listing(self, *, now_s: float, wall_s: float) -> tuple[Ban, ...]:
         """The bans in force."""
@@ -117,29 +145,41 @@ class BanList:
             fields = (ban.target, f"{ban.until_s:.3f}", f"{ban.created_s:.3f}", ban.reason)
             yield _SEPARATOR.join(fields).encode()
 
-    def load(self, lines: Iterable[bytes], *, now_s: float, wall_s: float) -> None:
-        """Take in saved bans; what is over, or no ban, is left out."""
+    def load(self, lines: Iterable[bytes], *, now_s: float, wall_s: float) -> int:
+        """Take in saved bans that are not over, and as many as there may be; how many lines are no ban."""
+        bad = 0
         for line in lines:
-            fields = line.decode(errors="replace").split(_SEPARATOR)
-            if len(fields) != _FIELDS or len(self._entries) >= MAX_BANS:
-                continue
-            text, until, created, reason = fields
-            target = parse_target(text)
-            try:
-                until_s, created_s = float(until), float(created)
-            except ValueError:
-                continue
-            left_s = until_s - wall_s
-            if target is not None and 0 < left_s <= MAX_BAN_S and 0 <= created_s <= until_s:
-                self._entries[target] = _Entry(reason, created_s, now_s + left_s)
+            ban = _read(line)
+            if ban is None or ban.until_s - wall_s > MAX_BAN_S:
+                bad += 1
+            elif ban.until_s > wall_s and len(self._entries) < MAX_BANS:
+                until_s = now_s + ban.until_s - wall_s
+                self._entries[ban.target] = _Entry(ban.reason, ban.created_s, until_s)
+        return bad
 
-    def _holds(self, target: BanTarget, now_s: float) -> bool:
+    def holds(self, target: BanTarget, *, now_s: float) -> bool:
+        """Whether there is a ban on just that."""
         entry = self._entries.get(target)
         return entry is not None and entry.until_s > now_s
 
     def _expire(self, now_s: float) -> None:
-        for target in [each for each in self._entries if not self._holds(each, now_s)]:
+        for target in [each for each in self._entries if not self.holds(each, now_s=now_s)]:
             del self._entries[target]
+
+
+def _read(line: bytes) -> Ban | None:
+    fields = line.decode(errors="replace").split(_SEPARATOR)
+    if len(fields) != _FIELDS:
+        return None
+    text, until, created, reason = fields
+    target = parse_target(text)
+    try:
+        until_s, created_s = float(until), float(created)
+    except ValueError:
+        return None
+    if target is None or not 0 <= created_s <= until_s < float("inf"):
+        return None
+    return Ban(target, reason, created_s, until_s)
 
 
 def _literal(text: str) -> IPv4Address | IPv6Address | None:

@@ -1,37 +1,67 @@
 """The address book: where peers might be found, and when an address is worth a dial.
 
-Lives here: known addresses, their failures and the back-off. Must not live here: who is a peer now
-(`table`), dialing, or files.
+Lives here: known addresses, their failures, the back-off, their text form. Must not live here: who is a
+peer now (`table`), dialing, or files.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Container, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Iterable, Iterator
+from dataclasses import dataclass, field
+from heapq import nlargest
+from math import isfinite
 
+from actors.peers.addresses import parse_address
 from actors.peers.messages import AddressSource, PeerId
 
 GIVE_UP_AFTER = 8
-"""Failures in a row, some minutes of back-off: an address from a list is not worth more."""
+"""Failures in a row, some minutes of back-off: an address from a list is not worth more. One that answered
+once stays until its place is needed: it may be us who are cut off, and for days.
+"""
+REDIAL_PROVEN_MOST_S = 3_600.0
+"""Between the tries of an address that answered once, and has failed often since."""
 MAX_DOUBLINGS = 32
 """Keeps the power finite; every back-off has long reached its upper bound by then."""
+REST_S = 600.0
+"""An address that we parted with on purpose, or that is ourselves, is left alone (WIRE: limits)."""
+
+_SEPARATOR = "\t"  # in no address
+_FIELDS = 5
+_NEVER = "-"
+_SOURCES = {source: source.value for source in AddressSource}
 
 
 @dataclass(slots=True)
 class Entry:
-    """What is known of an address."""
+    """What is known of an address; times by the clock that never goes back."""
 
     source: AddressSource
     answered_s: float | None = None
     """When it last accepted us: better than hearsay, so hearsay does not displace it."""
     failures: int = 0
     due_s: float = 0.0
+    hearsay: bool = field(init=False)
+    """Nobody vouches for it: it never answered, or has failed to for long."""
+
+    def __post_init__(self) -> None:
+        self.judge()
+
+    def judge(self) -> None:
+        """After a change, see what the address is worth."""
+        unproven = self.answered_s is None or self.failures >= GIVE_UP_AFTER
+        self.hearsay = unproven and not self.bootstrap
 
     @property
     def bootstrap(self) -> bool:
         """Told by the operator: never forgotten, dialed for ever."""
         return self.source is AddressSource.CONFIGURED
+
+    @property
+    def hopeless(self) -> bool:
+        """Not worth another dial."""
+        never_answered = self.answered_s is None and not self.bootstrap
+        return never_answered and self.failures >= GIVE_UP_AFTER
 
 
 class AddressBook:
@@ -51,6 +81,8 @@ class AddressBook:
         self._first_s, self._most_s, self._rng = redial_first_s, redial_most_s, rng
         self._entries = {peer: Entry(AddressSource.CONFIGURED) for peer in bootstrap if peer != own}
         self._capacity = capacity + len(self._entries)
+        self.changes = 0
+        """Grows with whatever is worth saving."""
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -63,30 +95,55 @@ class AddressBook:
         return iter(self._entries.items())
 
     def add(self, addresses: Iterable[PeerId], source: AddressSource) -> None:
-        """Note addresses that somebody told. When full, one takes the place of the worst failure."""
-        for address in addresses:
-            if address == self._own or address in self._entries:
-                continue
-            if len(self._entries) >= self._capacity and not self._forget_worst():
-                return
-            self._entries[address] = Entry(source)
-
-    def due(self, now_s: float, limit: int, taken: Container[PeerId]) -> list[PeerId]:
-        """At most ``limit`` addresses to dial now: proven ones first, otherwise in random order."""
-        due = [
+        """Note addresses that somebody told. When full, they take the places of the worst failures."""
+        news = [
             address
-            for address, entry in self._entries.items()
-            if entry.due_s <= now_s and address not in taken
+            for address in dict.fromkeys(addresses)
+            if address != self._own and address not in self._entries
         ]
-        self._rng.shuffle(due)
-        due.sort(key=self._is_hearsay)
-        return due[: max(0, limit)]
+        over = len(self._entries) + len(news) - self._capacity
+        if over > 0:
+            self._forget_worst(over)
+        for address in news[: self._capacity - len(self._entries)]:
+            self._entries[address] = Entry(source)
+            self.changes += 1
+
+    def due(
+        self,
+        now_s: float,
+        limit: int,
+        taken: Container[PeerId],
+        is_barred: Callable[[PeerId], bool] = lambda _address: False,
+    ) -> list[PeerId]:
+        """At most ``limit`` addresses to dial now: proven ones first, otherwise in random order.
+
+        Costs one look at every address, and a question of ``is_barred`` for those alone that are drawn.
+        """
+        proven, hearsay = list[PeerId](), list[PeerId]()
+        for address, entry in self._entries.items():
+            if entry.due_s <= now_s and address not in taken:
+                (hearsay if entry.hearsay else proven).append(address)
+        drawn = list[PeerId]()
+        for addresses in (proven, hearsay):
+            while addresses and len(drawn) < limit:
+                address = self._draw(addresses)
+                if not is_barred(address):
+                    drawn.append(address)
+        return drawn
 
     def answered(self, address: PeerId, now_s: float) -> None:
-        """A hello to this address was accepted; one that the book did not hold was an operator's."""
+        """A hello to this address was accepted; one that the book did not hold was an operator's.
+
+        It is no hearsay while it is there, whatever its failures, which only lasting makes good.
+        """
+        if address not in self._entries and len(self._entries) >= self._capacity:
+            self._forget_worst(1, least_failures=0)
         self.add((address,), AddressSource.OPERATOR)
         if (entry := self._entries.get(address)) is not None:
             entry.answered_s = now_s
+            entry.failures = min(entry.failures, GIVE_UP_AFTER - 1)
+            entry.judge()
+            self.changes += 1
 
     def failed(self, address: PeerId, now_s: float, *, lasted_s: float = 0.0) -> float | None:
         """A dial came to nothing, or a peer was lost after ``lasted_s``.
@@ -97,12 +154,15 @@ class AddressBook:
         entry = self._entries.get(address)
         if entry is None:
             return None
+        self.changes += 1
         entry.failures = 1 if lasted_s >= self._most_s else entry.failures + 1
-        if entry.failures >= GIVE_UP_AFTER and not entry.bootstrap:
+        entry.judge()
+        if entry.hopeless:
             del self._entries[address]
             return None
+        most_s = self._most_s if entry.bootstrap or not entry.hearsay else REDIAL_PROVEN_MOST_S
         doublings = min(entry.failures - 1, MAX_DOUBLINGS)
-        delay_s = min(self._most_s, self._first_s * (1 << doublings)) * self._rng.uniform(0.5, 1.0)
+        delay_s = min(most_s, self._first_s * (1 << doublings)) * self._rng.uniform(0.5, 1.0)
         entry.due_s = now_s + delay_s
         return delay_s
 
@@ -110,19 +170,83 @@ class AddressBook:
         """Leave the address alone until then."""
         if (entry := self._entries.get(address)) is not None:
             entry.due_s = max(entry.due_s, until_s)
+            self.changes += 1
 
-    def _is_hearsay(self, address: PeerId) -> bool:
-        entry = self._entries[address]
-        return not entry.bootstrap and entry.answered_s is None
+    # -- its text form --------------------------------------------------------------------------
 
-    def _forget_worst(self) -> bool:
+    def lines(self, *, now_s: float, wall_s: float) -> Iterator[bytes]:
+        """What is known as text, for :meth:`load`: times as Unix time, the proven addresses first."""
+        ahead_s = wall_s - now_s
+        for address, entry in sorted(self._entries.items(), key=lambda item: item[1].hearsay):
+            answered = _NEVER if entry.answered_s is None else int(ahead_s + entry.answered_s)
+            due = int(ahead_s + entry.due_s)
+            source = _SOURCES[entry.source]
+            yield f"{address}\t{source}\t{answered}\t{entry.failures}\t{due}".encode("ascii")
+
+    def load(self, lines: Iterable[bytes], *, now_s: float, wall_s: float) -> int:
+        """Take in a saved book, as far as there is room; how many lines make no sense.
+
+        A bootstrap address is dialed at once: its operator has just said that it is there. Of one
+        that was in an earlier life the operator has spoken, too, but it can be given up.
+        """
+        bad = 0
+        for line in lines:
+            read = _read(line, now_s, wall_s)
+            if read is None:
+                bad += 1
+                continue
+            address, entry = read
+            if (known := self._entries.get(address)) is not None:
+                known.answered_s = entry.answered_s
+                known.judge()
+            elif not (
+                address == self._own or entry.hopeless or len(self._entries) >= self._capacity
+            ):
+                self._entries[address] = entry
+        return bad
+
+    # -- its inner life -------------------------------------------------------------------------
+
+    def _draw(self, addresses: list[PeerId]) -> PeerId:
+        """Take out any of them, wherever it stands, at the same cost."""
+        index = self._rng.randrange(len(addresses))
+        addresses[index], addresses[-1] = addresses[-1], addresses[index]
+        return addresses.pop()
+
+    def _forget_worst(self, count: int, *, least_failures: int = 1) -> None:
         """Make room at the cost of hearsay that failed; hearsay not yet tried is as good as news."""
-        worst = max(
-            (address for address in self._entries if self._is_hearsay(address)),
-            key=lambda address: self._entries[address].failures,
-            default=None,
+        worse = (
+            address
+            for address, entry in self._entries.items()
+            if entry.hearsay and entry.failures >= least_failures
         )
-        if worst is None or self._entries[worst].failures == 0:
-            return False
-        del self._entries[worst]
-        return True
+        for address in nlargest(count, worse, key=lambda each: self._entries[each].failures):
+            del self._entries[address]
+
+
+def _read(line: bytes, now_s: float, wall_s: float) -> tuple[PeerId, Entry] | None:
+    """A saved address, judged like one from the network; None: the line is none.
+
+    Clocks are set, and files copied: what answered in the future did so now, and nobody rests for longer
+    than he could have been told to.
+    """
+    fields = line.decode("ascii", "replace").split(_SEPARATOR)
+    if len(fields) != _FIELDS:
+        return None
+    address = parse_address(fields[0])
+    try:
+        source = AddressSource(fields[1])
+        answered_s = None if fields[2] == _NEVER else float(fields[2])
+        failures, due_s = int(fields[3]), float(fields[4])
+    except ValueError:
+        return None
+    if address is None or failures < 0 or not isfinite(due_s):
+        return None
+    if answered_s is not None:
+        if not isfinite(answered_s):
+            return None
+        answered_s = now_s - max(0.0, wall_s - answered_s)
+    if source is AddressSource.CONFIGURED:
+        source = AddressSource.OPERATOR
+    wait_s = min(max(0.0, due_s - wall_s), REDIAL_PROVEN_MOST_S)
+    return address, Entry(source, answered_s, failures, now_s + wait_s)

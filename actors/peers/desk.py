@@ -16,22 +16,25 @@ from actors.peers.crawler import Crawler
 from actors.peers.dialer import Dialer
 from actors.peers.links import Links
 from actors.peers.messages import (
-    Banned,
-    BanRefusal,
     ConnectPeer,
     Crawl,
     CreateBan,
     DeleteBan,
     DisconnectPeer,
     GetPeer,
+    GetSlots,
     KnownAddress,
     ListAddresses,
     ListBans,
     ListPeers,
     PeerId,
+    PeerInfo,
     PeersQuestion,
+    Slots,
 )
-from actors.peers.table import PeerTable
+from actors.peers.slots import SlotPolicy
+from actors.peers.table import Peer, PeerTable
+from actors.peers.warden import Warden
 from actors.runtime.clock import Clock
 from actors.tcp.messages import CloseReason
 
@@ -45,10 +48,14 @@ class Desk:
     dialer: Dialer
     links: Links
     bouncer: Bouncer
+    warden: Warden
+    slots: SlotPolicy
     crawler: Crawler
     clock: Clock
 
-    def answer(self, question: PeersQuestion, take_over: Callable[[], Future[Any]]) -> object:
+    def answer(  # noqa: C901 - a case a question
+        self, question: PeersQuestion, take_over: Callable[[], Future[Any]]
+    ) -> object:
         """The answer, or None where the future of ``take_over`` will get it."""
         match question:
             case ConnectPeer(address):
@@ -56,14 +63,16 @@ class Desk:
             case DisconnectPeer(peer):
                 return self.links.drop(peer, CloseReason.LOCAL)
             case ListPeers():
-                return tuple(peer.info(self.clock.now_s()) for peer in self.table)
+                return tuple(map(self._info, self.table))
             case GetPeer(peer):
                 found = self.table.get(peer)
-                return None if found is None else found.info(self.clock.now_s())
+                return None if found is None else self._info(found)
+            case GetSlots():
+                return self._slots()
             case ListAddresses():
                 return tuple(self._known(*item) for item in self.book.items())
             case CreateBan():
-                return self._ban(question)
+                return self.warden.ban(question)
             case DeleteBan(target):
                 return self.bouncer.delete(target)
             case ListBans():
@@ -73,6 +82,22 @@ class Desk:
                 return None
             case _:
                 assert_never(question)
+
+    def _info(self, peer: Peer) -> PeerInfo:
+        return peer.info(self.clock.now_s(), self.warden.score_of(peer))
+
+    def _slots(self) -> Slots:
+        outbound = self.table.outbound
+        return Slots(
+            outbound=outbound,
+            inbound=len(self.table) - outbound,
+            wanted=self.slots.wanted,
+            wanted_outbound=self.slots.wanted_outbound,
+            target=self.slots.max_peers,
+            limit=self.slots.limit,
+            dialing=len(self.dialer),
+            known=len(self.book),
+        )
 
     def _known(self, address: PeerId, entry: Entry) -> KnownAddress:
         now_s, wall_s = self.clock.now_s(), self.clock.wall_s()
@@ -87,16 +112,3 @@ class Desk:
             connected=connected,
             banned=self.bouncer.is_banned(address),
         )
-
-    def _ban(self, command: CreateBan) -> Banned | BanRefusal:
-        """Ban, and part with whom that concerns; a dial to it that is not up yet ends when it is."""
-        ban = self.bouncer.create(command)
-        if isinstance(ban, BanRefusal):
-            return ban
-        closed = 0
-        for connected in self.links:
-            peer = self.table.peer_of(connected.conn)
-            named = peer is not None and self.bouncer.is_banned(peer.id)
-            if named or self.bouncer.bars(connected):
-                closed += self.links.close(connected.conn, CloseReason.BANNED)
-        return Banned(ban, closed)

@@ -6,16 +6,18 @@ addresses are known (`book`), who is a peer (`table`), or the hello itself (`act
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from itertools import chain
 
-from actors.peers.addresses import parse_address, split_address
-from actors.peers.book import AddressBook
+from actors.peers.addresses import host_of, parse_address, split_address
+from actors.peers.book import REST_S, AddressBook
+from actors.peers.hosts import Hosts
 from actors.peers.messages import ConnectOutcome, PeerId
 from actors.peers.table import PeerTable
 from actors.runtime.address import Address
-from actors.tcp.messages import Connect, ConnId
+from actors.tcp.messages import Connect, Connected, ConnId
 
 MAX_DIALS = 16
 """Each costs a socket and up to 20 s; more at once only look like a scan to others."""
@@ -23,8 +25,6 @@ MAX_SEEKING = 8
 """Dials of our own accord; the rest of `MAX_DIALS` is the operator's."""
 MAX_WAITING = 16
 """Askers for one dial; more of them is somebody's loop."""
-REST_S = 600.0
-"""An address that we parted with on purpose, or that is ourselves, is left alone (WIRE: limits)."""
 
 
 @dataclass(slots=True)
@@ -32,6 +32,8 @@ class Dial:
     """A dial under way. ``conn`` is None until the connection is up."""
 
     address: PeerId
+    host: str
+    """Where it leads: as the address says, then as the socket does."""
     conn: ConnId | None = None
     own_hello: bool = False
     """A hello from our own address came in while this dial alone awaited its answer."""
@@ -45,6 +47,7 @@ class Dialer:
         self,
         *,
         own: PeerId,
+        kept: Container[PeerId],
         table: PeerTable,
         book: AddressBook,
         tcp: Address[Connect],
@@ -52,7 +55,7 @@ class Dialer:
         seek_after: Callable[[float], None],
         tokens: Iterator[int],
     ) -> None:
-        self._own, self._table, self._book = own, table, book
+        self._own, self._kept, self._table, self._book = own, kept, table, book
         self._tcp, self._is_banned, self._seek_after = tcp, is_banned, seek_after
         self._tokens = tokens
         self._dials: dict[int, Dial] = {}
@@ -98,9 +101,26 @@ class Dialer:
             return
         taken = {peer.id for peer in self._table if peer.verified}
         taken |= {dial.address for dial in self._dials.values()}
-        taken |= {address for address, _ in self._book.items() if self._is_banned(address)}
-        for address in self._book.due(now_s, limit, taken):
+        hosts = self._hosts()
+
+        def is_barred(address: PeerId) -> bool:
+            host = host_of(address)
+            if self._is_banned(address) or (hosts.is_full(host) and address not in self._kept):
+                return True
+            hosts.add(host)
+            return False
+
+        for address in self._book.due(now_s, limit, taken, is_barred):
             self._dial(address)
+
+    def reached(self, dial: Dial, connected: Connected) -> bool:
+        """A dial is up, and nothing said yet; False: it led to a host where enough are, and nobody named it."""
+        host = host_of(connected.remote)
+        is_named = dial.waiting or dial.address in self._kept
+        if not is_named and self._hosts(but=dial).is_full(host):
+            return False
+        dial.conn, dial.host = connected.conn, host
+        return True
 
     def end(self, token: int, outcome: ConnectOutcome, now_s: float) -> None:
         """A dial is decided; nothing happens when it was decided before."""
@@ -140,9 +160,14 @@ class Dialer:
                 future.set_exception(error)
         self._dials.clear()
 
+    def _hosts(self, but: Dial | None = None) -> Hosts:
+        """Of the peers that we dialed and the dials under way, without that one."""
+        dials = (dial.host for dial in self._dials.values() if dial is not but)
+        return Hosts(chain(self._table.outbound_hosts(), dials))
+
     def _dial(self, address: PeerId) -> Dial:
         token = next(self._tokens)
-        dial = self._dials[token] = Dial(address)
+        dial = self._dials[token] = Dial(address, host_of(address))
         host, port = split_address(address)
         self._tcp.tell(Connect(token, host, port))
         return dial

@@ -10,8 +10,8 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 
 from actors.messaging.messages import Disconnect
-from actors.peers.book import AddressBook
-from actors.peers.dialer import REST_S, Dialer
+from actors.peers.book import REST_S, AddressBook
+from actors.peers.dialer import Dialer
 from actors.peers.messages import (
     ConnectOutcome,
     LinksReset,

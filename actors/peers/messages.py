@@ -89,6 +89,17 @@ class DropPeer:
 
 
 @dataclass(frozen=True, slots=True)
+class Misbehaved:
+    """A peer did what WIRE (limits, score) counts: ``points``, 100 of which within a minute end in a ban.
+    ``reason`` is of few words, the same for the same fault, and none of the peer's own. Tell.
+    """
+
+    peer: PeerId
+    points: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Classify:
     """What the chain room learnt of a peer; ``height`` and ``agent`` None where unknown. Tell."""
 
@@ -105,6 +116,7 @@ class PeerInfo:
     Attributes:
         verified: Whether it is known to be where its id says, and not only by its own word.
         listed: Whether others are told of it.
+        score: Its points now, which fade (WIRE: limits, score): at 100 it is banned.
     """
 
     peer: PeerId
@@ -117,6 +129,7 @@ class PeerInfo:
     connected_s: float
     verified: bool
     listed: bool
+    score: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +142,36 @@ class GetPeer(Ask["PeerInfo | None"]):
     """Ask: PeerInfo, or None if it is no peer."""
 
     peer: PeerId
+
+
+@dataclass(frozen=True, slots=True)
+class Slots:
+    """The places for peers, and how they are taken. Value.
+
+    Attributes:
+        outbound: Peers that we dialed, whoever else dialed whom.
+        inbound: All others.
+        wanted: More peers are sought below so many,
+        wanted_outbound: and below so many outbound ones: these places nobody takes by dialing us.
+        target: Above so many peers, some are parted with.
+        limit: Above so many nobody is accepted.
+        dialing: Dials under way of our own accord or an operator's.
+        known: Addresses in the book.
+    """
+
+    outbound: int
+    inbound: int
+    wanted: int
+    wanted_outbound: int
+    target: int
+    limit: int
+    dialing: int
+    known: int
+
+
+@dataclass(frozen=True, slots=True)
+class GetSlots(Ask[Slots]):
+    """Ask: Slots."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,10 +338,11 @@ PeersQuestion = (
     | DisconnectPeer
     | ListPeers
     | GetPeer
+    | GetSlots
     | ListAddresses
     | ListBans
     | CreateBan
     | DeleteBan
     | Crawl
 )
-PeersCommand = PeersQuestion | DropPeer | Classify | Resync
+PeersCommand = PeersQuestion | DropPeer | Misbehaved | Classify | Resync

@@ -6,11 +6,14 @@ addresses that are not peers (`book`), or anything that sends.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 
+from actors.peers.addresses import host_of
+from actors.peers.bans import culprit_of, target_of
 from actors.peers.messages import (
+    BanTarget,
     Classify,
     PeerId,
     PeerInfo,
@@ -22,6 +25,12 @@ from actors.tcp.messages import ConnId
 
 MAX_LINKS_PER_PEER = 4
 """A field node makes two at once, and two more when we dial it as well (WIRE: nodes in the field, 1)."""
+MAX_GONE = 1_024
+"""Gone peers that are remembered, for what is found out after they left: seconds of the fastest coming
+and going."""
+
+NEWS_UNDER_WAY_S = 5.0
+"""What a room tells of a peer is older than that only if the node is overloaded beyond use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,20 +56,40 @@ class Peer:
     """Whether it is known to be where its id says: we dialed it there, or it comes from that very host.
     Until then its id is a claim, and maybe not its own. What a host name stands for only a dial tells.
     """
+    culprit: BanTarget | None = field(init=False)
+    """What is banned for its misdeeds; None: it cannot be."""
+    targets: frozenset[BanTarget] = field(init=False)
+    """Each ban that covers it: for its misdeeds, or of the address that it says it has."""
     links: list[Link] = field(default_factory=list)
     kind: PeerKind = PeerKind.UNKNOWN
     agent: str | None = None
     height: int | None = None
 
+    def __post_init__(self) -> None:
+        named = target_of(self.id)
+        at_home = self.host == host_of(self.id)
+        self.culprit = named if at_home else culprit_of(self.id, self.host)
+        self.targets = frozenset(filter(None, (self.culprit, named)))
+
+    @property
+    def key(self) -> str:
+        """Whose its points are: others have them, too, where they share an IP."""
+        return self.culprit or self.id
+
     @property
     def outbound(self) -> ConnId:
         return self.links[0].conn
+
+    @property
+    def is_outbound(self) -> bool:
+        """Whether we dialed it, on whichever of its links."""
+        return any(link.initiated for link in self.links)
 
     def linked(self, link: Link) -> PeerLinked:
         """What the rooms are told of one of its links."""
         return PeerLinked(self.id, link.conn, link.initiated, first=link.conn == self.outbound)
 
-    def info(self, now_s: float) -> PeerInfo:
+    def info(self, now_s: float, score: float) -> PeerInfo:
         return PeerInfo(
             peer=self.id,
             conns=tuple(link.conn for link in self.links),
@@ -72,15 +101,24 @@ class Peer:
             connected_s=now_s - self.since_s,
             verified=self.verified,
             listed=self.listed,
+            score=score,
         )
 
 
 class PeerTable:
-    """Every peer, oldest first. A peer has at least one link; a link belongs to one peer."""
+    """Every peer, oldest first. A peer has at least one link; a link belongs to one peer.
+
+    Two nodes that dial each other at once have a link each way, and keep both: each speaks on its older
+    one and listens on both. To close one would save a socket, and lose a peer where it is one of the field
+    or both sides close at once.
+    """
 
     def __init__(self) -> None:
         self._peers: dict[PeerId, Peer] = {}
         self._peer_of: dict[ConnId, Peer] = {}
+        self._outbound: set[PeerId] = set()
+        self._gone: dict[PeerId, Peer] = {}
+        """Peers that are none any more, those that left last at the end."""
 
     def __len__(self) -> int:
         return len(self._peers)
@@ -90,6 +128,15 @@ class PeerTable:
 
     def __contains__(self, peer: PeerId) -> bool:
         return peer in self._peers
+
+    @property
+    def outbound(self) -> int:
+        """How many peers we dialed."""
+        return len(self._outbound)
+
+    def outbound_hosts(self) -> Iterator[str]:
+        """The host of each peer that we dialed."""
+        return (self._peers[peer].host for peer in self._outbound)
 
     def get(self, peer: PeerId) -> Peer | None:
         return self._peers.get(peer)
@@ -107,7 +154,7 @@ class PeerTable:
         `release`). The owner of two hosts is two peers: that costs bytes only.
         """
         known = self._peers.get(claimed)
-        if known is None or _host(remote) in (known.host, _host(claimed)):
+        if known is None or host_of(remote) in (known.host, host_of(claimed)):
             return claimed
         return PeerId(remote)
 
@@ -116,10 +163,21 @@ class PeerTable:
         known = self._peers.get(peer)
         return known is not None and known.verified
 
+    def recall(self, peer: PeerId, now_s: float) -> Peer | None:
+        """Who is meant by a room that speaks of a peer: perhaps of one that left a while ago.
+
+        None: nobody by that name is remembered, or it has just come to another host, and nobody can tell
+        which of them is meant. Else whoever claims a name could have its owner pay for him.
+        """
+        known, gone = self._peers.get(peer), self._gone.get(peer)
+        if known is None or gone is None or known.host == gone.host:
+            return known or gone
+        return known if now_s - known.since_s >= NEWS_UNDER_WAY_S else None
+
     def has_room(self, peer: PeerId, remote: str, max_peers: int) -> bool:
         """Whether one more link of this peer, from ``remote``, may be accepted."""
         known = self._peers.get(peer)
-        if known is None or known.host != _host(remote):  # a claimant in its place makes way
+        if known is None or known.host != host_of(remote):  # a claimant in its place makes way
             return len(self) < max_peers
         return len(known.links) < MAX_LINKS_PER_PEER
 
@@ -129,7 +187,7 @@ class PeerTable:
         Who claims it from another host goes on under its own socket's address.
         """
         claimant = self._peers.get(name)
-        if claimant is None or claimant.host == _host(remote):
+        if claimant is None or claimant.host == host_of(remote):
             return []
         links, events = claimant.links, list[PeerUnlinked | PeerLinked]()
         for link in reversed(links):
@@ -143,12 +201,16 @@ class PeerTable:
 
     def link(self, peer: PeerId, link: Link, *, listed: bool, now_s: float) -> PeerLinked:
         """Add a link, to a new peer or as a further one; from another host, `release` comes before."""
-        host = _host(link.remote)
-        known = self._peers.setdefault(peer, Peer(peer, listed, now_s, host))
+        host = host_of(link.remote)
+        known = self._peers.get(peer)
+        if known is None:
+            known = self._peers[peer] = Peer(peer, listed, now_s, host)
         known.listed = known.listed or listed
-        known.verified = known.verified or link.initiated or host == _host(peer)
+        known.verified = known.verified or link.initiated or host == host_of(peer)
         known.links.append(link)
         self._peer_of[link.conn] = known
+        if link.initiated:
+            self._outbound.add(peer)
         return known.linked(link)
 
     def links(self) -> Iterator[PeerLinked]:
@@ -160,8 +222,11 @@ class PeerTable:
         peer = self._peer_of.pop(conn, None)
         if peer is not None:
             peer.links = [link for link in peer.links if link.conn != conn]
+            if not peer.is_outbound:
+                self._outbound.discard(peer.id)
             if not peer.links:
                 del self._peers[peer.id]
+                self._note_gone(peer)
         return peer
 
     def classify(self, news: Classify) -> None:
@@ -169,15 +234,15 @@ class PeerTable:
         if (peer := self._peers.get(news.peer)) is not None:
             peer.kind, peer.agent, peer.height = news.kind, news.agent, news.height
 
-    def addresses_for(self, asker: PeerId | None) -> Iterator[PeerId]:
-        """What a peer list tells: every peer that can be dialed, but the one that asks."""
-        return (peer.id for peer in self if peer.listed and peer.id != asker)
+    def addresses_for(self, asker: PeerId | None, first: int = 0) -> Iterator[PeerId]:
+        """What a peer list tells: every peer that can be dialed, but the one that asks; those before the
+        ``first`` one come last.
+        """
+        in_turn = chain(islice(self, first, None), islice(self, first))
+        return (peer.id for peer in in_turn if peer.listed and peer.id != asker)
 
-    def surplus(self, max_peers: int, kept: Collection[PeerId]) -> tuple[PeerId, ...]:
-        """Whom to part with to get down to ``max_peers``: the youngest first, ``kept`` ones never."""
-        youngest = (peer for peer in reversed(self._peers) if peer not in kept)
-        return tuple(islice(youngest, max(0, len(self) - max_peers)))
-
-
-def _host(remote: str) -> str:
-    return remote.rpartition(":")[0]
+    def _note_gone(self, peer: Peer) -> None:
+        self._gone.pop(peer.id, None)
+        if len(self._gone) >= MAX_GONE:
+            del self._gone[next(iter(self._gone))]
+        self._gone[peer.id] = peer

@@ -8,15 +8,16 @@ three end the incarnation in the same way, keep the queue, and tell the supervis
 from __future__ import annotations
 
 import threading
+from abc import abstractmethod
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, Protocol
 
 import pykka
 
 from actors.runtime.address import Ask
-from actors.runtime.mailbox import ActorDownError, Letter, Mailbox
+from actors.runtime.mailbox import ActorDownError, Mailbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,11 @@ class Ping(Ask[None]):
 @dataclass(frozen=True, slots=True)
 class _Halt:
     """Wakes an actor that is to end with its queue kept; means nothing to the next one. Tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Stands for a message where an actor falls that handles none: it waited on what is its own. Value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +59,26 @@ def _ignore_end(_actor: NodeActor, _fall: Fall | None) -> None:
     """An actor built by hand in a test has nobody to tell."""
 
 
-class NodeActor(pykka.ThreadingActor):
-    """Base of the rooms' actors. Override ``on_receive``, and ``on_start``, ``on_stop``, ``on_crash``."""
+_NO_BOX = Mailbox("nobody", lambda: 0.0)
+_NO_BOX.close()
 
-    use_daemon_thread: ClassVar[bool] = True
+
+class NodeActor(pykka.ThreadingActor):
+    """Base of the rooms' actors. Override ``on_receive``, and ``on_start``, ``on_stop``, ``on_crash``.
+
+    It plays on the thread of a crew, or under the pump: both live by :meth:`begin` and :meth:`step`.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self._mailbox: Mailbox | None = None
+        self.box: Mailbox = _NO_BOX
         self._ended: EndHook = _ignore_end
         self._began: BeginHook = _ignore_begin
-        self._halting = threading.Event()
+        self._halting = False
+        self.is_over = False
+        """Whether the incarnation has come to its end."""
         self.ended = threading.Event()
+        """The same, for other threads to wait for; set when the supervisor has been told."""
         self._reply_to: Future[Any] | None = None
         self._deferred = False
 
@@ -72,32 +86,18 @@ class NodeActor(pykka.ThreadingActor):
 
     def attach(self, mailbox: Mailbox, ended: EndHook, began: BeginHook = _ignore_begin) -> None:
         """Give the incarnation its name's mailbox, before it starts."""
-        self._mailbox = mailbox
+        self.box = mailbox
         self._ended, self._began = ended, began
         inbox: Any = mailbox  # letters for Pykka's envelopes: the same two attributes
         self.actor_inbox = self.actor_ref.actor_inbox = inbox
 
-    def launch(self) -> None:
-        """Start an actor that is already built, on a thread of its own."""
-        pykka.ActorRegistry.register(self.actor_ref)
-        self._start_actor_loop()
-
     def halt(self) -> None:
         """End after the current message and keep the queue for the next incarnation. Any thread."""
-        self._halting.set()
+        self._halting = True
         self.box.post(_Halt())
 
     def on_crash(self) -> None:
         """Let go of what the operating system holds for us (sockets, files, processes)."""
-
-    @property
-    def box(self) -> Mailbox:
-        assert self._mailbox is not None, "attach() comes before start"
-        return self._mailbox
-
-    def next_letter(self) -> Letter:
-        """Wait for the next letter. An actor that waits on more than its mailbox overrides this."""
-        return self.box.get()
 
     def begin(self) -> None:
         """Run ``on_start``; its failure ends the incarnation like any other."""
@@ -108,28 +108,36 @@ class NodeActor(pykka.ThreadingActor):
         else:
             self._began(self)
 
-    def step(self) -> None:
-        """Handle one letter. The thread's loop and the pump both live by this."""
-        if self._halting.is_set():
+    def step(self, begun_s: float) -> float:
+        """Handle the oldest letter, of at least one; or come to the end that was asked for.
+
+        Takes the time at which it begins and returns that at which it has ended, which is where the next
+        letter's begins: so each costs one look at the clock.
+        """
+        if self._halting:
             self._stop()
-            return
-        letter = self.next_letter()
-        self._reply_to = letter.reply_to
-        self._deferred = False
-        if letter.reply_to is not None and not letter.reply_to.set_running_or_notify_cancel():
-            return  # the asker left before its turn came
-        begun_s = self.box.begin(letter)
+            return begun_s
+        box = self.box
+        message, _, reply_to = box.get()
+        self._reply_to, self._deferred = reply_to, False
+        if reply_to is not None and not reply_to.set_running_or_notify_cancel():
+            return box.finish(begun_s)  # the asker left before its turn came
         try:
-            answer = self._handle_receive(letter.message)
+            answer = (
+                self._handle_receive(message)
+                if isinstance(message, _NOT_THE_ROOMS)
+                else self.on_receive(message)
+            )
         except Exception as error:  # noqa: BLE001 - the boundary where a bug becomes a fall
-            self.box.finish(begun_s, failed=True)
-            self._fall(error, letter.message)
-            if letter.reply_to is not None and not letter.reply_to.done():
-                letter.reply_to.set_exception(ActorDownError(self.box.name))
-        else:
-            self.box.finish(begun_s, failed=False)
-            if letter.reply_to is not None and not self._deferred:
-                letter.reply_to.set_result(answer)
+            ended_s = box.finish(begun_s, failed=True)
+            self._fall(error, message)
+            if reply_to is not None and not reply_to.done():
+                reply_to.set_exception(ActorDownError(box.name))
+            return ended_s
+        ended_s = box.finish(begun_s)
+        if reply_to is not None and not self._deferred:
+            reply_to.set_result(answer)
+        return ended_s
 
     def defer(self) -> Future[Any]:
         """Take over the answer to the question now being handled: ``set_result`` it later.
@@ -141,30 +149,14 @@ class NodeActor(pykka.ThreadingActor):
 
     # -- Pykka's hooks for the implementor of an actor type -------------------------------------
 
-    def _start_actor_loop(self) -> None:
-        thread = threading.Thread(
-            target=self._actor_loop, name=f"troupe-{self.box.name}", daemon=self.use_daemon_thread
-        )
-        thread.start()
-
-    def _actor_loop_setup(self) -> None:
-        self.begin()
-
-    def _actor_loop_running(self) -> None:
-        while not self.actor_stopped.is_set():
-            self.step()
-
-    def _actor_loop_teardown(self) -> None:
-        """What is still queued stays in the mailbox: its owner decides."""
-
     def _handle_receive(self, message: Any) -> Any:
-        if isinstance(message, Ping | _Halt):
-            return None
-        return super()._handle_receive(message)
+        """What is for the shell, and not for the room."""
+        return None if isinstance(message, Ping | _Halt) else super()._handle_receive(message)
 
     def _stop(self) -> None:
         pykka.ActorRegistry.unregister(self.actor_ref)
         self.actor_stopped.set()
+        self.is_over = True
         fall = None
         try:
             self.on_stop()
@@ -176,9 +168,44 @@ class NodeActor(pykka.ThreadingActor):
     def _fall(self, error: Exception, message: object | None) -> None:
         pykka.ActorRegistry.unregister(self.actor_ref)
         self.actor_stopped.set()
+        self.is_over = True
         try:
             self.on_crash()
         except Exception as second:  # noqa: BLE001 - the first error is the one worth telling
             error.add_note(f"and while letting go: {second!r}")
         self._ended(self, Fall(error, message))
         self.ended.set()
+
+
+class Waker(Protocol):
+    """How a thread that waits is woken."""
+
+    asleep: bool
+    """Set *before* it looks for letters a last time; a teller posts first and looks at it second."""
+
+    def wake(self) -> None:
+        """End its wait. Any thread, at any time."""
+
+
+class WaitingActor(NodeActor):
+    """An actor that waits on more than its mailbox: its crew waits where it does."""
+
+    waker: Waker
+
+    @abstractmethod
+    def wait(self, is_idle: Callable[[], bool]) -> None:
+        """See to what is its own, then wait until some of that, or the waker, calls; and see to that.
+
+        Called whenever the crew has no letters, and in between when it has many. ``is_idle`` says, once
+        ``waker.asleep`` is set, whether there is time to wait; if not, what is ready is seen to.
+        """
+
+    def rest(self, is_idle: Callable[[], bool]) -> None:
+        """Wait; its failure ends the incarnation like any other."""
+        try:
+            self.wait(is_idle)
+        except Exception as error:  # noqa: BLE001 - the boundary where a bug becomes a fall
+            self._fall(error, Waiting())
+
+
+_NOT_THE_ROOMS = (Ping, _Halt, pykka.messages._ActorStop)  # noqa: SLF001 - no public name

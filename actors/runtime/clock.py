@@ -84,8 +84,7 @@ class ThreadClock:
         self._thread = threading.Thread(target=self._run, name="troupe-clock", daemon=True)
         self._thread.start()
 
-    def now_s(self) -> float:
-        return time.monotonic()
+    now_s = staticmethod(time.monotonic)  # without a detour: it is asked twice for each message
 
     def wall_s(self) -> float:
         return time.time()

@@ -53,6 +53,8 @@ class Job(Generic[T]):
         self._error: Exception | None = None
         self.ended = threading.Event()
         """Whether the reader has left."""
+        self.gone: Future[None] = Future()
+        """Done once the work is over, after ``on_gone``. For any thread."""
         self._thread = threading.Thread(target=self._run, name=f"troupe-{name}", daemon=True)
         self._thread.start()
 
@@ -112,6 +114,8 @@ class Job(Generic[T]):
         except Exception as error:  # noqa: BLE001 - it is the reader's, who raises it
             self._error = error
         self._on_gone()
+        if self.gone.set_running_or_notify_cancel():
+            self.gone.set_result(None)
         with self._lock:
             self._over = True
         while not self._asked.empty():

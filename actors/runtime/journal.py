@@ -1,26 +1,39 @@
 """Where a few lines outlive the process: all of them in one file.
 
-The file is written whole and put in place at once, so that a reader finds the old or the new one.
-Must not live here: what a line means; what is read is judged anew by whoever wrote it.
+The file is written whole and put in place at once, so that a reader finds the old or the new one. Nothing
+that it holds is worth a node that does not start: a file that cannot be read is as good as none, and the
+log names it. Must not live here: what a line means; what is read is judged anew by whoever wrote it.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
 
-from actors.runtime.files import write_whole
+from actors.runtime.files import read_whole, write_whole
+
+log = logging.getLogger(__name__)
+
+MAX_BYTES = 64 * 1024 * 1024
+"""Ten times the largest that is ever written, a full mempool of the longest transactions."""
 
 
 class Journal(Protocol):
     """The capability to keep lines across a restart."""
 
     def load(self) -> list[bytes]:
-        """The lines last saved; none if there never were any."""
+        """The lines last saved; none if there never were any, or none that can be read."""
 
-    def save(self, lines: Iterable[bytes]) -> None:
-        """Keep these lines instead of the former ones, or raise OSError and keep those."""
+    def refused(self, bad: int) -> None:
+        """So many of the lines loaded make no sense: told to the operator, unless there are none."""
+
+    def save(self, lines: Iterable[bytes], *, durable: bool = True) -> None:
+        """Keep these lines instead of the former ones, or raise OSError and keep those.
+
+        What is not ``durable`` does not wait for the disk, and a power cut soon after may cost it.
+        """
 
 
 class FileJournal:
@@ -31,9 +44,16 @@ class FileJournal:
 
     def load(self) -> list[bytes]:
         try:
-            return self._path.read_bytes().splitlines()
+            return read_whole(self._path, MAX_BYTES).splitlines()
         except FileNotFoundError:
             return []
+        except OSError as error:
+            log.error("cannot read %s, going on without: %s", self._path, error.strerror)  # noqa: TRY400 - no bug of ours
+            return []
 
-    def save(self, lines: Iterable[bytes]) -> None:
-        write_whole(self._path, b"".join(b"%b\n" % line for line in lines))
+    def refused(self, bad: int) -> None:
+        if bad:
+            log.warning("%d lines of %s make no sense and are left out", bad, self._path)
+
+    def save(self, lines: Iterable[bytes], *, durable: bool = True) -> None:
+        write_whole(self._path, b"".join(b"%b\n" % line for line in lines), durable=durable)

@@ -7,15 +7,17 @@ mailbox belongs to the *name*: a restarted actor goes on with the letter behind 
 from __future__ import annotations
 
 import contextlib
-import queue
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any
+from math import frexp, ldexp
+from typing import Any, NamedTuple
 
-HISTOGRAM_BUCKETS = 32
-"""Powers of two of microseconds: 2^31 us is over half an hour, longer than any handler may live."""
+SHORTEST_S = 2.0**-20
+"""About a microsecond: what is shorter is counted with it."""
+HISTOGRAM_BUCKETS = 64
+"""Powers of two of seconds, the negative ones from the end: 2^31 s is longer than any handler lives."""
 
 
 class ActorDownError(Exception):
@@ -26,18 +28,14 @@ class ActorDownError(Exception):
         self.name = name
 
 
-class Letter:
-    """One message on its way, when it was posted, and where its asker waits (None for a tell).
-
-    Has the two attributes of a Pykka envelope, so that Pykka's own stop message fits in beside it.
+class Letter(NamedTuple):
+    """One message on its way, when it was posted, and where its asker waits (None for a tell). A tuple
+    for speed.
     """
 
-    __slots__ = ("message", "posted_s", "reply_to")
-
-    def __init__(self, message: Any, posted_s: float, reply_to: Future[Any] | None = None) -> None:
-        self.message = message
-        self.posted_s = posted_s
-        self.reply_to = reply_to
+    message: Any
+    posted_s: float
+    reply_to: Future[Any] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +56,36 @@ class Mailbox:
 
     Unbounded by itself: the bound is kept at the edges (read credits per connection, a limited number
     of admin calls), because a bounded mailbox would make a teller wait for another actor.
+
+    Attributes:
+        wake: Called after a post, on the teller's thread, unless ``is_ready``.
+        is_ready: Its reader knows of letters and will come. A reader that uses it sets it in ``wake``, and
+            takes it back *before* it looks: a teller posts first and looks at it second, so one of the two
+            sees the other.
     """
+
+    __slots__ = (
+        "_closed",
+        "_current_posted_s",
+        "_dropped",
+        "_failed",
+        "_handled",
+        "_histogram",
+        "_letters",
+        "_now_s",
+        "is_ready",
+        "name",
+        "wake",
+    )
 
     def __init__(self, name: str, now_s: Callable[[], float]) -> None:
         self.name = name
-        self.wake: Callable[[], None] | None = None
+        self.wake: Callable[[], None] = _wake_nobody
+        self.is_ready = False
         self._now_s = now_s
-        self._letters: queue.SimpleQueue[Letter] = queue.SimpleQueue()
+        self._letters: deque[Letter] = deque()
         self._closed = False
         self._current_posted_s: float | None = None
-        self._waiting_since_s: deque[float] = deque()
         self._handled = self._failed = self._dropped = 0
         self._histogram = [0] * HISTOGRAM_BUCKETS
 
@@ -76,10 +94,9 @@ class Mailbox:
         if self._closed:
             self._refuse(reply_to)
             return
-        now_s = self._now_s()
-        self._waiting_since_s.append(now_s)  # before the letter, whose reader takes it away
-        self._letters.put(Letter(message, now_s, reply_to))
-        if self.wake is not None:
+        # As Letter(...), without the detour over its generated __new__: every message passes here.
+        self._letters.append(tuple.__new__(Letter, (message, self._now_s(), reply_to)))
+        if not self.is_ready:
             self.wake()
 
     def put(self, envelope: Any) -> None:
@@ -87,38 +104,39 @@ class Mailbox:
         self.post(envelope.message, envelope.reply_to)
 
     def get(self) -> Letter:
-        """The oldest letter; waits for one. Only the actor that owns the mailbox calls this."""
-        letter = self._letters.get()
-        self._waiting_since_s.popleft()
+        """The oldest letter, of at least one, to be handled now. Only the thread that reads the mailbox
+        calls this.
+        """
+        letter = self._letters.popleft()
+        self._current_posted_s = letter[1]
         return letter
 
     def empty(self) -> bool:
-        return self._letters.empty()
+        return not self._letters
 
     def qsize(self) -> int:
-        return self._letters.qsize()
+        return len(self._letters)
 
     def close(self) -> None:
         """Refuse what comes from now on and what is still queued; the name is not coming back."""
         self._closed = True
-        while not self._letters.empty():
-            self._refuse(self.get().reply_to)
+        with contextlib.suppress(IndexError):  # none is left
+            while True:
+                self._refuse(self._letters.popleft().reply_to)
 
     @property
     def closed(self) -> bool:
         return self._closed
 
-    def begin(self, letter: Letter) -> float:
-        """Note that handling starts; returns the time that :meth:`finish` wants back."""
-        self._current_posted_s = letter.posted_s
-        return self._now_s()
-
-    def finish(self, begun_s: float, *, failed: bool) -> None:
+    def finish(self, begun_s: float, *, failed: bool = False) -> float:
+        """Note that the letter in hand is handled; the time now."""
+        now_s = self._now_s()
         self._current_posted_s = None
         self._handled += 1
         self._failed += failed
-        microseconds = int((self._now_s() - begun_s) * 1e6)
-        self._histogram[min(microseconds.bit_length(), HISTOGRAM_BUCKETS - 1)] += 1
+        _, power = frexp(now_s - begun_s + SHORTEST_S)
+        self._histogram[power] += 1
+        return now_s
 
     def report(self) -> MailboxReport:
         """Any thread. The age is that of the letter being handled, which is the oldest, or else of the
@@ -127,9 +145,9 @@ class Mailbox:
         since_s = self._current_posted_s
         if since_s is None:
             with contextlib.suppress(IndexError):  # none waits
-                since_s = self._waiting_since_s[0]
+                since_s = self._letters[0].posted_s
         return MailboxReport(
-            depth=self._letters.qsize(),
+            depth=len(self._letters),
             age_s=0.0 if since_s is None else max(0.0, self._now_s() - since_s),
             handled=self._handled,
             failed=self._failed,
@@ -141,13 +159,17 @@ class Mailbox:
     def _quantile_s(self, share: float) -> float:
         wanted = share * sum(self._histogram)
         seen = 0
-        for bits, count in enumerate(self._histogram):
-            seen += count
-            if count and seen >= wanted:
-                return float(1 << bits) / 1e6
+        for power in range(-HISTOGRAM_BUCKETS // 2, HISTOGRAM_BUCKETS // 2):
+            seen += self._histogram[power]
+            if self._histogram[power] and seen >= wanted:
+                return ldexp(1.0, power)
         return 0.0
 
     def _refuse(self, reply_to: Future[Any] | None) -> None:
         self._dropped += 1
         if reply_to is not None and reply_to.set_running_or_notify_cancel():
             reply_to.set_exception(ActorDownError(self.name))
+
+
+def _wake_nobody() -> None:
+    """Before somebody reads it, or where he comes by himself."""

@@ -32,7 +32,6 @@ class Pump:
         self._random = random.Random(seed)  # noqa: S311 - an order of play, not a secret
         self._actors: dict[Mailbox, NodeActor] = {}
         self._ready: list[Mailbox] = []
-        self._queued: set[Mailbox] = set()
 
     def mailbox(self, name: str) -> Mailbox:
         """A mailbox that this pump serves; names may repeat from node to node."""
@@ -43,7 +42,7 @@ class Pump:
     def run(self, actor: NodeActor) -> None:
         self._actors[actor.box] = actor
         actor.begin()
-        if not actor.box.empty():
+        if not actor.box.empty() and not actor.box.is_ready:
             self._queue(actor.box)
 
     def kill(self, mailbox: Mailbox) -> None:
@@ -57,12 +56,12 @@ class Pump:
             index = self._random.randrange(len(self._ready))
             mailbox = self._ready[index]
             actor = self._actors.get(mailbox)
-            if actor is not None and not actor.actor_stopped.is_set() and not mailbox.empty():
-                actor.step()
+            if actor is not None and not actor.is_over and not mailbox.empty():
+                actor.step(self.clock.now_s())
                 return True
             self._ready[index] = self._ready[-1]
             self._ready.pop()
-            self._queued.discard(mailbox)
+            mailbox.is_ready = False
         return False
 
     def run_until_idle(self) -> int:
@@ -105,6 +104,6 @@ class Pump:
         return future.result()
 
     def _queue(self, mailbox: Mailbox) -> None:
-        if mailbox not in self._queued and mailbox in self._actors:
-            self._queued.add(mailbox)
+        if mailbox in self._actors:
+            mailbox.is_ready = True
             self._ready.append(mailbox)

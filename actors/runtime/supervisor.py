@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from typing import Any, Protocol, assert_never
@@ -16,6 +16,7 @@ from typing import Any, Protocol, assert_never
 from actors.runtime.actor import Fall, NodeActor, Ping
 from actors.runtime.address import ActorDownError, Address, Ask
 from actors.runtime.clock import Clock
+from actors.runtime.crew import Crew
 from actors.runtime.mailbox import Mailbox
 from actors.runtime.member import (
     MAX_RESTARTS,
@@ -62,16 +63,23 @@ class Runner(Protocol):
 
 
 class ThreadRunner:
-    """A thread for each actor."""
+    """A thread for each actor, but one for those who form a crew (``crews``: their names, by the crew's)."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, crews: Mapping[str, Iterable[str]] | None = None) -> None:
         self._clock = clock
+        self._shared: dict[str, Crew] = {}
+        for crew, names in (crews or {}).items():
+            self._shared |= dict.fromkeys(names, Crew(crew, clock.now_s))
+        self._crews: dict[Mailbox, Crew] = {}
 
     def mailbox(self, name: str) -> Mailbox:
-        return Mailbox(name, self._clock.now_s)
+        mailbox = Mailbox(name, self._clock.now_s)
+        crew = self._crews[mailbox] = self._shared.get(name) or Crew(name, self._clock.now_s)
+        crew.serve(mailbox)
+        return mailbox
 
     def run(self, actor: NodeActor) -> None:
-        actor.launch()
+        self._crews[actor.box].enter(actor)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,11 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 SHARE = 16
-"""Items handed to a thread at once: some milliseconds of work, beside which the handing over is nothing."""
+"""Most items handed to a thread at once: some milliseconds of work, beside which the handing over is nothing."""
+MIN_SHARE = 4
+"""The same of few items: half a millisecond, several times what the handing over takes."""
+FEW_SHARES = 4
+"""Into so many few items are divided, that all threads have some."""
 
 
 class Team(Protocol):
@@ -102,7 +106,8 @@ class ThreadTeam:
 
 def _shares(items: Sequence[T]) -> list[Sequence[T]]:
     """At least one, which may be empty."""
-    return [items[at : at + SHARE] for at in range(0, max(1, len(items)), SHARE)]
+    share = min(SHARE, max(MIN_SHARE, -(-len(items) // FEW_SHARES)))
+    return [items[at : at + share] for at in range(0, max(1, len(items)), share)]
 
 
 def _run(work: Callable[[T], R], share: Sequence[T]) -> list[R]:

@@ -1,7 +1,7 @@
 """The tcp room: all sockets of the node, on the actor's own thread.
 
-Waiting for a letter *is* the selector loop (:meth:`TcpActor.next_letter`), so sockets and letters take
-turns on one thread, without locks. No knowledge of what a frame says lives here.
+Where its crew waits *is* the selector loop (:meth:`TcpActor.wait`), so sockets and letters take turns on
+one thread, without locks. No knowledge of what a frame says lives here.
 """
 
 from __future__ import annotations
@@ -9,21 +9,21 @@ from __future__ import annotations
 import logging
 import selectors
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, assert_never
 
 from actors.config import TcpSettings
-from actors.runtime.actor import NodeActor
+from actors.runtime.actor import WaitingActor
 from actors.runtime.address import Address
 from actors.runtime.clock import Clock
-from actors.runtime.mailbox import Letter
 from actors.tcp.accepting import Doorway
 from actors.tcp.admission import HELLO_GRACE_S, Admission
 from actors.tcp.connection import Connection
 from actors.tcp.dialing import Dial, Dialer
 from actors.tcp.framing import enframe
 from actors.tcp.messages import (
+    Answer,
     Close,
     CloseConnection,
     CloseReason,
@@ -54,8 +54,6 @@ log = logging.getLogger(__name__)
 
 SCRATCH_BYTES = 64 * 1024
 """Read at once from a connection: some thousand small frames, or a sixteenth of the largest one."""
-LETTERS_PER_TURN = 256
-"""Letters handled before the sockets have their turn again: about a millisecond of work."""
 SWEEP_S = 1.0
 """All deadlines are checked once in so long; the shortest of them is 5 s."""
 STOP_FLUSH_S = 1.0
@@ -80,17 +78,10 @@ class _Resolved:
     ip: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class _LoopFailed:
-    """A bug in the loop, delivered as a letter so that it becomes a fall like any other. Tell."""
-
-    error: Exception
+_Private = _Sweep | _AcceptAgain | _Resolved
 
 
-_Private = _Sweep | _AcceptAgain | _Resolved | _LoopFailed
-
-
-class TcpActor(NodeActor):
+class TcpActor(WaitingActor):
     """Accepts, dials, frames, and tells ``messaging`` what happens on each connection, in order.
 
     ``listener`` and ``conn_ids`` outlive the actor and belong to the composition root: a restarted
@@ -115,11 +106,10 @@ class TcpActor(NodeActor):
         self._touched: set[Connection] = set()
         self._admission, self._tally = Admission(settings), Tally()
         self._scratch = memoryview(bytearray(SCRATCH_BYTES))
-        self._letters_left = 0
         self._sweep = _Sweep()
         self._selector = selectors.DefaultSelector()
         self._readiness = Readiness(self._selector, self._on_ready)
-        self._waker = Waker()
+        self.waker = self._waker = Waker()
         self._doorway = Doorway(
             listener,
             self._selector,
@@ -140,7 +130,6 @@ class TcpActor(NodeActor):
         self._selector.register(
             self._waker.reader, selectors.EVENT_READ, lambda _mask: self._waker.drain()
         )
-        self.box.wake = self._waker.wake
         self._doorway.open()
         self._tell_me_after(SWEEP_S, self._sweep)
 
@@ -167,7 +156,7 @@ class TcpActor(NodeActor):
         self._release()
 
     def _release(self) -> None:
-        self._waker.close()  # box.wake stays: waking a closed waker does nothing
+        self._waker.close()
         self._selector.close()
 
     def _tell_me_after(self, delay_s: float, message: _Private) -> None:
@@ -175,18 +164,11 @@ class TcpActor(NodeActor):
 
     # -- the loop -------------------------------------------------------------------------------
 
-    def next_letter(self) -> Letter:
-        """Serve the sockets until a letter is there; then letters, a bounded number in a row."""
-        try:
-            while self._letters_left == 0 or self.box.empty():
-                self._settle_touched()
-                self._waker.asleep = True
-                self._serve_sockets(None if self.box.empty() else 0.0)
-                self._letters_left = LETTERS_PER_TURN
-        except Exception as error:  # noqa: BLE001 - on_receive raises it where a fall is dealt with
-            return Letter(_LoopFailed(error), self._clock.now_s())
-        self._letters_left -= 1
-        return self.box.get()
+    def wait(self, is_idle: Callable[[], bool]) -> None:
+        """Act on what the letters did to connections, then serve the sockets that are ready."""
+        self._settle_touched()
+        self._waker.asleep = True
+        self._serve_sockets(None if is_idle() else 0.0)
 
     def _serve_sockets(self, timeout_s: float | None) -> None:
         """One pass: wait for sockets that are ready, let each act once, then act on the results."""
@@ -197,24 +179,25 @@ class TcpActor(NodeActor):
         self._settle_touched()
 
     def _settle_touched(self) -> None:
-        while self._touched:
-            self._settle(self._touched.pop())
-
-    def _settle(self, connection: Connection) -> None:
-        """After anything happened to a connection: write, hand on, end it, or wait for more."""
         now_s = self._clock.now_s()
-        try:
-            connection.outbox.write(connection.sock.sendmsg, now_s)
-        except OSError as error:
-            self._drop(connection, connection.closing or reason_of(error))
-            return
-        if connection.clogged:
-            self._drop(connection, CloseReason.WRITE_TIMEOUT)
-            return
+        while self._touched:
+            self._settle(self._touched.pop(), now_s)
+
+    def _settle(self, connection: Connection, now_s: float) -> None:
+        """After anything happened to a connection: write, hand on, end it, or wait for more."""
+        if connection.outbox.unsent_bytes:
+            try:
+                connection.outbox.write(connection.sock.sendmsg, now_s)
+            except OSError as error:
+                self._drop(connection, connection.closing or reason_of(error))
+                return
+            if connection.clogged:
+                self._drop(connection, CloseReason.WRITE_TIMEOUT)
+                return
         if frames := connection.hand_on():
             self._messaging.tell(FramesReceived(connection.id, frames))
-        if connection.finished:
-            self._drop(connection, connection.closing or CloseReason.LOCAL)
+        if connection.closing is not None and connection.finished:
+            self._drop(connection, connection.closing)
             return
         connection.decide_reading(now_s)
         self._readiness.watch(connection)
@@ -299,6 +282,8 @@ class TcpActor(NodeActor):
         self, message: TcpInput | _Private
     ) -> object:
         match message:
+            case Answer(conn, messages):
+                self._respond(conn, messages)
             case Send(conns, messages):
                 self._send(conns, messages)
             case Handled(conn, frames):
@@ -320,8 +305,6 @@ class TcpActor(NodeActor):
                 self._doorway.open()
             case _Sweep():
                 self._check_deadlines(message)
-            case _LoopFailed(error):
-                raise error
             case _:
                 assert_never(message)
         return None
@@ -340,6 +323,11 @@ class TcpActor(NodeActor):
         for conn in conns:
             if (connection := self._touch(conn)) is not None:
                 connection.send(chunk, len(messages), now_s)
+
+    def _respond(self, conn: ConnId, messages: tuple[bytes, ...]) -> None:
+        if (connection := self._touch(conn)) is not None:
+            connection.send(enframe(messages), len(messages), self._clock.now_s())
+            connection.handled(len(messages))
 
     def _close(self, conn: ConnId, reason: CloseReason) -> bool:
         connection = self._touch(conn)

@@ -24,6 +24,7 @@ class Admission:
         self._settings = settings
         self._open: dict[ConnId, str] = {}
         self._per_ip: Counter[str] = Counter()
+        self._dialed: set[ConnId] = set()
         self._useless: dict[ConnId, str] = {}
         """Accepted and not established, oldest first."""
         self._unspoken: dict[ConnId, float] = {}
@@ -43,7 +44,8 @@ class Admission:
             if useless is None:
                 return None
             leaving.append(useless)
-        if not self._make_room(leaving):
+        kept = max(0, self._settings.kept_for_dialed - len(self._dialed))
+        if not self._make_room(leaving, kept):
             return None
         unspoken = [other for other in self._unspoken if other not in leaving]
         if len(unspoken) >= self._settings.max_unestablished:
@@ -56,9 +58,10 @@ class Admission:
     def dialed(self, conn: ConnId, ip: str) -> tuple[ConnId, ...] | None:
         """Seat a connection that we dialed: only the limit of all connections holds for it."""
         leaving: list[ConnId] = []
-        if not self._make_room(leaving):
+        if not self._make_room(leaving, kept=0):
             return None
         self._enter(conn, ip)
+        self._dialed.add(conn)
         return tuple(leaving)
 
     def hello_said(self, conn: ConnId) -> None:
@@ -73,11 +76,12 @@ class Admission:
         self._per_ip[ip] -= 1
         if not self._per_ip[ip]:
             del self._per_ip[ip]
+        self._dialed.discard(conn)
         self.establish(conn)
 
-    def _make_room(self, leaving: list[ConnId]) -> bool:
-        """Keep to the limit of all connections; False when none of them is useless."""
-        if len(self._open) - len(leaving) < self._settings.max_connections:
+    def _make_room(self, leaving: list[ConnId], kept: int) -> bool:
+        """Keep to the limit of all connections, ``kept`` seats left free; False when none is useless."""
+        if len(self._open) - len(leaving) < self._settings.max_connections - kept:
             return True
         useless = next((other for other in self._useless if other not in leaving), None)
         if useless is None:

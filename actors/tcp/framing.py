@@ -57,18 +57,18 @@ class FrameDecoder:
 
     def _cut(self, data: bytes) -> list[bytes]:
         frames: list[bytes] = []
+        unpack, limit_bytes, append = _LENGTH.unpack_from, self.limit_bytes, frames.append
         start, end = 0, len(data)
         self._wanted_bytes = HEADER_BYTES
-        while end - start >= HEADER_BYTES:
-            (length,) = _LENGTH.unpack_from(data, start)
-            if length > self.limit_bytes:
+        while (body := start + HEADER_BYTES) <= end:
+            (length,) = unpack(data, start)
+            if length > limit_bytes:
                 self.oversized_bytes = length
                 break
-            body = start + HEADER_BYTES
-            if end - body < length:
+            if (stop := body + length) > end:
                 self._wanted_bytes = HEADER_BYTES + length
                 break
-            start = body + length
-            frames.append(data[body:start])
+            append(data[body:stop])
+            start = stop
         self._rest = bytearray(data[start:]) if start < end else None
         return frames

@@ -65,6 +65,14 @@ class Send:
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """Queue responses, a frame each; as many received frames are dealt with, as by Handled. Tell."""
+
+    conn: ConnId
+    messages: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class HelloSaid:
     """The dialer has said hello, whatever comes of it: its deadline is met. Tell."""
 
@@ -201,6 +209,6 @@ class Idle:
 
 
 TcpQuestion = GetTransport | ListConnections | CloseConnection
-TcpInput = Connect | Send | HelloSaid | Establish | Handled | Close | TcpQuestion
+TcpInput = Connect | Send | Answer | HelloSaid | Establish | Handled | Close | TcpQuestion
 LinkEvent = Connected | ConnectFailed | Disconnected | Idle
 TcpEvent = LinkEvent | FramesReceived

@@ -6,6 +6,7 @@ No connection's state and no actor here.
 from __future__ import annotations
 
 import errno
+import resource
 import socket
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
@@ -16,6 +17,10 @@ from actors.tcp.messages import CloseReason
 MAX_PORT = 65_535
 BACKLOG = 1_024
 """Connections that the system keeps for us while we are too busy to accept; it may allow fewer."""
+
+OTHER_FILES = 256
+"""Open files beside those of connections: the store and its readers, the admin plane's streams, processes
+that mine."""
 
 _SENTENCES = {
     errno.EADDRINUSE: "the port is in use",
@@ -77,6 +82,28 @@ def open_listener(host: str, port: int) -> socket.socket:
         message = f"Cannot listen on {host}:{port}: {_SENTENCES.get(error.errno or 0, error)}."
         raise ListenError(message) from error
     return listener
+
+
+def allow_connections(connections: int) -> None:
+    """Raise how many files this process may open, if it must, to what so many connections need.
+
+    For the composition root, before it listens: to find out with half of them is too late.
+
+    Raises:
+        ListenError: the system does not allow it.
+    """
+    needed = connections + OTHER_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= needed:
+        return
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+    except (ValueError, OSError) as error:  # above the hard limit, or above what the kernel knows
+        message = (
+            f"Cannot serve {connections} connections: this process may open {hard} files and needs "
+            f"{needed}. Raise the limit (ulimit -Hn), or lower --max-peers."
+        )
+        raise ListenError(message) from error
 
 
 def tune(sock: socket.socket) -> None:

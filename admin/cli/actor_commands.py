@@ -11,7 +11,6 @@ from troupe.admin.v1.actor_service_pb2 import (
 )
 
 from admin.cli import diagnostics_views as views
-from admin.cli.client import pages
 from admin.cli.exits import CliError
 from admin.cli.help import examples
 from admin.cli.output import as_data
@@ -43,13 +42,8 @@ def list_(session: Session) -> None:
 
 def _list(session: Session) -> None:
     client = session.client
-
-    def fetch(size: int, token: str) -> tuple[list[object], str]:
-        request = ListActorsRequest(page_size=size, page_token=token)
-        answer = client.call(client.actors.ListActors, request)
-        return list(answer.actors), answer.next_page_token
-
-    data = [as_data(each) for each in pages(fetch, None)]
+    listed = client.listing(client.actors.ListActors, ListActorsRequest())
+    data = list(map(as_data, listed))
     session.output.many(data, views.actors(data))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Final
 
@@ -116,13 +116,18 @@ def import_(session: Session, file: str) -> None:
 
         def requests() -> Iterator[ImportBlocksRequest]:
             yield ImportBlocksRequest(header=header)
-            done, total = 0, _total(header)
             for chunk in blocks_file.read_chunks(source):
                 yield ImportBlocksRequest(chunk=chunk)
-                done += len(chunk.raw_blocks)
-                show(_blocks(done, total))
 
-        answer = client.upload(client.chain.ImportBlocks, requests())
+        def look() -> None:
+            """Show what is stored: more than that is on its way. A busy node shows less, and goes on."""
+            with suppress(CliError):
+                chain = client.call(client.chain.GetChain, GetChainRequest()).chain
+                if chain.HasField("import_progress"):
+                    show(as_data(chain.import_progress))
+
+        answer = client.upload(client.chain.ImportBlocks, requests(), look)
+        show(_blocks(answer.imported_count + answer.known_count, _total(header)))
     data = as_data(answer)
     output.one(data, *archive_views.imported(data))
     if data["rejected"] is not None:

@@ -13,7 +13,6 @@ from troupe.admin.v1.chain_service_pb2 import (
 )
 
 from admin.cli import branch_views
-from admin.cli.client import pages
 from admin.cli.help import examples
 from admin.cli.output import as_data
 from admin.cli.params import HASH_DIGITS, MAX_AMOUNT, Hex
@@ -49,13 +48,8 @@ _HASH = click.argument("hash", type=Hex(digits=HASH_DIGITS), metavar="HASH")
 def tips(session: Session, limit: int, everything: bool) -> None:
     """List the end of every branch, the highest first."""
     client = session.client
-
-    def fetch(size: int, token: str) -> tuple[list[object], str]:
-        request = ListTipsRequest(page_size=size, page_token=token)
-        answer = client.call(client.chain.ListTips, request)
-        return list(answer.tips), answer.next_page_token
-
-    data = [as_data(each) for each in pages(fetch, None if everything else limit)]
+    listed = client.listing(client.chain.ListTips, ListTipsRequest(), None if everything else limit)
+    data = list(map(as_data, listed))
     session.output.many(data, branch_views.tips(data))
 
 
@@ -79,13 +73,12 @@ def tips(session: Session, limit: int, everything: bool) -> None:
 def accounts(session: Session, limit: int, everything: bool, at: int | None) -> None:
     """List accounts by address, all as of one block."""
     client = session.client
-
-    def fetch(size: int, token: str) -> tuple[list[object], str]:
-        request = ListAccountsRequest(page_size=size, page_token=token, at_number=at)
-        answer = client.call(client.chain.ListAccounts, request)
-        return list(answer.accounts), answer.next_page_token
-
-    data = [as_data(each) for each in pages(fetch, None if everything else limit)]
+    listed = client.listing(
+        client.chain.ListAccounts,
+        ListAccountsRequest(at_number=at),
+        None if everything else limit,
+    )
+    data = list(map(as_data, listed))
     session.output.many(data, branch_views.accounts(data))
 
 

@@ -14,7 +14,7 @@ from troupe.admin.v1.mempool_service_pb2 import MempoolServiceGetTransactionRequ
 from troupe.admin.v1.wallet_service_pb2 import GetAddressRequest
 
 from admin.cli import archive_commands, branch_commands, views
-from admin.cli.client import Client, pages
+from admin.cli.client import Client
 from admin.cli.exits import CliError, ExitCode
 from admin.cli.help import examples
 from admin.cli.output import Data, as_data
@@ -89,12 +89,8 @@ def blocks_(session: Session, limit: int, start: int | None) -> None:
 
 
 def _newest(client: Client, limit: int, start: int | None) -> list[Data]:
-    def fetch(size: int, token: str) -> tuple[list[object], str]:
-        request = ListBlocksRequest(page_size=size, page_token=token, start_number=start)
-        answer = client.call(client.chain.ListBlocks, request)
-        return list(answer.blocks), answer.next_page_token
-
-    return [as_data(each) for each in pages(fetch, limit)]
+    listed = client.listing(client.chain.ListBlocks, ListBlocksRequest(start_number=start), limit)
+    return list(map(as_data, listed))
 
 
 for command in (

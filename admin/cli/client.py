@@ -6,7 +6,7 @@ Must not live here: what is asked, and how answers are shown.
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, MutableSequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -38,6 +38,8 @@ DEADLINE_S: Final = 5.0
 """A node on the same machine answers in milliseconds; a person waits this long without wondering."""
 CONNECT_PEER_DEADLINE_S: Final = 30.0
 """ConnectPeer decides within 25 s, and says why it failed if it did."""
+UPLOAD_LOOK_S: Final = 0.5
+"""Between two looks at how far an upload is: as often as a person reads it."""
 PAGE_SIZE: Final = 1_000
 """The most that a listing gives in one page (ADMIN_API)."""
 
@@ -165,6 +167,29 @@ class Client:
         except grpc.RpcError as error:
             raise self.explained(failure_of(error), deadline_s) from error
 
+    def listing(
+        self,
+        method: grpc.UnaryUnaryMultiCallable[Request, Any],
+        request: Request,
+        limit: int | None = None,
+    ) -> list[Any]:
+        """The entries of a List method, page after page: all, or the first ``limit``. The fields of
+        ``request`` that are about pages are set here.
+
+        Raises:
+            CliError: a call failed.
+        """
+        page: Any = request
+        entries: list[Any] = []
+        while limit is None or len(entries) < limit:
+            page.page_size = PAGE_SIZE if limit is None else min(PAGE_SIZE, limit - len(entries))
+            answer = self.call(method, request)
+            entries += _entries(answer)
+            page.page_token = answer.next_page_token
+            if not page.page_token:
+                break
+        return entries[:limit]
+
     def stream(
         self, method: grpc.UnaryStreamMultiCallable[Request, Response], request: Request
     ) -> Iterator[Response]:
@@ -186,11 +211,13 @@ class Client:
         self,
         method: grpc.StreamUnaryMultiCallable[Request, Response],
         requests: Iterator[Request],
+        meanwhile: Callable[[], None],
     ) -> Response:
-        """Call with what is to be sent, however long it takes.
+        """Call with what is to be sent, however long it takes; ``meanwhile`` is called every half second.
 
         Raises:
-            CliError: the call failed, or there was nothing to be sent: what ``requests`` raised.
+            CliError: the call failed, or there was nothing to be sent: what ``requests`` raised; or what
+                ``meanwhile`` raised.
         """
         faults: list[CliError] = []
 
@@ -203,7 +230,11 @@ class Client:
 
         call = method.future(sent(), metadata=self._metadata)
         try:
-            return call.result()
+            while True:
+                try:
+                    return call.result(UPLOAD_LOOK_S)
+                except grpc.FutureTimeoutError:
+                    meanwhile()
         except grpc.RpcError as error:
             if faults:
                 raise faults[0] from error
@@ -238,6 +269,12 @@ class StreamError(CliError):
     def __init__(self, failure: Failure, explained: CliError) -> None:
         super().__init__(explained.message, ExitCode(explained.exit_code), reason=explained.reason)
         self.failure = failure
+
+
+def _entries(answer: Any) -> MutableSequence[Any]:
+    """A List's answer has one repeated field, whatever its name (ADMIN_API; a test sees to it)."""
+    values = (getattr(answer, field.name) for field in answer.DESCRIPTOR.fields)
+    return next(each for each in values if isinstance(each, MutableSequence))
 
 
 def _exit(code: grpc.StatusCode) -> ExitCode:
@@ -323,21 +360,3 @@ def _token(target: Target, directory: Path) -> str:
 
 def _why(error: OSError | UnicodeDecodeError) -> str:
     return error.strerror or str(error) if isinstance(error, OSError) else "it is no text"
-
-
-def pages(fetch: Callable[[int, str], tuple[list[Any], str]], limit: int | None) -> list[Any]:
-    """All entries of a listing, or the first ``limit``.
-
-    Args:
-        fetch: From page size and page token to a page's entries and the token of the next.
-        limit: None: all.
-    """
-    entries: list[Any] = []
-    token = ""
-    while limit is None or len(entries) < limit:
-        size = PAGE_SIZE if limit is None else min(PAGE_SIZE, limit - len(entries))
-        page, token = fetch(size, token)
-        entries += page
-        if not token:
-            break
-    return entries[:limit]

@@ -13,9 +13,16 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from actors.config import KERNEL_CHOICES, MAX_THREADS, MinerSettings, PeersSettings
+from actors.config import (
+    KERNEL_CHOICES,
+    MAX_THREADS,
+    MIN_KEEP_HISTORY,
+    ChainSettings,
+    MinerSettings,
+    PeersSettings,
+)
 from actors.ledger.network import MAIN, NETWORKS
-from admin.cli.params import AdminAddress, Hex, HostName, HostPort, Kind
+from admin.cli.params import AdminAddress, Hex, HostName, HostPort, Kind, NoneOrAtLeast
 from admin.tuning import Value, as_text
 
 DEFAULT_LISTEN: Final = "127.0.0.1:18750"
@@ -166,8 +173,16 @@ SETTINGS: Final = (
     Definition(
         "max_peers",
         click.IntRange(1, MAX_PEERS),
-        "How many peers to have at most.",
+        "How many peers to have: below half of it more are sought, above twice as many nobody is accepted.",
         PeersSettings().max_peers,
+        metavar="N",
+    ),
+    Definition(
+        "keep_history",
+        NoneOrAtLeast(MIN_KEEP_HISTORY),
+        "As of how many of the newest blocks accounts can be asked for; what only older ones need is"
+        f" deleted. At least {MIN_KEEP_HISTORY}; 0: as of all.",
+        ChainSettings().keep_history,
         metavar="N",
     ),
     Definition(

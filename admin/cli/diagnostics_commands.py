@@ -12,7 +12,7 @@ from troupe.admin.v1.diagnostics_service_pb2 import (
 )
 
 from admin.cli import diagnostics_views as views
-from admin.cli.client import StreamError, pages
+from admin.cli.client import StreamError
 from admin.cli.help import examples
 from admin.cli.output import as_data
 from admin.cli.session import Session, with_session
@@ -82,13 +82,8 @@ def loggers(session: Session) -> None:
     if click.get_current_context().invoked_subcommand is not None:
         return
     client = session.client
-
-    def fetch(size: int, token: str) -> tuple[list[object], str]:
-        request = ListLoggersRequest(page_size=size, page_token=token)
-        answer = client.call(client.diagnostics.ListLoggers, request)
-        return list(answer.loggers), answer.next_page_token
-
-    data = [as_data(each) for each in pages(fetch, None)]
+    listed = client.listing(client.diagnostics.ListLoggers, ListLoggersRequest())
+    data = list(map(as_data, listed))
     session.output.many(data, views.loggers(data))
 
 

@@ -9,7 +9,7 @@ from troupe.admin.v1.event_pb2 import Event, EventPosition, EventType
 from troupe.admin.v1.event_service_pb2 import ListEventsRequest, WatchEventsRequest
 
 from admin.cli import views
-from admin.cli.client import Client, StreamError, pages
+from admin.cli.client import Client, StreamError
 from admin.cli.help import examples
 from admin.cli.output import as_data
 from admin.cli.session import Session, with_session
@@ -85,18 +85,13 @@ def _list(
     session: Session, types: Sequence[EventType.ValueType], after: int | None, limit: int | None
 ) -> None:
     client = session.client
-
-    def fetch(size: int, token: str) -> tuple[list[Event], str]:
-        request = ListEventsRequest(types=types, page_size=size, page_token=token)
-        if after is not None:
-            request.after.sequence = after
-        answer = client.call(client.events.ListEvents, request)
-        return list(answer.events), answer.next_page_token
-
+    request = ListEventsRequest(types=types)
+    if after is not None:
+        request.after.sequence = after
     if limit is not None and after is None:
-        kept = pages(fetch, None)[-limit:]
+        kept = client.listing(client.events.ListEvents, request)[-limit:]
     else:
-        kept = pages(fetch, limit)
+        kept = client.listing(client.events.ListEvents, request, limit)
     data = [as_data(each) for each in kept]
     session.output.many(data, "\n".join(map(views.event, data)) or "No events are kept.")
 

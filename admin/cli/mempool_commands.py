@@ -11,7 +11,6 @@ from troupe.admin.v1.mempool_service_pb2 import (
 )
 
 from admin.cli import views
-from admin.cli.client import pages
 from admin.cli.help import examples
 from admin.cli.output import as_data
 from admin.cli.params import HASH_DIGITS, Hex
@@ -46,14 +45,11 @@ def mempool(session: Session, limit: int, sender: str | None) -> None:
     if click.get_current_context().invoked_subcommand is not None:
         return
     client = session.client
-
-    def fetch(size: int, token: str) -> tuple[list[object], str]:
-        request = ListTransactionsRequest(page_size=size, page_token=token, sender=sender or "")
-        answer = client.call(client.mempool.ListTransactions, request)
-        return list(answer.transactions), answer.next_page_token
-
     data = as_data(client.call(client.mempool.GetMempool, GetMempoolRequest()).mempool)
-    data["transactions"] = [as_data(each) for each in pages(fetch, limit)]
+    listed = client.listing(
+        client.mempool.ListTransactions, ListTransactionsRequest(sender=sender or ""), limit
+    )
+    data["transactions"] = list(map(as_data, listed))
     facts, listing = views.mempool(data)
     session.output.one(data, facts, *((listing,) if limit else ()))
 

@@ -78,6 +78,22 @@ class NumberRange(click.FloatRange):
         return number
 
 
+class NoneOrAtLeast(click.IntRange):
+    """0, or an integer of the ledger that is not below a bound."""
+
+    def __init__(self, least: int) -> None:
+        super().__init__(0)
+        self._least = least
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if 0 < number < self._least:
+            self.fail(f"must be 0 or at least {self._least}, not {number}", param, ctx)
+        if number > MAX_AMOUNT:
+            self.fail(f"must be at most {MAX_AMOUNT}, not {number}", param, ctx)
+        return number
+
+
 class AdminAddress(Kind):
     """Where the admin server listens, or is called; an IPv6 address is in brackets."""
 

@@ -9,6 +9,7 @@ from troupe.admin.v1.peer_service_pb2 import (
     DeleteBanRequest,
     DisconnectPeerRequest,
     GetPeerRequest,
+    GetPeerSlotsRequest,
     GetTopologyRequest,
     ListAddressesRequest,
     ListBansRequest,
@@ -16,7 +17,7 @@ from troupe.admin.v1.peer_service_pb2 import (
 )
 
 from admin.cli import peer_views, views
-from admin.cli.client import CONNECT_PEER_DEADLINE_S, pages
+from admin.cli.client import CONNECT_PEER_DEADLINE_S
 from admin.cli.help import examples
 from admin.cli.output import as_data
 from admin.cli.params import HostPort, Seconds
@@ -59,14 +60,20 @@ def list_peers(session: Session) -> None:
 
 def _list(session: Session) -> None:
     client = session.client
-
-    def fetch(size: int, token: str) -> tuple[list[object], str]:
-        request = ListPeersRequest(page_size=size, page_token=token)
-        answer = client.call(client.peers.ListPeers, request)
-        return list(answer.peers), answer.next_page_token
-
-    data = [as_data(each) for each in pages(fetch, None)]
+    listed = client.listing(client.peers.ListPeers, ListPeersRequest())
+    data = list(map(as_data, listed))
     session.output.many(data, views.peers(data))
+
+
+@peers.command(
+    epilog=examples("troupe peers slots", "troupe peers slots -o json | jq .inbound_count")
+)
+@with_session
+def slots(session: Session) -> None:
+    """Show the places for peers, and how they are taken."""
+    client = session.client
+    data = as_data(client.call(client.peers.GetPeerSlots, GetPeerSlotsRequest()).slots)
+    session.output.one(data, peer_views.slots(data))
 
 
 @peers.command(epilog=examples("troupe peers show 192.0.2.7:18750"))
@@ -114,13 +121,8 @@ def disconnect(session: Session, address: str) -> None:
 def addresses(session: Session) -> None:
     """List the address book: where peers might be found."""
     client = session.client
-
-    def fetch(size: int, token: str) -> tuple[list[object], str]:
-        request = ListAddressesRequest(page_size=size, page_token=token)
-        answer = client.call(client.peers.ListAddresses, request)
-        return list(answer.addresses), answer.next_page_token
-
-    data = [as_data(each) for each in pages(fetch, None)]
+    listed = client.listing(client.peers.ListAddresses, ListAddressesRequest())
+    data = list(map(as_data, listed))
     session.output.many(data, peer_views.addresses(data))
 
 
@@ -129,13 +131,8 @@ def addresses(session: Session) -> None:
 def bans(session: Session) -> None:
     """List the bans in force."""
     client = session.client
-
-    def fetch(size: int, token: str) -> tuple[list[object], str]:
-        request = ListBansRequest(page_size=size, page_token=token)
-        answer = client.call(client.peers.ListBans, request)
-        return list(answer.bans), answer.next_page_token
-
-    data = [as_data(each) for each in pages(fetch, None)]
+    listed = client.listing(client.peers.ListBans, ListBansRequest())
+    data = list(map(as_data, listed))
     session.output.many(data, peer_views.bans(data))
 
 

@@ -11,6 +11,8 @@ from admin.cli.text import ABSENT, count, local_time, plural, yes_no
 
 Data = Mapping[str, Any]
 
+BAN_AT = 100
+"""Points that end in a ban (Peer.score)."""
 SHOWN_NEIGHBOURS = 4
 """Addresses on a line beside the others; all are in the JSON."""
 
@@ -23,6 +25,7 @@ def peer(data: Data) -> Facts:
             ("verified", yes_no(data["verified"])),
             ("told to others", yes_no(data["listed"])),
             ("direction", "outbound" if data["initiated"] else "inbound"),
+            ("score", points(data["score"])),
             ("remote", data["remote_address"]),
             ("kind", ABSENT if data["kind"] == "unspecified" else data["kind"]),
             ("agent", data["agent"] or ABSENT),
@@ -30,6 +33,37 @@ def peer(data: Data) -> Facts:
             ("since", local_time(data["connect_time"])),
             ("connections", ", ".join(map(str, data["connection_ids"]))),
         )
+    )
+
+
+def points(score: float) -> str:
+    """A score among those that end in a ban."""
+    return f"{score:.0f} of {BAN_AT}"
+
+
+def slots(data: Data) -> Facts:
+    """The places for peers."""
+    wanted, outbound = count(data["wanted_count"]), count(data["wanted_outbound_count"])
+    return Facts(
+        (
+            ("outbound", count(data["outbound_count"])),
+            ("inbound", count(data["inbound_count"])),
+            ("sought", f"below {wanted}, and below {outbound} outbound"),
+            ("let go", f"above {count(data['target_count'])}"),
+            ("refused", f"above {count(data['limit_count'])}"),
+            ("dialing", count(data["dialing_count"])),
+            ("addresses", count(data["known_address_count"])),
+        )
+    )
+
+
+def slots_line(data: Data) -> str:
+    """The places in one line."""
+    peers = data["outbound_count"] + data["inbound_count"]
+    return (
+        f"{count(peers)} of {count(data['wanted_count'])} to {count(data['target_count'])} wanted,"
+        f" {count(data['outbound_count'])} of {count(data['wanted_outbound_count'])} outbound,"
+        f" {count(data['known_address_count'])} known"
     )
 
 

@@ -31,6 +31,7 @@ ASK_TIMEOUT_S = 10.0
         "troupe run --network dev --mine",
         "troupe run --data-dir ~/two --listen 127.0.0.1:0 --admin 127.0.0.1:0 --peer 127.0.0.1:18750",
         "TROUPE_THREADS=2 troupe run --config troupe.toml",
+        "troupe run --keep-history 10000",
     )
 )
 @setting_options()

@@ -13,7 +13,6 @@ from troupe.admin.v1.search_service_pb2 import (
 )
 
 from admin.cli import spread_views
-from admin.cli.client import pages
 from admin.cli.content import HEX_OPTION, content_of, text_of, with_hex
 from admin.cli.exits import CliError, ExitCode
 from admin.cli.help import examples
@@ -104,13 +103,10 @@ def find(session: Session, kind: str, query: str, is_hex: bool, timeout_s: float
 def items(session: Session, kind: str) -> None:
     """List what the node answers searches with."""
     client = session.client
-
-    def fetch(size: int, token: str) -> tuple[list[object], str]:
-        request = ListItemsRequest(page_size=size, page_token=token, kind=kind)
-        answer = client.call(client.search.ListItems, request)
-        return list(answer.items), answer.next_page_token
-
-    data = [with_hex(each, query=each.query) for each in pages(fetch, None)]
+    data = [
+        with_hex(each, query=each.query)
+        for each in client.listing(client.search.ListItems, ListItemsRequest(kind=kind))
+    ]
     session.output.many(data, spread_views.items(data))
 
 

@@ -14,7 +14,7 @@ from typing import Final
 import click
 from click.core import ParameterSource
 
-from actors.config import MinerSettings, PeersSettings, Settings
+from actors.config import ChainSettings, MinerSettings, PeersSettings, Settings
 from actors.ledger.network import NETWORKS, Network, NetworkError, parse_network
 from admin.cli.definitions import BY_NAME, SETTINGS, Command
 from admin.cli.exits import CliError, ExitCode
@@ -175,9 +175,11 @@ def chosen(ctx: click.Context, target: Target) -> Chosen:
     network = network_of(values)
     tls = tls_of(get)
     threads, max_peers, peers = get["threads"], get["max_peers"], get["peer"]
+    keep_history = get["keep_history"]
     assert isinstance(threads, int)
     assert isinstance(max_peers, int)
     assert isinstance(peers, tuple)
+    assert isinstance(keep_history, int)
     settings = Settings(
         data_dir=data_dir_of(values),
         network=network,
@@ -190,6 +192,7 @@ def chosen(ctx: click.Context, target: Target) -> Chosen:
             bootstrap=peers,
             max_peers=max_peers,
         ),
+        chain=ChainSettings(keep_history=keep_history),
         miner=MinerSettings(
             mine=bool(get["mine"]),
             threads=threads,

@@ -7,7 +7,6 @@ from typing import Final
 import click
 from troupe.admin.v1.node_service_pb2 import ListSettingsRequest, UpdateSettingRequest
 
-from admin.cli.client import pages
 from admin.cli.definitions import SETTINGS, Definition
 from admin.cli.help import examples
 from admin.cli.output import Columns, as_data
@@ -33,13 +32,8 @@ def settings(session: Session) -> None:
     if click.get_current_context().invoked_subcommand is not None:
         return
     client = session.client
-
-    def fetch(size: int, token: str) -> tuple[list[object], str]:
-        request = ListSettingsRequest(page_size=size, page_token=token)
-        answer = client.call(client.node.ListSettings, request)
-        return list(answer.settings), answer.next_page_token
-
-    data = [as_data(each) for each in pages(fetch, None)]
+    listed = client.listing(client.node.ListSettings, ListSettingsRequest())
+    data = list(map(as_data, listed))
     rows = tuple(
         (
             each["name"],

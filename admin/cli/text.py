@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 SHORT_DIGITS: Final = 12
 """48 bits: no two blocks that a person compares will look the same."""
@@ -11,6 +13,7 @@ ABSENT: Final = "-"
 
 _RATES: Final = ("H/s", "kH/s", "MH/s", "GH/s", "TH/s")
 _THOUSAND: Final = 1000
+_PERCENT: Final = 100
 
 
 def short(digits: str) -> str:
@@ -50,6 +53,19 @@ def duration(seconds: float) -> str:
         if number or parts:
             parts.append(f"{number} {name}")
     return " ".join(parts[:2]) or "0 s"
+
+
+def progress(data: Mapping[str, Any]) -> str:
+    """How far a ``JobProgress`` of blocks is: 12,345 of 100,000 blocks, 12 %, 2,300/s, 38 s left."""
+    done, total, left_s = data["done_count"], data["total_count"], data["remaining_s"]
+    words = [f"{count(done)} of {plural(total, 'block')}"]
+    if total:
+        words.append(f"{_PERCENT * done // total} %")
+    if data["per_s"]:
+        words.append(f"{data['per_s']:,.0f}/s")
+    if left_s is not None:
+        words.append(f"{duration(math.ceil(left_s))} left")
+    return ", ".join(words)
 
 
 def local_time(moment: str | None) -> str:

@@ -16,7 +16,7 @@ from troupe.admin.v1.auth_service_pb2 import (
 
 from actors.runtime.files import write_whole
 from admin.cli import token_views
-from admin.cli.client import Client, pages
+from admin.cli.client import Client
 from admin.cli.exits import CliError, ExitCode
 from admin.cli.help import examples
 from admin.cli.output import as_data
@@ -138,12 +138,8 @@ def delete(session: Session, name: str) -> None:
 
 
 def _tokens(client: Client) -> list[dict[str, Any]]:
-    def fetch(size: int, page_token: str) -> tuple[list[object], str]:
-        request = ListTokensRequest(page_size=size, page_token=page_token)
-        answer = client.call(client.auth.ListTokens, request)
-        return list(answer.tokens), answer.next_page_token
-
-    return [as_data(each) for each in pages(fetch, None)]
+    listed = client.listing(client.auth.ListTokens, ListTokensRequest())
+    return list(map(as_data, listed))
 
 
 def _write(file: Path, secret: str) -> None:

@@ -20,10 +20,10 @@ from troupe.admin.v1.event_service_pb2 import ListEventsRequest
 from troupe.admin.v1.mempool_service_pb2 import GetMempoolRequest
 from troupe.admin.v1.miner_service_pb2 import GetMinerRequest
 from troupe.admin.v1.node_service_pb2 import GetNodeRequest
-from troupe.admin.v1.peer_service_pb2 import ListPeersRequest
+from troupe.admin.v1.peer_service_pb2 import GetPeerSlotsRequest, ListPeersRequest
 
 from admin.cli import top_view
-from admin.cli.client import Client, pages
+from admin.cli.client import Client
 from admin.cli.exits import CliError, ExitCode
 from admin.cli.help import examples
 from admin.cli.output import Data, as_data
@@ -57,8 +57,9 @@ class Looker:
             "chain": self._part(client.chain.GetChain, GetChainRequest(), "chain"),
             "mempool": self._part(client.mempool.GetMempool, GetMempoolRequest(), "mempool"),
             "miner": self._part(client.miner.GetMiner, GetMinerRequest(), "miner"),
-            "peers": self._list(client.peers.ListPeers, ListPeersRequest, "peers"),
-            "actors": self._list(client.actors.ListActors, ListActorsRequest, "actors"),
+            "slots": self._part(client.peers.GetPeerSlots, GetPeerSlotsRequest(), "slots"),
+            "peers": self._list(client.peers.ListPeers, ListPeersRequest()),
+            "actors": self._list(client.actors.ListActors, ListActorsRequest()),
         }
         self._add_rates(sample["actors"] or [], now_s)
         self._follow_events()
@@ -73,13 +74,9 @@ class Looker:
             return None
         return as_data(getattr(answer, name))
 
-    def _list(self, method: Any, kind: Any, name: str) -> list[Data] | None:
-        def fetch(size: int, token: str) -> tuple[list[Any], str]:
-            answer = self.client.call(method, kind(page_size=size, page_token=token))
-            return list(getattr(answer, name)), answer.next_page_token
-
+    def _list(self, method: Any, request: Any) -> list[Data] | None:
         try:
-            return [as_data(each) for each in pages(fetch, None)]
+            return [as_data(each) for each in self.client.listing(method, request)]
         except CliError as error:
             _pass_over(error)
             return None

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import click
 
-from admin.cli import views
+from admin.cli import peer_views, views
 from admin.cli.output import Columns
 from admin.cli.text import count, duration, hash_rate, plural, short
 
@@ -41,11 +41,12 @@ def _title(node: Data) -> str:
 
 
 def _facts(sample: Data) -> list[str]:
-    chain, miner, pool = sample["chain"], sample["miner"], sample["mempool"]
+    chain, miner, pool, slots = (sample[name] for name in ("chain", "miner", "mempool", "slots"))
     pairs = (
         ("chain", _DOWN if chain is None else _chain(chain)),
         ("miner", _DOWN if miner is None else _miner(miner)),
         ("mempool", _DOWN if pool is None else _mempool(pool)),
+        ("peers", _DOWN if slots is None else peer_views.slots_line(slots)),
     )
     return [f"{click.style(name.ljust(8), bold=True)}{words}" for name, words in pairs]
 
@@ -53,8 +54,8 @@ def _facts(sample: Data) -> list[str]:
 def _chain(chain: Data) -> str:
     tip = chain["tip"]
     behind = chain["best_known_height"] - tip["number"]
-    words = f"block {count(tip['number'])} {short(tip['hash'])}, sync {chain['sync_state']}"
-    if behind > 0:
+    words = f"block {count(tip['number'])} {short(tip['hash'])}, sync {views.sync_words(chain)}"
+    if behind > 0 and not chain["sync_progress"]:
         words += f", {plural(behind, 'block')} behind"
     return f"{words}, {count(chain['side_block_count'])} side, {plural(chain['orphan_count'], 'orphan')}"
 

@@ -10,7 +10,6 @@ from troupe.admin.v1.transport_service_pb2 import (
 )
 
 from admin.cli import link_views
-from admin.cli.client import pages
 from admin.cli.help import examples
 from admin.cli.output import as_data
 from admin.cli.session import Session, with_session
@@ -48,13 +47,8 @@ def show(session: Session) -> None:
 def connections(session: Session) -> None:
     """List the open connections, oldest first."""
     client = session.client
-
-    def fetch(size: int, token: str) -> tuple[list[object], str]:
-        request = ListConnectionsRequest(page_size=size, page_token=token)
-        answer = client.call(client.transport.ListConnections, request)
-        return list(answer.connections), answer.next_page_token
-
-    data = [as_data(each) for each in pages(fetch, None)]
+    listed = client.listing(client.transport.ListConnections, ListConnectionsRequest())
+    data = list(map(as_data, listed))
     session.output.many(data, link_views.connections(data))
 
 

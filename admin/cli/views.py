@@ -14,11 +14,14 @@ from admin.cli.text import (
     hash_rate,
     local_time,
     plural,
+    progress,
     short,
     yes_no,
 )
 
 Data = Mapping[str, Any]
+
+SYNCING = "syncing"
 
 
 def ref(block: Data | None) -> str:
@@ -32,7 +35,7 @@ def node(data: Data) -> Facts:
     if advertised != listening:
         listening += f", advertised as {advertised}"
     network, pending = data["network"] or {}, data["mempool_pending_count"]
-    state = data["state"] + "".join(f"; {reason}" for reason in data["state_reasons"])
+    state, sync = _state(data), data["sync_progress"]
     best = data["best_known_height"]
     behind = best is not None and data["tip"] is not None and best > data["tip"]["number"]
     mempool = ABSENT
@@ -44,6 +47,7 @@ def node(data: Data) -> Facts:
     return Facts(
         (
             ("state", state),
+            *((("sync", progress(sync)),) if sync and data["state"] != SYNCING else ()),
             ("network", f"{network.get('name')} (difficulty {network.get('difficulty')})"),
             ("tip", ref(data["tip"])),
             *((("best known", count(best)),) if behind else ()),
@@ -58,9 +62,16 @@ def node(data: Data) -> Facts:
     )
 
 
+def _state(data: Data) -> str:
+    """The state with its reasons; of a sync how far it is says more than they do."""
+    if data["state"] == SYNCING and data["sync_progress"]:
+        return f"{SYNCING} {progress(data['sync_progress'])}"
+    return str(data["state"]) + "".join(f"; {reason}" for reason in data["state_reasons"])
+
+
 def node_line(data: Data) -> str:
     """A node at a glance, in one line."""
-    tip, mining = data["tip"], yes_no(data["mining"])
+    tip, mining, sync = data["tip"], yes_no(data["mining"]), data["sync_progress"]
     if data["mining"]:
         mining = hash_rate(data["hashes_per_s"])
     return (
@@ -68,19 +79,21 @@ def node_line(data: Data) -> str:
         f"  {ABSENT if tip is None else short(tip['hash'])}"
         f"  peers {count(data['peer_count'])}"
         f"  pending {count(data['mempool_pending_count'])}  mining {mining}"
+        f"{f'  sync {progress(sync)}' if sync else ''}"
     )
 
 
 def peers(data: Sequence[Data]) -> Columns:
     """The peers of a node."""
     return Columns(
-        ("ADDRESS", "DIRECTION", "KIND", ">HEIGHT", "AGENT", "SINCE"),
+        ("ADDRESS", "DIRECTION", "KIND", ">HEIGHT", ">SCORE", "AGENT", "SINCE"),
         tuple(
             (
                 each["address"],
                 "outbound" if each["initiated"] else "inbound",
                 ABSENT if each["kind"] == "unspecified" else each["kind"],
                 count(each["height"]),
+                f"{each['score']:.0f}",
                 each["agent"] or ABSENT,
                 local_time(each["connect_time"]),
             )
@@ -92,19 +105,31 @@ def peers(data: Sequence[Data]) -> Columns:
 
 def chain(data: Data) -> Facts:
     """A chain at a glance."""
-    network = data["network"] or {}
+    network, imported = data["network"] or {}, data["import_progress"]
     return Facts(
         (
             ("network", f"{network.get('name')} (difficulty {network.get('difficulty')})"),
             ("tip", ref(data["tip"])),
             ("genesis", data["genesis_hash"]),
-            ("sync", data["sync_state"]),
+            ("sync", sync_words(data)),
             ("best known", count(data["best_known_height"])),
             ("side blocks", count(data["side_block_count"])),
             ("orphans", count(data["orphan_count"])),
             ("supply", count(data["supply"])),
+            ("accounts kept", _history(data["history_start_number"])),
+            *((("import", progress(imported)),) if imported else ()),
         )
     )
+
+
+def sync_words(data: Data) -> str:
+    """What a chain does about those of its peers, and how far it is."""
+    words, sync = str(data["sync_state"]), data["sync_progress"]
+    return f"{words}, {progress(sync)}" if sync else words
+
+
+def _history(start: int) -> str:
+    return f"as of block {count(start)} and later" if start else "as of every block"
 
 
 def blocks(data: Sequence[Data]) -> Columns:

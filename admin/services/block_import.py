@@ -28,12 +28,13 @@ class BlockImport:
         imported: Blocks that were stored.
         known: Blocks that had been stored before.
         rejected: The block that ended it; None: all were taken.
+        total: Blocks that there will be, as the header says; 0 before it is read.
     """
 
     def __init__(self, network: Network, chain: Address[Any], asker: Asker) -> None:
         self._network, self._chain, self._asker = network, chain, asker
         self._next = self._left = 0
-        self.imported = self.known = 0
+        self.imported = self.known = self.total = 0
         self.rejected: pb.RejectedBlock | None = None
 
     async def run(self, requests: AsyncIterator[pb.ImportBlocksRequest]) -> None:
@@ -71,6 +72,7 @@ class BlockImport:
         self._next = header.first_number
         self._left = header.last.number - header.first_number + 1
         self._require(self._left >= 0, "the header's last block is below its first")
+        self.total = self._left
 
     async def _take(self, chunk: Chunk) -> None:
         for verdict in await self._asker.ask(self._chain, ImportRun(chunk), timeout_s=BATCH_S):

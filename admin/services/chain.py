@@ -12,6 +12,7 @@ from actors.chain.messages import (
     GetBlock,
     GetChain,
     GetTransaction,
+    HistoryPruned,
     InvalidateBlock,
     ListAccounts,
     ListBlocks,
@@ -54,6 +55,9 @@ class ChainService(ChainFiles):
                 orphan_count=info.orphans,
                 side_block_count=info.side_blocks,
                 supply=info.supply,
+                sync_progress=convert.sync_progress(info.progress),
+                import_progress=self.import_progress(),
+                history_start_number=info.history_start,
             )
         )
 
@@ -66,7 +70,7 @@ class ChainService(ChainFiles):
             question = GetBlock(hash=convert.hash_bytes("hash", request.hash))
         else:
             question = GetBlock(number=_stored_number(request.number))
-        view = await self._asker.ask(self._house.chain, question)
+        view = await self._asker.ask(self._house.reader, question)
         if view is None and wanted == "hash":
             message = f"no block of hash {request.hash} is stored"
             raise Refusal(errors_pb2.ERROR_REASON_BLOCK_NOT_FOUND, message)
@@ -84,10 +88,8 @@ class ChainService(ChainFiles):
         start = request.start_number if request.HasField("start_number") else None
         page = page_of(request, "ListBlocks", start)
         position = await self._asker.ask(self._house.events, GetPosition())  # before what it dates
-        tip = (await self._asker.ask(self._house.chain, GetChain())).tip.number
-        wanted = int.from_bytes(page.cursor) if page.cursor is not None else start
-        begin = tip if wanted is None else min(wanted, tip)
-        views = await self._asker.ask(self._house.chain, ListBlocks(begin, page.size))
+        begin = int.from_bytes(page.cursor) if page.cursor is not None else start
+        views = await self._asker.ask(self._house.reader, ListBlocks(begin, page.size))
         last = views[-1].block.number if views else 0
         return chain_service_pb2.ListBlocksResponse(
             blocks=[convert.block_summary(digest_of(view.block)) for view in views],
@@ -99,7 +101,7 @@ class ChainService(ChainFiles):
         self, request: chain_service_pb2.GetTransactionRequest, _context: Any
     ) -> chain_service_pb2.GetTransactionResponse:
         question = GetTransaction(convert.hash_bytes("id", request.id))
-        view = await self._asker.ask(self._house.chain, question)
+        view = await self._asker.ask(self._house.reader, question)
         if view is None:
             message = f"no block of the canonical chain includes transaction {request.id}"
             raise Refusal(errors_pb2.ERROR_REASON_TX_NOT_FOUND, message)
@@ -115,9 +117,11 @@ class ChainService(ChainFiles):
     ) -> chain_service_pb2.GetAccountResponse:
         address = convert.address_bytes("address", request.address)
         at = _stored_number(request.at_number) if request.HasField("at_number") else None
-        view = await self._asker.ask(self._house.chain, GetAccount(address, at))
+        view = await self._asker.ask(self._house.reader, GetAccount(address, at))
         if view is None:
             raise _no_block(request.at_number)
+        if isinstance(view, HistoryPruned):
+            raise _pruned(view)
         return chain_service_pb2.GetAccountResponse(account=convert.account(view))
 
     async def ListAccounts(
@@ -127,9 +131,11 @@ class ChainService(ChainFiles):
         page = page_of(request, "ListAccounts", number)
         at, start = (number, b"") if page.cursor is None else _accounts_cursor(page.cursor)
         position = await self._asker.ask(self._house.events, GetPosition())  # before what it dates
-        listed = await self._asker.ask(self._house.chain, ListAccounts(page.size, start, at))
+        listed = await self._asker.ask(self._house.reader, ListAccounts(page.size, start, at))
         if listed is None:
             raise _outdated(at) if isinstance(at, BlockRef) else _no_block(request.at_number)
+        if isinstance(listed, HistoryPruned):
+            raise _pruned(listed)
         return chain_service_pb2.ListAccountsResponse(
             accounts=map(convert.account, listed.accounts),
             next_page_token=_accounts_token(page, listed.at, listed.next_start),
@@ -143,7 +149,7 @@ class ChainService(ChainFiles):
         page = page_of(request, "ListTips")
         start = None if page.cursor is None else _tips_cursor(page.cursor)
         position = await self._asker.ask(self._house.events, GetPosition())  # before what it dates
-        listed = await self._asker.ask(self._house.chain, ListTips(page.size, start))
+        listed = await self._asker.ask(self._house.reader, ListTips(page.size, start))
         return chain_service_pb2.ListTipsResponse(
             tips=map(convert.tip, listed.tips),
             next_page_token=_tips_token(page, listed.next_start),
@@ -220,6 +226,12 @@ def _outdated(at: BlockRef) -> Refusal:
     message = f"block {at.number} that was listed is canonical no more: list again"
     reason = errors_pb2.ERROR_REASON_LISTING_OUTDATED
     return Refusal(reason, message, block_hash=at.hash.hex())
+
+
+def _pruned(history: HistoryPruned) -> Refusal:
+    start = history.start
+    message = f"accounts are kept as of block {start} and later only (setting keep_history)"
+    return Refusal(errors_pb2.ERROR_REASON_HISTORY_PRUNED, message, oldest=str(start))
 
 
 def _stored_number(number: int) -> int:

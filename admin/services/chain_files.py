@@ -8,8 +8,8 @@ chain actor, one batch at a time.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -35,6 +35,9 @@ BACKUPS_DIRECTORY = "backups"
 DIRECTORY_MODE = 0o700
 MAX_PATH_CHARS = 1_024
 IMPORT = "import"
+SEAT_S = 0.5
+"""A job whose caller left frees its seat within milliseconds, when its thread looks up, and by another way
+than that on which the caller's next call comes. Who finds it taken for longer is refused."""
 
 
 class ChainFiles(chain_service_pb2_grpc.ChainServiceServicer):
@@ -42,13 +45,14 @@ class ChainFiles(chain_service_pb2_grpc.ChainServiceServicer):
 
     def __init__(self, house: House, asker: Asker) -> None:
         self._house, self._asker = house, asker
-        self._importing = False
+        self._seat = asyncio.Lock()
+        self._import: tuple[BlockImport, _Meter] | None = None
 
     async def VerifyChain(
         self, _request: pb.VerifyChainRequest, _context: Any
     ) -> AsyncIterator[pb.VerifyChainResponse]:
         meter = _Meter(self._house.clock)
-        with _reading(self._house.archive.verify) as job:
+        async with _reading(self._house.archive.verify) as job:
             while (step := await _next(job)) is not None:
                 if isinstance(step, Report):
                     done = meter.blocks(Progress(step.blocks, step.blocks))
@@ -63,7 +67,7 @@ class ChainFiles(chain_service_pb2_grpc.ChainServiceServicer):
         last = request.last_number if request.HasField("last_number") else None
         order = "must not be below first_number"
         require(last is None or last >= first, "last_number", order)
-        with _reading(lambda: self._house.archive.export(first, last)) as job:
+        async with _reading(lambda: self._house.archive.export(first, last)) as job:
             sent = first - 1
             while (part := await _next(job, last_number=str(sent))) is not None:
                 if isinstance(part, Extent):
@@ -75,14 +79,9 @@ class ChainFiles(chain_service_pb2_grpc.ChainServiceServicer):
     async def ImportBlocks(
         self, requests: AsyncIterator[pb.ImportBlocksRequest], _context: Any
     ) -> pb.ImportBlocksResponse:
-        if self._importing:
-            raise _busy(IMPORT)
-        self._importing = True
         taken = BlockImport(self._house.network, self._house.chain, self._asker)
-        try:
+        async with self._importing(taken):
             await taken.run(requests)
-        finally:
-            self._importing = False
         tip = (await self._asker.ask(self._house.chain, GetChain())).tip
         return pb.ImportBlocksResponse(
             imported_count=taken.imported,
@@ -97,7 +96,7 @@ class ChainFiles(chain_service_pb2_grpc.ChainServiceServicer):
         target = self._target(request.path)
         copying, verifying = _Meter(self._house.clock), _Meter(self._house.clock)
         try:
-            with _reading(
+            async with _reading(
                 lambda: self._house.archive.back_up(target, verified=request.verify)
             ) as job:
                 while (step := await _next(job)) is not None:
@@ -116,6 +115,32 @@ class ChainFiles(chain_service_pb2_grpc.ChainServiceServicer):
             raise _backup_refused(str(error), target) from error
 
     # -- parts -------------------------------------------------------------------------------------
+
+    def import_progress(self) -> pb.JobProgress | None:
+        """How far the import is that is under way."""
+        if self._import is None:
+            return None
+        taken, meter = self._import
+        return meter.blocks(Progress(taken.imported + taken.known, taken.total))
+
+    @asynccontextmanager
+    async def _importing(self, taken: BlockImport) -> AsyncIterator[None]:
+        """The one import at a time.
+
+        Raises:
+            Refusal: CHAIN_JOB_BUSY.
+        """
+        try:
+            async with asyncio.timeout(SEAT_S):
+                await self._seat.acquire()
+        except TimeoutError as error:
+            raise _busy(IMPORT) from error
+        self._import = taken, _Meter(self._house.clock)
+        try:
+            yield
+        finally:
+            self._import = None
+            self._seat.release()
 
     def _header(self, extent: Extent) -> pb.ExportHeader:
         network = self._house.network
@@ -182,21 +207,31 @@ class _Meter:
 # -- jobs -------------------------------------------------------------------------------------------
 
 
-@contextmanager
-def _reading(start: Callable[[], Job[T]]) -> Iterator[Job[T]]:
+@asynccontextmanager
+async def _reading(start: Callable[[], Job[T]]) -> AsyncIterator[Job[T]]:
     """A job that ends with its reader.
 
     Raises:
         Refusal: CHAIN_JOB_BUSY.
     """
-    try:
-        job = start()
-    except JobBusyError as error:
-        raise _busy(error.kind.value) from error
+    job = await _started(start)
     try:
         yield job
     finally:
         job.end()
+
+
+async def _started(start: Callable[[], Job[T]]) -> Job[T]:
+    now_s = asyncio.get_running_loop().time
+    until_s = now_s() + SEAT_S
+    while True:
+        try:
+            return start()
+        except JobBusyError as error:
+            left_s = until_s - now_s()
+            if left_s <= 0:
+                raise _busy(error.kind.value) from error
+            await asyncio.wait((asyncio.wrap_future(error.gone),), timeout=left_s)
 
 
 async def _next(job: Job[T], **metadata: str) -> T | None:

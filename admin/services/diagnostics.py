@@ -11,7 +11,7 @@ from troupe.admin.v1 import diagnostics_service_pb2, diagnostics_service_pb2_grp
 from actors.chain.messages import GetChain
 from actors.mempool.messages import GetPool
 from actors.miner.messages import GetMiner
-from actors.peers.messages import ListPeers
+from actors.peers.messages import GetSlots, ListPeers
 from actors.runtime.supervisor import ListActors
 from actors.tcp.messages import GetTransport
 from admin import logs, metrics
@@ -81,6 +81,7 @@ class DiagnosticsService(diagnostics_service_pb2_grpc.DiagnosticsServiceServicer
                 (house.supervisor, ListActors()),
                 (house.tcp, GetTransport()),
                 (house.peers, ListPeers()),
+                (house.peers, GetSlots()),
                 (house.mempool, GetPool()),
                 (house.chain, GetChain()),
                 (house.miner, GetMiner()),

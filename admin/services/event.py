@@ -12,7 +12,7 @@ from actors.runtime.events import Event, Expired, Follow, GetPosition, ListKept
 from admin import convert
 from admin.asks import Asker
 from admin.errors import Refusal, require
-from admin.events import convert_event, event_type, watch_started
+from admin.events import convert_event, event_type, notice_of, watch_started
 from admin.house import House
 from admin.paging import Page, page_of
 from admin.streams import EventHub
@@ -33,22 +33,23 @@ class EventService(event_service_pb2_grpc.EventServiceServicer):
 
     async def WatchEvents(
         self, request: event_service_pb2.WatchEventsRequest, _context: Any
-    ) -> AsyncIterator[event_service_pb2.WatchEventsResponse]:
+    ) -> AsyncIterator[Any]:  # responses, but for the first serialized already: see Notice
         _check_types(request.types)
         position = await self._begin(request)
         stream = self._hub.open(request.types, position)  # before it follows: between is no gap
         try:
             kept = await self._follow(position)
-            yield _response(watch_started(position, self._house.clock.wall_s()))
+            started = watch_started(position, self._house.clock.wall_s())
+            yield event_service_pb2.WatchEventsResponse(event=started)
             for past in kept:
-                event = convert_event(past)
-                if event is not None and stream.wants(event):
-                    yield _response(event)
-                    stream.sent(event)
+                notice = notice_of(past)
+                if notice is not None and stream.wants(notice):
+                    yield notice.response
+                    stream.sent(notice)
             while True:
-                event = await stream.next()
-                yield _response(event)
-                stream.sent(event)
+                notice = await stream.next()
+                yield notice.response
+                stream.sent(notice)
         finally:
             self._hub.close(stream)
 
@@ -141,7 +142,3 @@ def _refuse_expired(expired: Expired) -> NoReturn:
         newest=str(expired.newest),
         epoch=expired.epoch,
     )
-
-
-def _response(event: event_pb2.Event) -> event_service_pb2.WatchEventsResponse:
-    return event_service_pb2.WatchEventsResponse(event=event)

@@ -84,6 +84,8 @@ class NodeService(node_service_pb2_grpc.NodeServiceServicer):
         if isinstance(chain, ChainInfo):
             node.tip.number, node.tip.hash = chain.tip.number, chain.tip.hash.hex()
             node.best_known_height = chain.best_known_height
+            if (progress := convert.sync_progress(chain.progress)) is not None:
+                node.sync_progress.CopyFrom(progress)
         if not isinstance(peers, Refusal):
             node.peer_count = len(peers)
         if isinstance(pool, PoolInfo):

@@ -18,6 +18,7 @@ from actors.peers.messages import (
     DeleteBan,
     DisconnectPeer,
     GetPeer,
+    GetSlots,
     ListAddresses,
     ListBans,
     ListPeers,
@@ -81,6 +82,12 @@ class PeerService(peer_service_pb2_grpc.PeerServiceServicer):
         if info is None:
             raise _no_peer(address)
         return peer_service_pb2.GetPeerResponse(peer=convert.peer(info, self._house.clock.wall_s()))
+
+    async def GetPeerSlots(
+        self, _request: peer_service_pb2.GetPeerSlotsRequest, _context: Any
+    ) -> peer_service_pb2.GetPeerSlotsResponse:
+        taken = await self._asker.ask(self._house.peers, GetSlots())
+        return peer_service_pb2.GetPeerSlotsResponse(slots=convert_peers.slots(taken))
 
     async def ConnectPeer(
         self, request: peer_service_pb2.ConnectPeerRequest, _context: Any

@@ -119,7 +119,7 @@ class WalletService(wallet_service_pb2_grpc.WalletServiceServicer):
             if pooled is not None:
                 return convert.transaction_state(pooled.pending)
         if submission.admission is Admission.KNOWN or _nonce_is_used(submission):
-            included = await self._asker.ask(self._house.chain, GetTransaction(signed.id))
+            included = await self._asker.ask(self._house.reader, GetTransaction(signed.id))
             if included is not None:
                 return mempool_service_pb2.TRANSACTION_STATE_INCLUDED
         if refusal := submission_refusal(submission):

@@ -1,4 +1,4 @@
-"""The chain actor alone: blocks one by one, people's questions, requests of peers, its life."""
+"""The chain actor alone: blocks one by one, what it says of itself, requests of peers, its life."""
 
 import sqlite3
 from pathlib import Path
@@ -9,10 +9,6 @@ from actors.chain import wire
 from actors.chain.messages import (
     BlockMined,
     BlockOutcome,
-    GetAccount,
-    GetBlock,
-    GetTransaction,
-    ListBlocks,
     MinedVerdict,
     SubmitBlock,
     SyncState,
@@ -20,28 +16,17 @@ from actors.chain.messages import (
     tip_moved,
 )
 from actors.gossip.messages import Decision
-from actors.ledger.types import Account
 from actors.ledger.violation import Rule
-from actors.messaging.messages import (
-    ANSWER_BUDGET_BYTES,
-    Done,
-    Inbound,
-    MessageType,
-    Received,
-    Respond,
-)
+from actors.messaging.messages import Done, Inbound, MessageType, Received, Respond
 from actors.peers.messages import Resync
 from actors.runtime.events import Happened
-from actors.search.messages import LookedUp, LookUp
 from tests.support.chain_stage import AGENT, CONNS, A, ChainStage
-from tests.support.chains import ALICE, BOB, EASY, mine, mine_chain, raws, transfer, workless
+from tests.support.chains import ALICE, BOB, EASY, mine, mine_chain, transfer, workless
 from tests.support.probe import Probe
 
 GENESIS = EASY.genesis
 CHAIN = mine_chain(EASY, GENESIS.ref, 5)
 SIDE = mine_chain(EASY, CHAIN[1].ref, 4, BOB.public)
-PAY = transfer(ALICE, BOB.public, 0, 30)
-PAYING = mine(EASY, CHAIN[4].ref, ALICE.public, [PAY])
 
 
 # -- start and restart ------------------------------------------------------------------------------
@@ -200,65 +185,7 @@ def test_the_chain_is_described() -> None:
     assert (info.supply, info.best_known_height, info.orphans, info.side_blocks) == (500, 5, 0, 0)
 
 
-def test_a_block_is_found_by_hash_and_by_number() -> None:
-    chain = ChainStage(*CHAIN, SIDE[0])
-    by_number = chain.pump.ask(chain.chain, GetBlock(number=2))
-    assert by_number is not None
-    assert (by_number.block, by_number.canonical, by_number.confirmations) == (CHAIN[1], True, 4)
-    assert chain.pump.ask(chain.chain, GetBlock(hash=CHAIN[1].hash)) == by_number
-    side = chain.pump.ask(chain.chain, GetBlock(hash=SIDE[0].hash))
-    assert side is not None
-    assert (side.canonical, side.confirmations) == (False, 0)
-
-
-@pytest.mark.parametrize("number", [6, -1, 2**63, 2**80])
-def test_a_number_that_no_block_has_finds_nothing(number: int) -> None:
-    chain = ChainStage(*CHAIN)
-    assert chain.pump.ask(chain.chain, GetBlock(number=number)) is None
-    assert chain.pump.ask(chain.chain, GetAccount(ALICE.public, number)) is None
-
-
-def test_blocks_are_listed_downwards() -> None:
-    chain = ChainStage(*CHAIN)
-
-    def listed(start: int, limit: int) -> list[int]:
-        views = chain.pump.ask(chain.chain, ListBlocks(start, limit))
-        return [view.block.number for view in views]
-
-    assert listed(3, 2) == [3, 2]
-    assert listed(2**70, 3) == [5, 4, 3]
-    assert listed(1, 10) == [1, 0]
-    assert listed(-1, 10) == []
-    assert listed(3, 0) == []
-
-
-def test_a_transaction_is_found_with_its_block() -> None:
-    chain = ChainStage(*CHAIN, PAYING)
-    view = chain.pump.ask(chain.chain, GetTransaction(PAY.id))
-    assert view is not None
-    assert (view.transaction, view.block, view.index, view.confirmations) == (
-        PAY,
-        PAYING.ref,
-        0,
-        1,
-    )
-    assert chain.pump.ask(chain.chain, GetTransaction(b"x" * 32)) is None
-
-
-def test_an_account_is_told_now_and_as_of_a_block() -> None:
-    chain = ChainStage(*CHAIN, PAYING)
-    now = chain.pump.ask(chain.chain, GetAccount(ALICE.public))
-    assert now is not None
-    assert (now.account, now.at) == (Account(570, 1), PAYING.ref)
-    before = chain.pump.ask(chain.chain, GetAccount(ALICE.public, 2))
-    assert before is not None
-    assert (before.account, before.at) == (Account(200, 0), CHAIN[1].ref)
-    nobody = chain.pump.ask(chain.chain, GetAccount(b"n" * 32))
-    assert nobody is not None
-    assert nobody.account == Account()
-
-
-# -- requests of peers and look-ups -----------------------------------------------------------------
+# -- requests of peers ------------------------------------------------------------------------------
 
 
 def test_a_status_is_answered_and_what_it_tells_is_taken() -> None:
@@ -271,27 +198,6 @@ def test_a_status_is_answered_and_what_it_tells_is_taken() -> None:
     assert (answer.conn, answer.message_id) == (CONNS[A], 7)
 
 
-def test_blocks_after_the_newest_common_one_are_served() -> None:
-    chain = ChainStage(*CHAIN)
-    for locator, blocks in (
-        ([CHAIN[1].hash, GENESIS.hash], CHAIN[2:]),
-        ([SIDE[0].hash, GENESIS.hash], CHAIN),
-        ([CHAIN[4].hash], ()),
-        ([b"x" * 32], ()),
-    ):
-        (answer,) = chain.ask_by_wire(A, wire.GET_BLOCKS_KIND, wire.encode_locator(locator))
-        assert isinstance(answer, Respond)
-        assert answer.payload == wire.encode_batch(raws(blocks))
-
-
-def test_only_canonical_blocks_are_served_to_a_locator() -> None:
-    chain = ChainStage(*CHAIN, SIDE[0])
-    locator = wire.encode_locator([SIDE[0].hash, CHAIN[0].hash])
-    (answer,) = chain.ask_by_wire(A, wire.GET_BLOCKS_KIND, locator)
-    assert isinstance(answer, Respond)
-    assert answer.payload == wire.encode_batch(raws(CHAIN[1:]))
-
-
 def test_what_gets_no_answer_gives_its_credit_back_in_one_message() -> None:
     chain = ChainStage()
 
@@ -301,43 +207,9 @@ def test_what_gets_no_answer_gives_its_credit_back_in_one_message() -> None:
     chain.tell(
         Received(
             (
-                inbound(wire.GET_BLOCKS_KIND),
                 inbound("chain:unknown"),
                 inbound(wire.STATUS_KIND, MessageType.REGULAR),
             )
         )
     )
-    assert chain.messaging.messages == [Done(CONNS[A], 3)]
-
-
-def test_any_connected_block_is_looked_up_but_no_orphan_and_no_invalid_one() -> None:
-    chain = ChainStage(*CHAIN, SIDE[0])
-    bad = mine(EASY, CHAIN[4].ref, transactions=[transfer(BOB, ALICE.public, 3, 1)])
-    far = mine(EASY, mine(EASY, SIDE[3].ref).ref)
-    chain.gossiped(bad, far)
-    for ticket, (query, answer) in enumerate(
-        (
-            (CHAIN[2].hash, CHAIN[2].raw),
-            (SIDE[0].hash, SIDE[0].raw),
-            (GENESIS.hash, GENESIS.raw),
-            (bad.hash, None),
-            (far.hash, None),
-            (b"short", None),
-        )
-    ):
-        chain.tell(LookUp(ticket, query, chain.provided.address))
-        assert chain.provided.take() == [LookedUp(ticket, answer)]
-
-
-def test_a_flood_of_requests_is_answered_within_the_budget_for_a_batch() -> None:
-    chain = ChainStage(*CHAIN)
-    locator = wire.encode_locator((GENESIS.hash,))
-    whole = len(wire.encode_batch(raws(CHAIN)))
-    flood = tuple(
-        Inbound(CONNS[A], MessageType.REQUEST, number, wire.GET_BLOCKS_KIND, locator)
-        for number in range(2 * ANSWER_BUDGET_BYTES // whole)
-    )
-    chain.tell(Received(flood))
-    answered = len(chain.messaging.of(Respond))
-    assert answered == -(-ANSWER_BUDGET_BYTES // whole)
-    assert chain.messaging.of(Done) == [Done(CONNS[A], len(flood) - answered)]
+    assert chain.messaging.messages == [Done(CONNS[A], 2)]

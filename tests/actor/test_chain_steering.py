@@ -8,6 +8,7 @@ import pytest
 
 from actors.chain import wire
 from actors.chain.messages import (
+    AccountsPage,
     BlockOutcome,
     InvalidateBlock,
     ListAccounts,
@@ -129,7 +130,8 @@ def test_a_block_on_an_invalidated_one_is_stored_and_neither_relayed_nor_served(
     rehearsed = chain.pump.ask(chain.chain, SubmitBlock(ABOVE[2].raw, validate_only=True))
     assert rehearsed.outcome is BlockOutcome.INVALIDATED
     found = Probe(chain.pump, "found")
-    chain.tell(LookUp(1, ABOVE[0].hash, found.address))
+    chain.reader.tell(LookUp(1, ABOVE[0].hash, found.address))
+    chain.pump.run_until_idle()
     assert found.messages == [LookedUp(1, None)]
     assert chain.info().tip == CHAIN[4].ref
     reconsider(chain, CHAIN[5])
@@ -243,11 +245,11 @@ def test_a_word_about_no_block_of_ours_is_not_found(word: InvalidateBlock) -> No
 
 def test_tips_and_accounts_are_listed() -> None:
     chain = ChainStage(*CHAIN, *SIDE)
-    tips = chain.pump.ask(chain.chain, ListTips(10)).tips
+    tips = chain.pump.ask(chain.reader, ListTips(10)).tips
     assert [(view.tip, view.status) for view in tips] == [
         (CHAIN[5].ref, TipStatus.CANONICAL),
         (SIDE[2].ref, TipStatus.UNEXECUTED),
     ]
-    listed = chain.pump.ask(chain.chain, ListAccounts(10, at=4))
-    assert listed is not None
+    listed = chain.pump.ask(chain.reader, ListAccounts(10, at=4))
+    assert isinstance(listed, AccountsPage)
     assert [view.account.balance for view in listed.accounts] == [400]

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from actors.chain.messages import SubmitBlock, SyncState, TipChanged
+from actors.chain.store import Store
 from actors.gossip.messages import Decision
 from actors.ledger.codec import make_block
 from actors.ledger.types import BlockRef
@@ -300,3 +301,12 @@ def test_when_a_walk_gives_up_the_next_orphan_has_its_turn() -> None:
     assert chain.searched().query == SHORT[-2].hash
     chain.walk(SHORT, CONNS[A])
     assert chain.info().tip == SHORT[-1].ref
+
+
+def test_only_what_a_walk_finds_may_reach_the_disk_later(tmp_path: Path) -> None:
+    chain = ChainStage(path=tmp_path / "chain.db")
+    chain.link_legacy(A)
+    chain.gossiped(SHORT[-1])
+    chain.found(SHORT[-2], CONNS[A])
+    assert chain.store._db.execute("PRAGMA synchronous").fetchone() == (2,)
+    assert Store.open(tmp_path / "chain.db", EASY).pending_count() == 2

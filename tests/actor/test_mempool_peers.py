@@ -7,7 +7,7 @@ import pytest
 from actors.gossip.messages import Decision
 from actors.ledger.codec import make_transaction
 from actors.ledger.types import Account
-from actors.mempool.actor import GET_KIND, GET_TIMEOUT_S
+from actors.mempool.actor import BAD_SIGNATURE_POINTS, GET_KIND, GET_TIMEOUT_S
 from actors.mempool.messages import GetPool, TransactionAdded
 from actors.messaging.messages import (
     ANSWER_BUDGET_BYTES,
@@ -19,7 +19,7 @@ from actors.messaging.messages import (
     Response,
     SendRequest,
 )
-from actors.peers.messages import LinksReset, PeerLinked, PeerUnlinked, Resync
+from actors.peers.messages import LinksReset, Misbehaved, PeerLinked, PeerUnlinked, Resync
 from tests.support.ledger import transfer
 from tests.support.mempool import ALICE, BOB, PAYEE
 from tests.support.mempool_stage import CONN, PEER, MempoolStage, published
@@ -55,6 +55,14 @@ def test_verdicts_relay_what_is_pending_end_what_can_never_be_and_drop_the_rest(
         TransactionAdded(tx, pending=True),
         TransactionAdded(early, pending=False),
     ]
+
+
+def test_who_passes_on_bad_signatures_is_told_of_once_a_batch(house: MempoolStage) -> None:
+    forged = [make_transaction(ALICE.public, PAYEE, nonce, 1, bytes(64)).raw for nonce in (0, 1)]
+    house.gossiped(*forged, b"malformed", transfer(ALICE, bytes(32), 0, 1).raw)
+    assert house.peers.take() == [Misbehaved(PEER, 2 * BAD_SIGNATURE_POINTS, "a bad signature")]
+    house.gossiped(transfer(ALICE, PAYEE, 0, 1).raw)
+    assert house.peers.take() == []
 
 
 def test_what_a_gossiped_transaction_promotes_is_published(house: MempoolStage) -> None:

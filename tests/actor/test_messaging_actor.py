@@ -29,6 +29,7 @@ from actors.messaging.requests import MAX_IN_FLIGHT
 from actors.runtime.clock import FakeClock
 from actors.runtime.pump import Pump
 from actors.tcp.messages import (
+    Answer,
     Close,
     CloseReason,
     Connected,
@@ -175,13 +176,13 @@ def test_news_of_connections_goes_to_the_peers_room(scene: Scene, event: Any) ->
 
 def test_a_response_goes_out_and_returns_the_credit(scene: Scene) -> None:
     scene.tell(Respond(CONN, 9, b"yes"))
-    assert scene.tcp.take() == [Send((CONN,), (encode_response(9, b"yes"),)), Handled(CONN, 1)]
+    assert scene.tcp.take() == [Answer(CONN, (encode_response(9, b"yes"),))]
 
 
 def test_responses_go_out_in_a_batch(scene: Scene) -> None:
     scene.tell(RespondBatch(CONN, ((9, b"a"), (10, b"b"))))
     frames = (encode_response(9, b"a"), encode_response(10, b"b"))
-    assert scene.tcp.take() == [Send((CONN,), frames), Handled(CONN, 2)]
+    assert scene.tcp.take() == [Answer(CONN, frames)]
 
 
 def test_messages_that_are_done_return_their_credit(scene: Scene) -> None:

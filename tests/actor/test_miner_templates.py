@@ -7,6 +7,7 @@ from typing import Any
 
 from actors.chain.messages import TipChanged
 from actors.config import MinerSettings
+from actors.ledger.types import Account
 from actors.mempool.messages import Candidates, GetCandidates
 from actors.miner.messages import BlockTemplate, GetTemplate, MinerRefusal
 from tests.support.ledger import transfer
@@ -57,6 +58,18 @@ def test_a_template_stands_on_the_tip_of_its_answer() -> None:
     house.tell(TipChanged(NEXT_TIP))
     house.tell(Candidates(1, (), question.token))
     assert answer.result(timeout=0).parent == NEXT_TIP
+
+
+def test_a_template_is_made_of_the_accounts_as_of_its_parent_though_the_store_is_ahead() -> None:
+    house = MinerStage()
+    house.later_accounts[ALICE.public] = Account(95, TX.nonce + 1)
+    answer, question = seek(house)
+    house.tell(Candidates(1, (TX,), question.token))
+    assert answer.result(timeout=0).block.transactions == (TX,)
+    house.tell(TipChanged(NEXT_TIP))
+    answer, question = seek(house)
+    house.tell(Candidates(2, (TX,), question.token))
+    assert answer.result(timeout=0).block.transactions == ()
 
 
 def test_a_look_at_a_template_does_not_disturb_the_scan() -> None:

@@ -15,7 +15,8 @@ from actors.messaging.messages import (
     RespondBatch,
     Response,
 )
-from actors.peers.dialer import MAX_DIALS, MAX_WAITING, REST_S
+from actors.peers.book import REST_S
+from actors.peers.dialer import MAX_DIALS, MAX_WAITING
 from actors.peers.messages import (
     Classify,
     ConnectOutcome,

@@ -3,7 +3,8 @@
 import pytest
 
 from actors.messaging.messages import Disconnect, OpenGate, Response, SendRequest
-from actors.peers.dialer import MAX_SEEKING, REST_S
+from actors.peers.book import REST_S
+from actors.peers.dialer import MAX_SEEKING
 from actors.peers.messages import (
     ConnectOutcome,
     ConnectPeer,

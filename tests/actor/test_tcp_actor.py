@@ -272,6 +272,15 @@ def test_a_full_house_refuses(stage: Stage) -> None:
         fourth.close()
 
 
+def test_a_house_full_of_those_who_came_has_a_seat_for_one_that_we_dial(stage: Stage) -> None:
+    scene = _with(stage, max_connections=2, kept_for_dialed=1)
+    (one, _) = scene.established()
+    with one, WireClient.connect(LOCALHOST, scene.port) as refused:
+        assert refused.wait_closed() == b""
+        with scene.dialed()[0]:
+            assert len(scene.connections()) == 2
+
+
 def test_without_descriptors_accepting_pauses_and_goes_on_later(scene: TcpScene) -> None:
     first, conn = scene.established()
     waiting = socket.socket()  # before the limit falls: it needs a descriptor of its own

@@ -68,7 +68,7 @@ def list_tips(question: chain.ListTips) -> chain.TipsPage:
 def test_accounts_are_listed_over_pages_of_one_block(
     stage: AdminStage, stub: Stub, at_number: int | None
 ) -> None:
-    stage.chain.compute(chain.ListAccounts, list_accounts)
+    stage.reader.compute(chain.ListAccounts, list_accounts)
     request = pb.ListAccountsRequest(page_size=4, at_number=at_number)
     first = stub.ListAccounts(request)
     assert (first.at.number, first.at.hash) == (7, AT.hash.hex())
@@ -79,15 +79,15 @@ def test_accounts_are_listed_over_pages_of_one_block(
     assert [(each.address, each.balance, each.nonce) for each in shown] == [
         (view.address.hex(), view.account.balance, view.account.nonce) for view in ACCOUNTS
     ]
-    asked = stage.chain.of(chain.ListAccounts)
+    asked = stage.reader.of(chain.ListAccounts)
     assert [question.at for question in asked] == [at_number, AT], "the first page pins the block"
 
 
 def test_a_listing_of_a_block_that_left_the_chain_is_aborted(stage: AdminStage, stub: Stub) -> None:
-    stage.chain.compute(chain.ListAccounts, list_accounts)
+    stage.reader.compute(chain.ListAccounts, list_accounts)
     request = pb.ListAccountsRequest(page_size=4)
     request.page_token = stub.ListAccounts(request).next_page_token
-    stage.chain.answer(chain.ListAccounts, None)
+    stage.reader.answer(chain.ListAccounts, None)
     refused = refusal_of(lambda: stub.ListAccounts(request))
     assert (refused.code, refused.reason) == (grpc.StatusCode.ABORTED, "LISTING_OUTDATED")
     assert refused.metadata == {"block_hash": AT.hash.hex()}
@@ -97,14 +97,14 @@ def test_a_listing_of_a_block_that_left_the_chain_is_aborted(stage: AdminStage, 
 def test_accounts_of_a_block_that_is_not_there_are_not_found(
     stage: AdminStage, stub: Stub, number: int
 ) -> None:
-    stage.chain.compute(chain.ListAccounts, list_accounts)
+    stage.reader.compute(chain.ListAccounts, list_accounts)
     refused = refusal_of(lambda: stub.ListAccounts(pb.ListAccountsRequest(at_number=number)))
     assert (refused.code, refused.reason) == (grpc.StatusCode.NOT_FOUND, "BLOCK_NOT_FOUND")
 
 
 def test_a_page_token_is_good_for_its_own_listing_alone(stage: AdminStage, stub: Stub) -> None:
-    stage.chain.compute(chain.ListAccounts, list_accounts)
-    stage.chain.compute(chain.ListTips, list_tips)
+    stage.reader.compute(chain.ListAccounts, list_accounts)
+    stage.reader.compute(chain.ListTips, list_tips)
     token = stub.ListAccounts(pb.ListAccountsRequest(page_size=1)).next_page_token
     others: list[Callable[[], Any]] = [
         lambda: stub.ListAccounts(pb.ListAccountsRequest(page_token=token, at_number=7)),
@@ -122,7 +122,7 @@ def test_a_page_token_is_good_for_its_own_listing_alone(stage: AdminStage, stub:
 
 @pytest.mark.parametrize("page_size", [1, 2, 5, 0])
 def test_tips_are_listed_over_pages(stage: AdminStage, stub: Stub, page_size: int) -> None:
-    stage.chain.compute(chain.ListTips, list_tips)
+    stage.reader.compute(chain.ListTips, list_tips)
     shown: list[pb.Tip] = []
     request = pb.ListTipsRequest(page_size=page_size)
     while True:
@@ -146,16 +146,16 @@ def test_a_forged_token_asks_for_no_tip_that_the_store_cannot_be_asked_for(
     stage: AdminStage, stub: Stub, cursor: bytes
 ) -> None:
     store = Store.open(None, EASY)
-    stage.chain.answer(chain.ListTips, chain.TipsPage((), None))
+    stage.reader.answer(chain.ListTips, chain.TipsPage((), None))
     stub.ListTips(pb.ListTipsRequest(page_token=Page(1, None, "ListTips").token(cursor)))
-    (asked,) = stage.chain.of(chain.ListTips)
+    (asked,) = stage.reader.of(chain.ListTips)
     assert len(store.tips(asked.start, 2)) <= 1
     store.close()
 
 
 def test_both_listings_say_which_events_they_follow_on(stage: AdminStage, stub: Stub) -> None:
-    stage.chain.compute(chain.ListAccounts, list_accounts)
-    stage.chain.compute(chain.ListTips, list_tips)
+    stage.reader.compute(chain.ListAccounts, list_accounts)
+    stage.reader.compute(chain.ListTips, list_tips)
     stage.happen(PeerLinked(PeerId("a:1"), ConnId(1), initiated=True, first=True))
     for position in (
         stub.ListAccounts(pb.ListAccountsRequest()).position,
@@ -243,8 +243,8 @@ def test_a_block_on_an_invalidated_one_is_refused_as_such(stage: AdminStage, stu
 
 
 def test_the_read_only_token_lists_and_does_not_steer(stage: AdminStage) -> None:
-    stage.chain.compute(chain.ListAccounts, list_accounts)
-    stage.chain.compute(chain.ListTips, list_tips)
+    stage.reader.compute(chain.ListAccounts, list_accounts)
+    stage.reader.compute(chain.ListTips, list_tips)
     reading = stage.stub(Stub, readonly=True)
     assert len(reading.ListAccounts(pb.ListAccountsRequest()).accounts) == len(ACCOUNTS)
     assert len(reading.ListTips(pb.ListTipsRequest()).tips) == len(TIPS)

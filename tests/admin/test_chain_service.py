@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import grpc
 import pytest
 from troupe.admin.v1 import chain_service_pb2 as pb
@@ -40,13 +42,15 @@ def script_chain(stage: AdminStage, length: int) -> tuple[Block, ...]:
     """Let the chain room answer as one of this height does."""
     blocks = chain_of(length)
     stage.chain.answer(chain.GetChain, chain_info(blocks[-1].ref))
-    stage.chain.compute(
-        chain.ListBlocks,
-        lambda asked: tuple(
+
+    def listed(asked: chain.ListBlocks) -> tuple[chain.BlockView, ...]:
+        last = length if asked.start is None else min(asked.start, length)
+        return tuple(
             chain.BlockView(block, canonical=True, confirmations=1)
-            for block in reversed(blocks[max(0, asked.start - asked.limit + 1) : asked.start + 1])
-        ),
-    )
+            for block in reversed(blocks[max(0, last - asked.limit + 1) : last + 1])
+        )
+
+    stage.reader.compute(chain.ListBlocks, listed)
     return blocks
 
 
@@ -56,6 +60,9 @@ def test_get_chain_shows_it_at_a_glance(stage: AdminStage, stub: Stub) -> None:
     assert shown.sync_state == pb.SYNC_STATE_IDLE
     assert (shown.orphan_count, shown.side_block_count, shown.supply) == (1, 2, 50_000)
     assert shown.network.key_scheme == "ed25519"
+    assert shown.history_start_number == 0
+    stage.chain.answer(chain.GetChain, replace(chain_info(stage.tip), history_start=9))
+    assert stub.GetChain(pb.GetChainRequest()).chain.history_start_number == 9
 
 
 @pytest.mark.parametrize(
@@ -68,9 +75,9 @@ def test_get_chain_shows_it_at_a_glance(stage: AdminStage, stub: Stub) -> None:
 def test_get_block_asks_by_hash_or_number(
     stage: AdminStage, stub: Stub, request_: pb.GetBlockRequest, asked: chain.GetBlock
 ) -> None:
-    stage.chain.answer(chain.GetBlock, chain.BlockView(BLOCK, canonical=True, confirmations=3))
+    stage.reader.answer(chain.GetBlock, chain.BlockView(BLOCK, canonical=True, confirmations=3))
     shown = stub.GetBlock(request_)
-    assert stage.chain.of(chain.GetBlock) == [asked]
+    assert stage.reader.of(chain.GetBlock) == [asked]
     assert (shown.block.hash, shown.canonical, shown.confirmations) == (BLOCK.hash.hex(), True, 3)
     assert shown.block.transactions[0].id == TX.id.hex()
 
@@ -86,7 +93,7 @@ def test_get_block_asks_by_hash_or_number(
 def test_a_block_that_is_not_there_is_not_found(
     stage: AdminStage, stub: Stub, request_: pb.GetBlockRequest
 ) -> None:
-    stage.chain.answer(chain.GetBlock, None)
+    stage.reader.answer(chain.GetBlock, None)
     refused = refusal_of(lambda: stub.GetBlock(request_))
     assert (refused.code, refused.reason) == (grpc.StatusCode.NOT_FOUND, "BLOCK_NOT_FOUND")
 
@@ -120,6 +127,29 @@ def test_list_blocks_goes_down_from_the_start_to_genesis(
     assert numbers == list(range(first, -1, -1))
 
 
+@pytest.mark.parametrize("first", ["GetAccount", "ListAccounts", "a page of ListAccounts"])
+def test_accounts_of_a_block_of_which_none_are_kept_are_refused_with_the_oldest(
+    stage: AdminStage, stub: Stub, first: str
+) -> None:
+    stage.reader.answer(chain.GetAccount, chain.HistoryPruned(9))
+    stage.reader.answer(chain.ListAccounts, chain.HistoryPruned(9))
+    request = pb.ListAccountsRequest(at_number=8)
+    if first.startswith("a page"):
+        view = chain.AccountView(b"\x01", Account(5, 0), BLOCK.ref)
+        stage.reader.answer(chain.ListAccounts, chain.AccountsPage(BLOCK.ref, (view,), b"\x02"))
+        request.page_token = stub.ListAccounts(request).next_page_token
+        stage.reader.answer(chain.ListAccounts, chain.HistoryPruned(9))
+    refused = refusal_of(
+        lambda: (
+            stub.GetAccount(pb.GetAccountRequest(address="ab", at_number=8))
+            if first == "GetAccount"
+            else stub.ListAccounts(request)
+        )
+    )
+    assert (refused.code, refused.reason) == (grpc.StatusCode.OUT_OF_RANGE, "HISTORY_PRUNED")
+    assert refused.metadata == {"oldest": "9"}
+
+
 def test_a_listing_says_which_events_it_follows_on(stage: AdminStage, stub: Stub) -> None:
     script_chain(stage, 1)
     stage.happen(PeerLinked(PeerId("a:1"), ConnId(1), initiated=True, first=True))
@@ -129,14 +159,14 @@ def test_a_listing_says_which_events_it_follows_on(stage: AdminStage, stub: Stub
 
 def test_get_transaction_shows_its_block(stage: AdminStage, stub: Stub) -> None:
     view = chain.TransactionView(TX, BLOCK.ref, 0, 2)
-    stage.chain.answer(chain.GetTransaction, view)
+    stage.reader.answer(chain.GetTransaction, view)
     shown = stub.GetTransaction(pb.GetTransactionRequest(id=TX.id.hex()))
     assert (shown.block.hash, shown.index, shown.confirmations) == (BLOCK.hash.hex(), 0, 2)
     assert shown.transaction.amount == 25
 
 
 def test_a_transaction_not_included_is_not_found(stage: AdminStage, stub: Stub) -> None:
-    stage.chain.answer(chain.GetTransaction, None)
+    stage.reader.answer(chain.GetTransaction, None)
     refused = refusal_of(lambda: stub.GetTransaction(pb.GetTransactionRequest(id="ab" * 32)))
     assert refused.reason == "TX_NOT_FOUND"
 
@@ -146,17 +176,19 @@ def test_get_account_asks_at_the_tip_or_at_a_block(
     stage: AdminStage, stub: Stub, at_number: int | None
 ) -> None:
     at = BlockRef(5, b"\x05" * 32)
-    stage.chain.answer(chain.GetAccount, chain.AccountView(PAYER.public, Account(2**63 - 1, 4), at))
+    stage.reader.answer(
+        chain.GetAccount, chain.AccountView(PAYER.public, Account(2**63 - 1, 4), at)
+    )
     request = pb.GetAccountRequest(address=PAYER.public.hex(), at_number=at_number)
     account = stub.GetAccount(request).account
     assert (account.balance, account.nonce, account.at.number) == (2**63 - 1, 4, 5)
-    assert stage.chain.of(chain.GetAccount) == [chain.GetAccount(PAYER.public, at_number)]
+    assert stage.reader.of(chain.GetAccount) == [chain.GetAccount(PAYER.public, at_number)]
 
 
 def test_an_account_at_a_block_that_is_not_there_is_not_found(
     stage: AdminStage, stub: Stub
 ) -> None:
-    stage.chain.answer(chain.GetAccount, None)
+    stage.reader.answer(chain.GetAccount, None)
     request = pb.GetAccountRequest(address="ab", at_number=99)
     assert refusal_of(lambda: stub.GetAccount(request)).reason == "BLOCK_NOT_FOUND"
 

@@ -1,9 +1,9 @@
-"""``troupe chain verify|export|import`` and ``troupe backup`` over the wire; ``troupe restore``."""
+"""``troupe chain verify|export|import`` and ``troupe mine`` over the wire."""
 
 from __future__ import annotations
 
 import json
-import sqlite3
+import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,8 @@ from troupe.admin.v1 import chain_service_pb2 as pb
 from troupe.admin.v1 import errors_pb2, ledger_pb2
 from troupe.admin.v1.miner_service_pb2 import GenerateBlocksResponse
 
-from actors.chain.backup import copy_store, drafted, tip_of
-from actors.chain.importer import Importer
-from actors.chain.store import Store
-from actors.datadir import DataDir
 from admin import convert
-from admin.cli import blocks_file
+from admin.cli import blocks_file, client
 from admin.cli.exits import ExitCode
 from admin.errors import Refusal
 from tests.support.chains import EASY, mine_chain, raws
@@ -201,9 +197,34 @@ def test_what_was_exported_is_what_is_imported(shell: Shell) -> None:
     assert head.header == HEADER
     assert tuple(raw for each in chunks for raw in each.chunk.raw_blocks) == raws(CHAIN)
     assert max(len(each.chunk.raw_blocks) for each in chunks) == blocks_file.CHUNK_BLOCKS
-    *progress, last = lines(shell, f"chain import {path}")
-    assert [each["progress"]["done_count"] for each in progress] == [128, 256, 384, 512, 600]
+    progress, last = lines(shell, f"chain import {path}")
+    assert progress["progress"] == {"unit": "blocks", "done_count": 600, "total_count": 600}
     assert (last["imported_count"], last["rejected"]) == (590, None)
+
+
+@pytest.mark.parametrize("node_is_busy", [False, True])
+def test_the_progress_of_an_import_is_what_the_node_has_stored(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, node_is_busy: bool
+) -> None:
+    monkeypatch.setattr(client, "UPLOAD_LOOK_S", 0.01)
+    looked, node = threading.Event(), Received(imported_count=600)
+
+    def look(_request: object) -> Any:
+        looked.set()
+        if node_is_busy:
+            return Refusal(errors_pb2.ERROR_REASON_ACTOR_BUSY, "the chain is busy")
+        stored = pb.JobProgress(unit=pb.PROGRESS_UNIT_BLOCKS, done_count=128, total_count=600)
+        return pb.GetChainResponse(chain=pb.Chain(import_progress=stored))
+
+    def after_a_look(requests: Iterator[pb.ImportBlocksRequest]) -> pb.ImportBlocksResponse:
+        assert looked.wait(10)
+        return node(requests)
+
+    shell.answers(ImportBlocks=after_a_look, GetChain=look)
+    *progress, last = lines(shell, f"chain import {export(shell)}")
+    counts = [each["progress"]["done_count"] for each in progress]
+    assert set(counts) == ({600} if node_is_busy else {128, 600})
+    assert counts[-1] == last["imported_count"] == 600
 
 
 def test_a_rejected_block_ends_with_4_and_is_named(shell: Shell) -> None:
@@ -264,120 +285,6 @@ def test_a_file_that_is_not_there_is_said(shell: Shell) -> None:
     result = shell("chain import nowhere.txt")
     assert result.exit_code == ExitCode.FAILED
     assert "cannot read nowhere.txt" in result.stderr
-
-
-# -- backup and restore -----------------------------------------------------------------------------
-
-
-def backed_up(path: str) -> list[pb.CreateBackupResponse]:
-    copying = pb.JobProgress(unit=pb.PROGRESS_UNIT_BYTES, done_count=4096, total_count=8192)
-    made = pb.Backup(path=path, size_bytes=8192, tip=TIP, verified=True)
-    return [
-        pb.CreateBackupResponse(progress=copying),
-        pb.CreateBackupResponse(progress=copying, backup=made),
-    ]
-
-
-def test_a_backup_is_asked_for_by_its_whole_path(
-    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    shell.answers(CreateBackup=lambda request: backed_up(request.path or "/its/own.db"))
-    monkeypatch.chdir(tmp_path)
-    result = shell("backup one.db --verify")
-    assert f"{tmp_path}/one.db" in result.stdout
-    assert "8,192 bytes" in result.stdout
-    assert shell.data("backup")["path"] == "/its/own.db"
-    first, second = shell.node.asked("CreateBackup")
-    assert (first.path, first.verify) == (f"{tmp_path}/one.db", True)
-    assert (second.path, second.verify) == ("", False)
-    *progress, last = lines(shell, "backup")
-    assert [each["progress"]["unit"] for each in progress] == ["bytes", "bytes"]
-    assert last["size_bytes"] == 8192
-
-
-def test_a_backup_may_be_named_by_a_way_up(
-    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    shell.answers(CreateBackup=lambda request: backed_up(request.path))
-    (tmp_path / "deeper").mkdir()
-    monkeypatch.chdir(tmp_path / "deeper")
-    assert shell.data("backup ../one.db")["path"] == f"{tmp_path}/one.db"
-
-
-def test_a_refused_backup_says_why(shell: Shell) -> None:
-    shell.answers(CreateBackup=[Refusal(errors_pb2.ERROR_REASON_BACKUP_EXISTS, "it is there")])
-    result = shell("backup")
-    assert result.exit_code == ExitCode.REJECTED
-    assert "it is there [BACKUP_EXISTS]" in result.stderr
-
-
-@pytest.fixture
-def copy(tmp_path: Path) -> Path:
-    """A backup, as the node makes one."""
-    store = Store.open(tmp_path / "source.db", EASY)
-    Importer(store, EASY).add(CHAIN[:50])
-    with drafted(tmp_path / "copy.db") as draft:
-        copy_store(tmp_path / "source.db", draft, EASY, lambda _done, _total: None)
-    store.close()
-    return tmp_path / "copy.db"
-
-
-def test_a_backup_is_restored_to_a_directory_without_a_chain(shell: Shell, copy: Path) -> None:
-    directory = shell.directory / "new"
-    data = shell.data(f"restore {copy} --data-dir {directory}")
-    place = directory / "chain.db"
-    assert data["path"] == str(place)
-    assert data["tip"] == {"number": 50, "hash": CHAIN[49].hash.hex()}
-    assert tip_of(place, EASY) == CHAIN[49].ref
-    assert place.stat().st_mode & 0o777 == 0o600
-    assert shell(f"verify --data-dir {directory}").exit_code == 0
-
-
-def test_a_chain_is_never_restored_over_another(shell: Shell, copy: Path) -> None:
-    directory = shell.directory / "new"
-    directory.mkdir()
-    (directory / "chain.db").write_bytes(b"mine")
-    result = shell(f"restore {copy} --data-dir {directory}")
-    assert result.exit_code == ExitCode.FAILED
-    assert "there is a chain in" in result.stderr
-    assert (directory / "chain.db").read_bytes() == b"mine"
-
-
-def test_no_chain_is_restored_beside_the_rest_of_another(shell: Shell, copy: Path) -> None:
-    directory = shell.directory / "new"
-    directory.mkdir()
-    (directory / "chain.db-wal").write_bytes(b"of a node that was killed")
-    result = shell(f"restore {copy} --data-dir {directory}")
-    assert result.exit_code == ExitCode.FAILED
-    assert "move its chain.db* files away" in result.stderr
-    assert not (directory / "chain.db").exists()
-
-
-def test_nothing_is_restored_under_a_running_node(shell: Shell, copy: Path) -> None:
-    directory = shell.directory / "new"
-    running = DataDir(directory)
-    try:
-        result = shell(f"restore {copy} --data-dir {directory}")
-    finally:
-        running.close()
-    assert result.exit_code == ExitCode.FAILED
-    assert "another troupe node is running" in result.stderr
-    assert not (directory / "chain.db").exists()
-
-
-@pytest.mark.parametrize("content", [b"", b"no database" * 1000, None])
-def test_a_file_that_is_no_backup_is_not_restored(shell: Shell, content: bytes | None) -> None:
-    path = shell.directory / "strange"
-    if content is None:
-        sqlite3.connect(path).execute("CREATE TABLE other (x)").connection.close()
-    else:
-        path.write_bytes(content)
-    directory = shell.directory / "new"
-    result = shell(f"restore {path} --data-dir {directory}")
-    assert result.exit_code == ExitCode.FAILED
-    assert f"{path} is no backup of a chain" in result.stderr
-    assert len(result.stderr.strip().splitlines()) == 1
-    assert not (directory / "chain.db").exists()
 
 
 # -- mine -------------------------------------------------------------------------------------------

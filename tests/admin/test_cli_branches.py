@@ -69,6 +69,17 @@ def test_accounts_are_listed_over_all_pages_or_up_to_a_limit(shell: Shell) -> No
     assert not shell.node.asked("ListAccounts")[0].HasField("at_number")
 
 
+def test_accounts_that_are_not_kept_are_a_wrong_use_with_the_oldest_that_are(shell: Shell) -> None:
+    refusal = Refusal(
+        errors_pb2.ERROR_REASON_HISTORY_PRUNED, "accounts are kept as of block 9 and later only"
+    )
+    shell.answers(ListAccounts=refusal, GetAccount=refusal)
+    for words in ("chain accounts --at 7", "account abcd --at 7"):
+        result = shell(words)
+        assert result.exit_code == ExitCode.USAGE
+        assert "as of block 9 and later only [HISTORY_PRUNED]" in result.stderr
+
+
 def test_no_account_is_a_sentence(shell: Shell) -> None:
     shell.answers(ListAccounts=pb.ListAccountsResponse(at=TIP))
     assert shell("chain accounts").stdout == "No accounts.\n"

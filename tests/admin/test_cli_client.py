@@ -32,47 +32,12 @@ TX = ledger_pb2.Transaction(
 )
 TIP = ledger_pb2.BlockRef(number=12, hash="0a" * 32)
 NETWORK = ledger_pb2.Network(name="dev", key_scheme="ed25519", difficulty=5)
-NODE = node_service_pb2.Node(
-    name="troupe",
-    version="0.1.0",
-    network=NETWORK,
-    state=node_service_pb2.NODE_STATE_DEGRADED,
-    state_reasons=["the miner is down"],
-    tip=TIP,
-    best_known_height=20,
-    peer_count=2,
-    uptime_s=65.0,
-    listen_address="127.0.0.1:18750",
-    advertise_address="127.0.0.1:18750",
-)
 
 
 @pytest.fixture
 def shell(tmp_path: Path) -> Iterator[Shell]:
     with shell_of_a_node(tmp_path) as opened:
         yield opened
-
-
-def test_status_shows_the_node_three_ways(shell: Shell) -> None:
-    shell.answers(GetNode=node_service_pb2.GetNodeResponse(node=NODE))
-    text = shell("status").stdout
-    for part in (
-        "degraded; the miner is down",
-        "dev (difficulty 5)",
-        "best known  20",
-        "1 min 5 s",
-    ):
-        assert part in text
-    data = shell.data("status")
-    assert data["state"] == "degraded"
-    assert data["mining"] is None
-    assert json.loads(shell("-o jsonl status").stdout) == data
-    assert "advertised" not in text
-    elsewhere = node_service_pb2.Node()
-    elsewhere.CopyFrom(NODE)
-    elsewhere.advertise_address = "a.example:1"
-    shell.answers(GetNode=node_service_pb2.GetNodeResponse(node=elsewhere))
-    assert "127.0.0.1:18750, advertised as a.example:1" in shell("status").stdout
 
 
 def test_peers_are_listed_over_all_pages(shell: Shell) -> None:
@@ -123,6 +88,18 @@ def test_the_chain_is_shown_with_its_newest_blocks(shell: Shell) -> None:
     shell.node.requests.clear()
     assert shell.data("chain -n 0")["blocks"] == []
     assert shell.node.asked("ListBlocks") == []
+
+
+def test_a_listing_asks_page_after_page_for_no_more_than_is_wanted(shell: Shell) -> None:
+    def page(request: chain_service_pb2.ListBlocksRequest) -> chain_service_pb2.ListBlocksResponse:
+        blocks = [ledger_pb2.BlockSummary(number=9)] * request.page_size
+        return chain_service_pb2.ListBlocksResponse(blocks=blocks, next_page_token="more")
+
+    shell.answers(ListBlocks=page)
+    assert len(shell.data("chain blocks -n 2300 --from 9")) == 2_300
+    asked = [(each.page_size, each.page_token) for each in shell.node.asked("ListBlocks")]
+    assert asked == [(1_000, ""), (1_000, "more"), (300, "more")]
+    assert {each.start_number for each in shell.node.asked("ListBlocks")} == {9}
 
 
 def test_a_block_is_found_by_number_by_hash_and_as_the_tip(shell: Shell) -> None:

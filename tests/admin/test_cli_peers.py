@@ -24,6 +24,7 @@ PEER = peer_service_pb2.Peer(
     connect_time=THEN,
     connection_ids=[3, 4],
     verified=True,
+    score=41.7,
 )
 BAN = peer_service_pb2.Ban(target="192.0.2.7", reason="floods", create_time=THEN, expire_time=THEN)
 EDGE = peer_service_pb2.TopologyEdge(
@@ -50,17 +51,36 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
 def test_the_list_has_a_name_of_its_own(shell: Shell) -> None:
     shell.answers(ListPeers=peer_service_pb2.ListPeersResponse(peers=[PEER]))
     assert shell("peers list").stdout == shell("peers").stdout
+    assert shell("peers").stdout.splitlines()[1].split()[1:5] == ["inbound", "troupe", "12", "42"]
     assert shell.data("peers list")[0]["address"] == ADDRESS
 
 
 def test_one_peer_is_shown_with_all_that_is_known(shell: Shell) -> None:
     shell.answers(GetPeer=peer_service_pb2.GetPeerResponse(peer=PEER))
     text = shell(f"peers show {ADDRESS}").stdout
-    for part in ("inbound", "troupe/0.1.0", "127.0.0.1:50000", "3, 4"):
+    for part in ("inbound", "troupe/0.1.0", "127.0.0.1:50000", "3, 4", "42 of 100"):
         assert part in text
     data = shell.data(f"peers show {ADDRESS}")
     assert (data["verified"], data["listed"], data["height"]) == (True, False, 12)
     assert shell.node.asked("GetPeer")[0].address == ADDRESS
+
+
+def test_the_places_for_peers_are_shown(shell: Shell) -> None:
+    slots = peer_service_pb2.PeerSlots(
+        outbound_count=3,
+        inbound_count=5,
+        wanted_count=20,
+        wanted_outbound_count=8,
+        target_count=40,
+        limit_count=80,
+        known_address_count=1_000,
+    )
+    shell.answers(GetPeerSlots=peer_service_pb2.GetPeerSlotsResponse(slots=slots))
+    text = shell("peers slots").stdout
+    for part in ("below 20, and below 8 outbound", "above 40", "above 80", "1,000"):
+        assert part in text
+    data = shell.data("peers slots")
+    assert (data["outbound_count"], data["inbound_count"], data["dialing_count"]) == (3, 5, 0)
 
 
 def test_a_peer_that_is_none_is_not_found(shell: Shell) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from itertools import count
 from typing import Any
 
@@ -10,7 +11,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from actors.chain.messages import GetChain
+from actors.chain.messages import GetChain, SyncProgress, SyncState
 from actors.miner.messages import MinerChanged
 from actors.peers.messages import ListPeers
 from admin.cli import top_view
@@ -19,7 +20,7 @@ from admin.cli.exits import ExitCode
 from admin.cli.main import cli
 from admin.cli.options import Target
 from admin.cli.top import Looker
-from tests.support.admin_stage import AdminStage
+from tests.support.admin_stage import AdminStage, chain_info
 from tests.support.peer_infos import peer_info
 
 
@@ -47,15 +48,35 @@ def test_in_a_pipe_it_shows_the_node_once(stage: AdminStage) -> None:
     assert lines[1].startswith("chain   block 0 ")
     assert lines[2] == "miner   stopped, found 4 blocks, 1 stale"
     assert lines[3] == ("mempool 3 of 5,000 pending, 2 of 1,000 queued, 4 senders, 1,234 bytes")
+    assert lines[4] == "peers   3 of 20 to 40 wanted, 1 of 8 outbound, 7 known"
     assert any(line.startswith("mempool     running") for line in lines)
     assert any(line.startswith("10.0.0.1:7001") for line in lines)
     assert "mining-started" in shown.output
 
 
+def test_a_sync_is_shown_in_place_of_the_blocks_behind(stage: AdminStage) -> None:
+    info = chain_info(stage.tip, SyncState.DOWNLOADING, best=90)
+    stage.chain.answer(GetChain, info)
+    assert ", sync downloading, 90 blocks behind, " in troupe(stage, "top").output
+    progress = SyncProgress(done=12, total=90, blocks_per_s=2.6, left_s=30.0)
+    stage.chain.answer(GetChain, replace(info, progress=progress))
+    shown = troupe(stage, "top").output
+    assert ", sync downloading, 12 of 90 blocks, 13 %, 3/s, 30 s left, 2 side" in shown
+
+
 def test_frames_are_json_documents_when_asked_for(stage: AdminStage) -> None:
     shown = troupe(stage, "top", "--frames", "2", "--interval", "0.2", "-o", "jsonl")
     first, second = (json.loads(line) for line in shown.output.splitlines())
-    assert list(first) == ["node", "chain", "mempool", "miner", "peers", "actors", "events"]
+    assert list(first) == [
+        "node",
+        "chain",
+        "mempool",
+        "miner",
+        "slots",
+        "peers",
+        "actors",
+        "events",
+    ]
     assert all(actor["handled_per_s"] == 0 for actor in first["actors"])
     assert any(actor["handled_per_s"] > 0 for actor in second["actors"])
 
@@ -110,13 +131,21 @@ def sample(peers: int, events: int) -> Any:
         "uptime_s": 1.0,
         "listen_address": "127.0.0.1:1",
     }
-    peer = {"initiated": True, "kind": "troupe", "height": 1, "agent": "x", "connect_time": None}
+    peer = {
+        "initiated": True,
+        "kind": "troupe",
+        "height": 1,
+        "score": 0.0,
+        "agent": "x",
+        "connect_time": None,
+    }
     event = {"time": "2026-01-02T03:04:05.678+00:00", "type": "mining-started"}
     return {
         "node": node,
         "chain": None,
         "mempool": None,
         "miner": None,
+        "slots": None,
         "actors": None,
         "peers": [{**peer, "address": f"peer-{next(numbers)}"} for _ in range(peers)],
         "events": [{**event, "mining_started": {}} for _ in range(events)],

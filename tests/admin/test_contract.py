@@ -64,6 +64,21 @@ def test_the_command_reaches_every_method() -> None:
     assert set(NAMES) - called == set()
 
 
+def test_what_a_list_answers_with_is_one_repeated_field_and_the_token_of_the_next_page() -> None:
+    """The command takes the entries of any of them by that (``Client.listing``)."""
+    found = 0
+    for text, _service, method in METHODS:
+        if method.startswith("List"):
+            body = re.search(
+                rf"message \w*{method}Response \{{\n(.*?)^\}}", text, re.MULTILINE | re.DOTALL
+            )
+            assert body is not None
+            assert len(re.findall(r"^  repeated ", body[1], re.MULTILINE)) == 1, method
+            assert "  string next_page_token = " in body[1], method
+            found += 1
+    assert found > 10
+
+
 def calls(text: str) -> Iterator[tuple[str, str]]:
     """The ends of chains such as ``client.node.GetNode``: ("node", "GetNode")."""
     for node in ast.walk(ast.parse(text)):

@@ -25,7 +25,7 @@ from troupe.admin.v1 import (
     wallet_service_pb2_grpc,
 )
 
-from actors.chain.messages import GetBlock, GetChain
+from actors.chain.messages import GetBlock, GetChain, GetTransaction
 from actors.mempool.messages import GetPool
 from actors.runtime.supervisor import MAX_RESTARTS
 from admin.auth import READONLY_TOKEN_FILE
@@ -232,11 +232,13 @@ def test_a_question_not_reached_in_time_is_withdrawn(tmp_path: Path) -> None:
             begun.set()
             released.wait(10)
 
-        stage.chain.compute(GetBlock, dawdle)
+        stage.reader.compute(GetBlock, dawdle)
+        stage.reader.answer(GetTransaction, None)
+        unknown = chain_service_pb2.GetTransactionRequest(id="ab" * 32)
         stub = stage.stub(chain_service_pb2_grpc.ChainServiceStub)
         held = stub.GetBlock.future(chain_service_pb2.GetBlockRequest(number=1))
         assert begun.wait(10)
-        seen = refusal_of(lambda: stub.GetChain(CHAIN))
+        seen = refusal_of(lambda: stub.GetTransaction(unknown))
         assert (seen.code, seen.reason, seen.retry_s) == (
             grpc.StatusCode.UNAVAILABLE,
             "ACTOR_BUSY",
@@ -246,8 +248,8 @@ def test_a_question_not_reached_in_time_is_withdrawn(tmp_path: Path) -> None:
         assert refused(error).reason == "ACTOR_TIMEOUT"
         assert refused(error).code is grpc.StatusCode.DEADLINE_EXCEEDED
         released.set()
-        assert stub.GetChain(CHAIN).chain.supply == 50_000
-        assert len(stage.chain.of(GetChain)) == 1
+        assert refusal_of(lambda: stub.GetTransaction(unknown)).reason == "TX_NOT_FOUND"
+        assert len(stage.reader.of(GetTransaction)) == 1
 
 
 def test_a_room_that_is_silent_does_not_hold_up_the_others(stage: AdminStage) -> None:

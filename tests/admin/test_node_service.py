@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from troupe.admin.v1 import (
     actor_service_pb2,
     actor_service_pb2_grpc,
+    chain_service_pb2,
+    chain_service_pb2_grpc,
     node_service_pb2,
     node_service_pb2_grpc,
 )
 
-from actors.chain.messages import GetChain, SyncState
+from actors.chain.messages import GetChain, SyncProgress, SyncState
 from actors.ledger.types import BlockRef
 from actors.peers.messages import ListPeers
 from tests.support.admin_stage import ROOMS, WAIT_S, AdminStage, chain_info, refusal_of
@@ -57,6 +60,29 @@ def test_get_node_says_how_far_it_has_synced(stage: AdminStage) -> None:
     seen = node(stage)
     assert seen.state == node_service_pb2.NODE_STATE_SYNCING
     assert "7 of 90" in seen.state_reasons[0]
+
+
+@pytest.mark.parametrize("left_s", [38.0, None])
+def test_a_sync_is_shown_with_its_rate_and_the_time_left(
+    stage: AdminStage, left_s: float | None
+) -> None:
+    progress = SyncProgress(done=12, total=90, blocks_per_s=2.5, left_s=left_s)
+    info = replace(chain_info(stage.tip, SyncState.DOWNLOADING, best=90), progress=progress)
+    stage.chain.answer(GetChain, info)
+    chains = stage.stub(chain_service_pb2_grpc.ChainServiceStub)
+    expected = chain_service_pb2.JobProgress(
+        unit=chain_service_pb2.PROGRESS_UNIT_BLOCKS,
+        done_count=12,
+        total_count=90,
+        per_s=2.5,
+        remaining_s=left_s,
+    )
+    assert node(stage).sync_progress == expected
+    request = chain_service_pb2.GetChainRequest()
+    assert chains.GetChain(request).chain.sync_progress == expected
+    stage.chain.answer(GetChain, chain_info(stage.tip))
+    assert not node(stage).HasField("sync_progress")
+    assert not chains.GetChain(request).chain.HasField("sync_progress")
 
 
 def test_get_node_answers_without_a_room_that_fell_and_says_so(stage: AdminStage) -> None:

@@ -43,6 +43,7 @@ def info(port: int, kind: PeerKind = PeerKind.TROUPE) -> PeerInfo:
         connected_s=5.0,
         verified=True,
         listed=kind is PeerKind.TROUPE,
+        score=0.0 if kind is PeerKind.TROUPE else 12.5,
     )
 
 
@@ -59,7 +60,22 @@ def test_list_peers_shows_each_with_what_it_is(stage: AdminStage, stub: Stub) ->
     assert (legacy.kind, legacy.agent) == (pb.PEER_KIND_LEGACY, "")
     assert not legacy.HasField("height")
     assert (troupe.verified, troupe.listed, legacy.listed) == (True, True, False)
+    assert (troupe.score, legacy.score) == (0.0, 12.5)
     assert 0 < stage.clock.wall_s() - troupe.connect_time.seconds < 60
+
+
+def test_get_peer_slots_shows_the_places_and_who_takes_them(stub: Stub) -> None:
+    slots = stub.GetPeerSlots(pb.GetPeerSlotsRequest()).slots
+    assert slots == pb.PeerSlots(
+        outbound_count=1,
+        inbound_count=2,
+        wanted_count=20,
+        wanted_outbound_count=8,
+        target_count=40,
+        limit_count=80,
+        dialing_count=3,
+        known_address_count=7,
+    )
 
 
 def test_list_peers_goes_on_page_by_page(stage: AdminStage, stub: Stub) -> None:

@@ -19,7 +19,7 @@ from troupe.admin.v1 import (
     node_service_pb2_grpc,
 )
 
-from actors.chain.messages import GetChain
+from actors.chain.messages import GetChain, ListTips
 from actors.gossip.messages import GetGossip
 from actors.miner.messages import GenerateBlock
 from actors.runtime.supervisor import MAX_RESTARTS
@@ -134,17 +134,19 @@ def test_an_unknown_service_is_watched_unless_its_name_is_a_burden(stage: AdminS
     watch.cancel()
 
 
-def test_a_service_whose_actor_stays_down_is_not_ready(stage: AdminStage) -> None:
+@pytest.mark.parametrize(("room", "question"), [("chain", GetChain()), ("reader", ListTips(1))])
+def test_a_service_of_whose_actors_one_stays_down_is_not_ready(
+    stage: AdminStage, room: str, question: Any
+) -> None:
     def fall(_message: Any) -> Any:
         raise RuntimeError
 
     request = health.HealthCheckRequest(service="troupe.admin.v1.ChainService")
     watch = health_stub(stage).Watch(request, timeout=WAIT_S)
     assert next(watch).status == SERVING
-    stage.chain.compute(GetChain, fall)
-    stub = stage.stub(chain_service_pb2_grpc.ChainServiceStub)
+    stage.rooms[room].compute(type(question), fall)
     for _ in range(MAX_RESTARTS + 1):
-        refusal_of(lambda: stub.GetChain(chain_service_pb2.GetChainRequest()))
+        getattr(stage.house, room).tell(question)
     assert next(watch).status == NOT_SERVING
     peers = health.HealthCheckRequest(service="troupe.admin.v1.PeerService")
     assert health_stub(stage).Check(peers).status == SERVING

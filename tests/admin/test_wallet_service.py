@@ -147,10 +147,10 @@ def test_a_retry_after_the_block_finds_the_payment_included(stage: AdminStage) -
     )
     stage.mempool.answer(mempool.SubmitTransaction, used)
     view = chain.TransactionView(pool.taken[0], BlockRef(1, bytes(32)), 0, 1)
-    stage.chain.answer(chain.GetTransaction, view)
+    stage.reader.answer(chain.GetTransaction, view)
     answer = stub.Transfer(pay(request_id="rent"))
     assert answer.state == states.TRANSACTION_STATE_INCLUDED
-    stage.chain.answer(chain.GetTransaction, None)
+    stage.reader.answer(chain.GetTransaction, None)
     assert refusal_of(lambda: stub.Transfer(pay(request_id="rent"))).reason == "TX_REJECTED"
 
 

@@ -13,7 +13,7 @@ from troupe.admin.v1 import miner_service_pb2, miner_service_pb2_grpc
 
 from admin.cli.bench import thread_counts
 from tests.bench.client import PATIENCE_S, Calls, ClientProcess, Door, call_node
-from tests.bench.figure import RUNS, Figure
+from tests.bench.figure import Bench, Figure
 from tests.bench.readers import Watched, watch
 from tests.support.process import EASY_TOML, NodeProcess
 from tests.support.usage import cpu_s
@@ -41,33 +41,34 @@ class Run(NamedTuple):
     cpu_us: float
 
 
-def unary(folder: Path) -> Iterator[Figure]:
+def unary(bench: Bench) -> Iterator[Figure]:
     """On ``main``, whose blocks are rare: the node has its calls to serve, and nonces to scan."""
-    with mining(folder / "unary", "--network", "main") as node:
+    with mining(bench.folder / "unary", "--network", "main") as node:
         for in_flight in IN_FLIGHT:
             with ClientProcess(call_node, Door.of(node), in_flight) as client:
-                runs = [run(node, client) for _ in range(RUNS)]
+                runs = [run(node, client, bench) for _ in range(bench.runs())]
             yield from medians(f"GetNode, {in_flight} in flight", runs)
-        yield from beside_idle_streams(node)
+        yield from beside_idle_streams(node, bench)
 
 
-def beside_idle_streams(node: NodeProcess) -> Iterator[Figure]:
+def beside_idle_streams(node: NodeProcess, bench: Bench) -> Iterator[Figure]:
     """By turns without streams and with them, so that what else the machine does falls on both."""
     without, beside = list[Run](), list[Run]()
+    streams = bench.size(STREAMS, 2)
     with ClientProcess(call_node, Door.of(node), COMPARED_IN_FLIGHT) as client:
-        for _ in range(RUNS):
-            without.append(run(node, client))
-            with ClientProcess(watch, Door.of(node), STREAMS):
-                beside.append(run(node, client))
+        for _ in range(bench.runs()):
+            without.append(run(node, client, bench))
+            with ClientProcess(watch, Door.of(node), streams):
+                beside.append(run(node, client, bench))
     what = f"GetNode, {COMPARED_IN_FLIGHT} in flight, idle streams"
     yield from medians(f"{what}: 0", without)
-    yield from medians(f"{what}: {STREAMS}", beside)
+    yield from medians(f"{what}: {streams}", beside)
 
 
-def run(node: NodeProcess, client: ClientProcess) -> Run:
+def run(node: NodeProcess, client: ClientProcess, bench: Bench) -> Run:
     before_s = cpu_s(node.process.pid)
     client.tell()
-    time.sleep(RUN_S)
+    time.sleep(RUN_S * bench.share)
     client.tell()
     calls: Calls = client.hear()
     return Run(calls, 1e6 * (cpu_s(node.process.pid) - before_s) / calls.made)
@@ -81,22 +82,24 @@ def medians(what: str, runs: list[Run]) -> Iterator[Figure]:
     yield Figure(f"{what}, node's CPU a call", statistics.median(run.cpu_us for run in runs), "us")
 
 
-def streams(folder: Path) -> Iterator[Figure]:
+def streams(bench: Bench) -> Iterator[Figure]:
     """On an easy network: a thousand blocks, seen by no stream, by one and by a hundred."""
-    network_file = folder / "busy.toml"
+    network_file = bench.folder / "busy.toml"
     network_file.write_text(EASY_TOML)
-    for readers in (0, 1, STREAMS):
-        with mining(folder / f"streams{readers}", "--network-file", str(network_file)) as node:
-            yield from generated(node, readers)
+    for readers in (0, 1, bench.size(STREAMS, 2)):
+        with mining(
+            bench.folder / f"streams{readers}", "--network-file", str(network_file)
+        ) as node:
+            yield from generated(node, readers, bench.size(BLOCKS, 5))
 
 
-def generated(node: NodeProcess, readers: int) -> Iterator[Figure]:
+def generated(node: NodeProcess, readers: int, count: int) -> Iterator[Figure]:
     """The figures of one run, in which nothing may be lost.
 
     Raises:
         AssertionError: a stream differs from the first, or misses a block.
     """
-    what = f"{BLOCKS} blocks, {readers} streams"
+    what = f"{count} blocks, {readers} streams"
     with ExitStack() as stack:
         watching = (
             stack.enter_context(ClientProcess(watch, Door.of(node), readers)) if readers else None
@@ -104,7 +107,7 @@ def generated(node: NodeProcess, readers: int) -> Iterator[Figure]:
         calling = stack.enter_context(ClientProcess(call_node, Door.of(node), 1, PAUSE_S))
         calling.tell()
         begun_s = time.perf_counter()
-        blocks = generate(node, BLOCKS)
+        blocks = generate(node, count)
         taken_s = time.perf_counter() - begun_s
         calling.tell()
         calls: Calls = calling.hear()
@@ -114,7 +117,7 @@ def generated(node: NodeProcess, readers: int) -> Iterator[Figure]:
             assert watched.differing == 0, watched.differing
             missing = len(blocks - watched.blocks)
             assert missing == 0, missing
-    yield Figure(f"{what}, generated", BLOCKS / taken_s, "1/s")
+    yield Figure(f"{what}, generated", count / taken_s, "1/s")
     yield Figure(f"{what}, GetNode p99 meanwhile", calls.p99_ms, "ms")
     if watching is not None:
         yield Figure(f"{what}, events each, none lost", len(watched.numbers), "")

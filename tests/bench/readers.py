@@ -75,7 +75,6 @@ async def _watch(pipe: Connection, door: Door, streams: int) -> None:
         readings = await asyncio.gather(*(_read(call, common, ages) for call, _ in begun))
         ends = [end_s for _, end_s in readings]
         first = readings[0][0]
-        ages.sort()
         watched = Watched(
             numbers=[event.sequence for event in first],
             blocks=frozenset(

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from actors.miner.bench import Row, measure
 from actors.miner.engines import HASHLIB, plan_engine
 from admin.cli.bench import TIMING, thread_counts
-from tests.bench.figure import Figure
+from tests.bench.figure import Bench, Figure
 
 
-def proof_of_work() -> Iterator[Figure]:
+def proof_of_work(bench: Bench) -> Iterator[Figure]:
     """What ``troupe bench pow`` measures, of the kernel that mining uses."""
     plan = plan_engine()
     selected = plan.kernels[0].name if plan.kernels else HASHLIB
-    run = measure(plan.kernels[:1], selected, thread_counts(), TIMING)
+    timing = replace(TIMING, rounds=bench.size(TIMING.rounds), round_s=TIMING.round_s * bench.share)
+    run = measure(plan.kernels[:1], selected, thread_counts(), timing)
     while True:
         try:
             next(run)

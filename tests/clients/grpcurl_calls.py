@@ -45,6 +45,7 @@ CALLS: Final = (
     Call("PeerService/ConnectPeer", '{"address": "nowhere"}', "FIELD_INVALID"),
     Call("PeerService/ListPeers"),
     Call("PeerService/GetPeer", '{"address": "$peer"}'),
+    Call("PeerService/GetPeerSlots"),
     Call("PeerService/ListAddresses"),
     Call("PeerService/GetTopology", '{"max_depth": 1}'),
     Call("PeerService/CreateBan", '{"target": "192.0.2.7", "duration_s": 60, "reason": "floods"}'),

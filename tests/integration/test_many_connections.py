@@ -1,4 +1,4 @@
-"""Two hundred connections cost no thread, and the node goes on answering."""
+"""Hundreds of connections cost no thread, the node goes on answering, and each has what is its own."""
 
 from __future__ import annotations
 
@@ -8,8 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from actors.config import PeersSettings, Settings, TcpSettings
+from actors.ledger.codec import make_block
+from actors.messaging.messages import GetMessaging
+from actors.messaging.traffic import RESPONSES
+from actors.node import Node
+from tests.support.ledger import EASY_MAIN
 from tests.support.process import NodeProcess
-from tests.support.wire_client import REGULAR, WireClient
+from tests.support.wire_client import REGULAR, REQUEST, RESPONSE, WireClient
 
 CONNECTIONS = 200
 ROUNDS = 20
@@ -46,3 +52,37 @@ def test_the_number_of_threads_does_not_depend_on_the_number_of_connections(
                 assert client.request(100 + round_number, "p2p:get_peers")
             assert node.node().peer_count == CONNECTIONS
         assert node.threads() == threads
+
+
+def test_each_of_hundreds_gets_a_block_and_is_asked_for_a_sign_of_life(tmp_path: Path) -> None:
+    connections = 400
+    node = Node(
+        Settings(
+            data_dir=tmp_path,
+            network=EASY_MAIN,
+            tcp=TcpSettings(idle_s=2.0),
+            peers=PeersSettings(max_peers=connections),
+        )
+    )
+    block = make_block(1, 0, EASY_MAIN.genesis.hash, bytes(32), ())
+    with ExitStack() as stack:
+        stack.callback(node.stop)
+        node.start()
+        host, _, port = node.listen_address.rpartition(":")
+        clients = []
+        for _ in range(connections):
+            client = stack.enter_context(WireClient.connect(host, int(port), timeout_s=60.0))
+            assert client.hello(client.address).accepted
+            clients.append(client)
+        clients[0].send_message(REGULAR, 1, "gossip:bc:new_block", bytes(16) + block.raw)
+        for client in clients[1:]:
+            told = client.recv_until(REGULAR, kind="gossip:bc:new_block")
+            assert told.payload == bytes(16) + block.raw
+        for client in clients:
+            asked = client.recv_until(REQUEST, kind="p2p:get_peers")
+            client.send_message(RESPONSE, asked.id, "", b"")
+        for client in clients:
+            assert client.request(7, "p2p:get_peers")  # behind its answer, which is then dealt with
+        info = node.addresses.messaging.ask(GetMessaging(), timeout_s=10.0)
+        received = {each.kind: each.received for each in info.kinds}
+        assert (received[RESPONSES], info.unasked_responses) == (connections, 0)

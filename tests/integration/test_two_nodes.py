@@ -58,6 +58,7 @@ def test_two_miners_that_were_apart_end_on_the_longer_chain(
             b.generate(1)
             a.await_height(2)
             assert b.stop() == 0
+        (tmp_path / "b" / "addresses").unlink()  # it would find the other by itself
         with run(tmp_path / "b", network_file) as b:
             payment = b.transfer(a.wallet_address(), 77)
             b.generate(2)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from actors.ledger.build import build_block, select_transactions
 from actors.ledger.codec import decode_block, decode_transaction, make_block, make_transaction
 from actors.ledger.keys import ED25519, P192_SHA1, KeyScheme
-from actors.ledger.state import Applied, apply_block
+from actors.ledger.state import Applied, apply_block, touched_addresses
 from actors.ledger.types import (
     EMPTY_ACCOUNT,
     MAX_BLOCK_NONCE,
@@ -229,6 +229,17 @@ def test_any_block_conserves_the_supply_but_for_the_reward(
     assert all(0 <= account.balance <= MAX_INTEGER for account in after.values())
     nonces = sum(account.nonce for account in after.values())
     assert nonces == sum(account.nonce for account in accounts.values()) + len(transactions)
+
+
+@_UNHURRIED
+@given(_accounts, st.sampled_from(_ADDRESSES), _candidates)
+def test_the_accounts_that_a_valid_block_changes_are_known_without_its_execution(
+    accounts: dict[bytes, Account], coinbase: bytes, candidates: list[Transaction]
+) -> None:
+    block = _next_block(accounts, coinbase, candidates)
+    applied = apply_block(_NETWORK, _TIP, lookup(accounts), block, signature_known=lambda _: True)
+    if isinstance(applied, Applied):
+        assert touched_addresses(block) == set(applied.accounts)
 
 
 def _supply(accounts: Mapping[bytes, Account]) -> int:

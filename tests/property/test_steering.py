@@ -83,7 +83,7 @@ def test_the_tips_are_the_ends_of_all_branches_and_the_canonical_one(
     blocks = grow(shape)
     chain = settle(blocks)
     steer(chain, blocks, said)
-    listed = chain.pump.ask(chain.chain, ListTips(50)).tips
+    listed = chain.pump.ask(chain.reader, ListTips(50)).tips
     parents = {block.parent_hash for block in blocks}
     tip = chain.info().tip
     assert {view.tip.hash for view in listed} == {

@@ -53,6 +53,7 @@ def fell(node: SimNode, name: str) -> None:
 
 GROUPS = [
     ("chain", STATE_ROOMS),
+    ("reader", ("reader",)),
     ("mempool", ("mempool",)),
     ("miner", ("miner",)),
     ("gossip", ("gossip",)),

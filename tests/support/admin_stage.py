@@ -41,7 +41,7 @@ S = TypeVar("S")
 WAIT_S = 10.0
 """How long a test waits for what must come; never how long it takes."""
 EPOCH = "epoch-1"
-ROOMS = ("tcp", "messaging", "peers", "gossip", "search", "chain", "mempool", "miner")
+ROOMS = ("tcp", "messaging", "peers", "gossip", "search", "chain", "reader", "mempool", "miner")
 
 SETTINGS = (
     Setting("threads", "2", Source.FLAG, default="1", help="Threads.", flag="--threads", parse=int),
@@ -162,6 +162,10 @@ class AdminStage:
         return self.rooms["chain"]
 
     @property
+    def reader(self) -> Script:
+        return self.rooms["reader"]
+
+    @property
     def mempool(self) -> Script:
         return self.rooms["mempool"]
 
@@ -229,6 +233,7 @@ class AdminStage:
 
     def _script_a_quiet_node(self) -> None:
         self.peers.answer(peers.ListPeers, ())
+        self.peers.answer(peers.GetSlots, peers.Slots(1, 2, 20, 8, 40, 80, 3, 7))
         self.chain.answer(chain.GetChain, chain_info(self.tip))
         self.mempool.answer(mempool.GetPool, mempool.PoolInfo(3, 2, 4, 1_234, 5_000, 1_000))
         self.miner.answer(miner.GetMiner, miner_info())

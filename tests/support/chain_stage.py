@@ -1,4 +1,4 @@
-"""The chain actor on the pump, with a probe for every room that it tells."""
+"""The chain actor and its reader on the pump, with a probe for every room that they tell."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from pathlib import Path
 from actors.chain import wire
 from actors.chain.actor import ChainActor
 from actors.chain.messages import ChainInfo, GetChain, TipChanged
+from actors.chain.reader import ReaderActor
 from actors.chain.room import Neighbours
+from actors.chain.signatures import Signatures
 from actors.chain.store import Store
 from actors.chain.sync import MAX_PENDING_BLOCKS
 from actors.gossip.messages import Decision, GossipItem, GossipReceived, Publish, Verdicts
@@ -23,14 +25,14 @@ from actors.tcp.messages import ConnId
 from tests.support.chains import EASY, raws
 from tests.support.probe import Probe, stage
 
-A, B = PeerId("a:1"), PeerId("b:1")
-"""Peers; their connections are 1 and 2."""
-CONNS = {A: ConnId(1), B: ConnId(2)}
+A, B, C = PeerId("a:1"), PeerId("b:1"), PeerId("c:1")
+"""Peers; their connections are 1, 2 and 3."""
+CONNS = {A: ConnId(1), B: ConnId(2), C: ConnId(3)}
 AGENT = "troupe/test"
 
 
 class ChainStage:
-    """One chain actor alone; every method leaves the pump idle."""
+    """One chain actor and its reader alone; every method leaves the pump idle."""
 
     def __init__(
         self,
@@ -40,6 +42,7 @@ class ChainStage:
         network: Network = EASY,
         seed: int = 1,
         max_pending: int = MAX_PENDING_BLOCKS,
+        signatures: Signatures | None = None,
     ) -> None:
         self.clock = FakeClock()
         self.pump = Pump(seed, self.clock)
@@ -73,8 +76,14 @@ class ChainStage:
                 clock=self.clock,
                 me=me,
                 neighbours=neighbours,
+                signatures=signatures,
                 max_pending=max_pending,
             ),
+        )
+        self.reader = stage(
+            self.pump,
+            "reader",
+            lambda _me: ReaderActor(store=self.store.reader(), messaging=self.messaging.address),
         )
         self.pump.run_until_idle()
         if chain:
@@ -135,7 +144,9 @@ class ChainStage:
     def ask_by_wire(self, peer: PeerId, kind: str, payload: bytes) -> list[object]:
         """A peer's request; what messaging was told in turn."""
         self.messaging.take()
-        self.tell(Received((Inbound(CONNS[peer], MessageType.REQUEST, 7, kind, payload),)))
+        actor = self.reader if kind == wire.GET_BLOCKS_KIND else self.chain
+        actor.tell(Received((Inbound(CONNS[peer], MessageType.REQUEST, 7, kind, payload),)))
+        self.pump.run_until_idle()
         return self.messaging.take()
 
     # -- blocks -----------------------------------------------------------------------------------

@@ -11,12 +11,17 @@ class MemoryJournal:
     def __init__(self, lines: Iterable[bytes] = ()) -> None:
         self.lines = list(lines)
         self.saves = 0
+        self.bad = 0
+        """Lines that were refused."""
         self.full = False
 
     def load(self) -> list[bytes]:
         return list(self.lines)
 
-    def save(self, lines: Iterable[bytes]) -> None:
+    def refused(self, bad: int) -> None:
+        self.bad += bad
+
+    def save(self, lines: Iterable[bytes], *, durable: bool = True) -> None:  # noqa: ARG002 - a disk's
         if self.full:
             raise OSError(28, "No space left on device")
         self.lines = list(lines)

@@ -9,6 +9,7 @@ from actors.ledger.keys import ED25519, PrivateKey
 from actors.ledger.types import Account, Block, Transaction
 from actors.mempool.messages import Admission, RemovalReason, TransactionAdded, TransactionRemoved
 from actors.mempool.pool import Pool
+from actors.mempool.vetting import Vetting
 from tests.support.ledger import EASY_MAIN, child, key, lookup, transfer
 
 ALICE, BOB, CAROL, DAVE = (key(ED25519, name) for name in ("alice", "bob", "carol", "dave"))
@@ -22,7 +23,7 @@ class Scene:
         self.accounts: dict[bytes, Account] = {}
         for name, balance in balances.items():
             self.accounts[key(ED25519, name).public] = Account(balance)
-        self.pool = Pool(settings or MempoolSettings(), EASY_MAIN, lookup(self.accounts))
+        self.pool = Pool(settings or MempoolSettings(), Vetting(EASY_MAIN), lookup(self.accounts))
 
     def submit(
         self, payer: PrivateKey, nonce: int, amount: int = 1, *, now_s: float = 0.0

@@ -16,7 +16,7 @@ from actors.peers.messages import PeerId
 from actors.runtime.clock import FakeClock
 from actors.runtime.events import Happened
 from actors.runtime.pump import Pump
-from actors.runtime.team import Alone
+from actors.runtime.team import Alone, Team
 from actors.tcp.messages import ConnId
 from tests.support.ledger import EASY_MAIN, child, lookup
 from tests.support.memory_journal import MemoryJournal
@@ -33,8 +33,11 @@ class MempoolStage:
         self,
         journal: MemoryJournal | None = None,
         settings: MempoolSettings | None = None,
+        team: Team | None = None,
     ) -> None:
         self.clock = FakeClock()
+        self.team = Alone() if team is None else team
+        self.known = KnownSignatures()
         self.pump = Pump(7, self.clock)
         self.accounts = {ALICE.public: Account(100), BOB.public: Account(100)}
         self.past: dict[tuple[bytes, int], Account] = {}
@@ -55,8 +58,8 @@ class MempoolStage:
             settings=settings,
             accounts=lookup(self.accounts),
             accounts_at=self._accounts_at,
-            team=Alone(),
-            known=KnownSignatures(),
+            team=self.team,
+            known=self.known,
             journal=self.journal,
             clock=self.clock,
             me=me,

@@ -83,6 +83,8 @@ class MinerStage:
         self.clock = FakeClock()
         self.pump = Pump(3, self.clock)
         self.accounts = {ALICE.public: Account(100), BOB.public: Account(100)}
+        self.later_accounts: dict[bytes, Account] = {}
+        """As of blocks behind TIP, where they are others."""
         self.network, self.engine = network, IdleEngine()
         self.orders = orders or MiningOrders(settings or MinerSettings(coinbase=MINE))
         self.chain, self.mempool, self.events = (
@@ -110,7 +112,7 @@ class MinerStage:
             network=self.network,
             orders=self.orders,
             engine=engine,
-            accounts=lookup(self.accounts),
+            accounts_at=self._account_at,
             tip=lambda: TIP,
             clock=self.clock,
             me=me,
@@ -119,6 +121,10 @@ class MinerStage:
             events=self.events.address,
         )
         return self.actor
+
+    def _account_at(self, address: bytes, height: int) -> Account:
+        later = self.later_accounts.get(address) if height > TIP.number else None
+        return later or lookup(self.accounts)(address)
 
     def tell(self, message: object) -> None:
         self.miner.tell(message)

@@ -19,4 +19,5 @@ def peer_info(conn: int) -> PeerInfo:
         connected_s=5.0,
         verified=True,
         listed=True,
+        score=0.0,
     )

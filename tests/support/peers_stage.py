@@ -33,7 +33,7 @@ class PeersStage:
         self.tcp = Probe(self.pump, "tcp")
         self.events = Probe(self.pump, "events")
         self.out = Probe(self.pump, "messaging and a room")
-        self.bans = MemoryJournal()
+        self.bans, self.book = MemoryJournal(), MemoryJournal()
         self._rng = random.Random(7)
         self._conns: Iterator[int] = iter(range(1, 1_000))
 
@@ -48,6 +48,7 @@ class PeersStage:
                 rooms=(self.out.address,),
                 events=self.events.address,
                 bans=self.bans,
+                addresses=self.book,
                 clock=self.clock,
                 rng=self._rng,
             ),

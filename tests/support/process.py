@@ -96,8 +96,12 @@ class NodeProcess:
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         self._channel: grpc.Channel | None = None
-        self.admin_address = self._await_admin()
-        self.listen_address = self.node().listen_address
+        try:
+            self.admin_address = self._await_admin()
+            self.listen_address = self.node().listen_address
+        except BaseException:
+            self.kill()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -152,7 +156,6 @@ class NodeProcess:
     def _await_admin(self) -> str:
         address = self._serving.get(timeout=START_TIMEOUT_S)
         if address is None:
-            self._end()
             message = "the node did not start:\n" + "".join(self.output)
             raise AssertionError(message)
         return address

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import Any, TypeVar
 
@@ -16,12 +17,15 @@ class Results:
 
     def __init__(self) -> None:
         self._mailbox = Mailbox("miner", time.monotonic)
+        self._posted = threading.Semaphore(0)
+        self._mailbox.wake = self._posted.release
         self.address: Address[Any] = Address(self._mailbox)
         self.messages: list[Any] = []
 
     def until(self, kind: type[T]) -> T:
         """Wait for the next message of a kind."""
         while True:
+            self._posted.acquire()
             message = self._mailbox.get().message
             self.messages.append(message)
             if isinstance(message, kind):
@@ -30,6 +34,6 @@ class Results:
     def rest(self) -> list[Any]:
         """What else was told."""
         left = []
-        while not self._mailbox.empty():
+        while self._posted.acquire(blocking=False):
             left.append(self._mailbox.get().message)
         return left

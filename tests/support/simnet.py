@@ -15,6 +15,7 @@ from actors.runtime.actor import NodeActor
 from actors.runtime.address import Address
 from actors.runtime.clock import FakeClock
 from actors.tcp.messages import (
+    Answer,
     Close,
     CloseConnection,
     CloseReason,
@@ -106,6 +107,8 @@ class SimTcpActor(NodeActor):
             case Send(conns, payloads):
                 for conn in conns:
                     self._send(self._ends.get(conn), payloads)
+            case Answer(conn, payloads):
+                self._send(self._ends.get(conn), payloads)
             case Close(conn, reason):
                 self._close(conn, reason)
             case GetTransport() | ListConnections() | CloseConnection():

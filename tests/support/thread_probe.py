@@ -16,6 +16,7 @@ from actors.runtime.actor import Fall, NodeActor
 from actors.runtime.address import Address
 from actors.runtime.clock import ThreadClock
 from actors.runtime.mailbox import Mailbox
+from actors.runtime.supervisor import ThreadRunner
 
 T = TypeVar("T")
 
@@ -44,6 +45,7 @@ class Stage:
 
     def __init__(self) -> None:
         self.clock = PushedClock()
+        self._runner = ThreadRunner(self.clock)
         self._actors: list[NodeActor] = []
         self._falls: list[Fall] = []
         self.resources = ExitStack()
@@ -66,13 +68,13 @@ class Stage:
             raise self._falls[0].error
 
     def mailbox(self, name: str) -> Mailbox:
-        return Mailbox(name, self.clock.now_s)
+        return self._runner.mailbox(name)
 
     def run(self, actor: NodeActor, mailbox: Mailbox) -> None:
         """Start an actor that reads `mailbox`; last in, first stopped."""
         actor.attach(mailbox, self._ended)
         self._actors.insert(0, actor)
-        actor.launch()
+        self._runner.run(actor)
 
     def stop(self, actor: NodeActor) -> None:
         """Stop an actor in order and wait until it is over."""

@@ -41,7 +41,10 @@ class SimNode:
         self.key = ED25519.generate(bytes([index + 1]) * 32)
         self.store = Store.open(None, world.network)
         self.journal, self.bans = MemoryJournal(), MemoryJournal()
+        self.book = MemoryJournal()
         self.lives = 0
+        self.bootstrap: tuple[str, ...] | None = None
+        """Whom it is told at its start; None: all the others."""
         self.supervisor: Supervisor | None = None
         self.addresses: Addresses
 
@@ -59,7 +62,11 @@ class SimNode:
             network=world.network,
             peers=PeersSettings(
                 advertise=self.name,
-                bootstrap=tuple(node.name for node in world.nodes if node is not self),
+                bootstrap=(
+                    tuple(node.name for node in world.nodes if node is not self)
+                    if self.bootstrap is None
+                    else self.bootstrap
+                ),
                 redial_most_s=8.0,
             ),
         )
@@ -74,6 +81,7 @@ class SimNode:
             template_view=self.store.reader(),
             journal=self.journal,
             bans=self.bans,
+            addresses=self.book,
             build_tcp=lambda messaging, _me: SimTcpActor(world.wire, self.name, messaging),
             build_engine=lambda miner: SimEngine(
                 miner, world.clock, rng, mean_s=world.mean_block_s * len(world.nodes)

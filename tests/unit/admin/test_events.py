@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from troupe.admin.v1 import event_pb2
+from troupe.admin.v1 import event_pb2, event_service_pb2
 
 from actors.chain.messages import MAX_DIGESTS, TipChanged, tip_moved
 from actors.ledger.keys import ED25519
@@ -13,7 +13,7 @@ from actors.miner.messages import MinerChanged
 from actors.peers.messages import PeerId, PeerLinked, PeerUnlinked
 from actors.runtime.events import Event
 from actors.tcp.messages import ConnId
-from admin.events import NodeStopping, convert_event
+from admin.events import NodeStopping, convert_event, notice_of
 from tests.support.ledger import EASY_MAIN, child, key, transfer
 
 PEER, CONN = PeerId("10.0.0.1:7000"), ConnId(1)
@@ -107,3 +107,16 @@ def test_a_long_move_shows_the_newest_blocks_and_counts_all() -> None:
     assert len(change.connected) == len(change.disconnected) == MAX_DIGESTS
     assert change.connected[-1].number == change.disconnected[0].number == many[-1].number
     assert event.ByteSize() < 4 * 1024 * 1024
+
+
+def test_what_readers_are_sent_is_the_event_as_a_response() -> None:
+    event = Event(7, "run", 1_700_000_000.25, TransactionAdded(TX, pending=True))
+    shown, notice = convert_event(event), notice_of(event)
+    assert shown is not None
+    assert notice is not None
+    response = event_service_pb2.WatchEventsResponse.FromString(notice.response)
+    assert (response.event, notice.sequence, notice.type) == (shown, shown.sequence, shown.type)
+
+
+def test_of_what_is_not_published_readers_are_sent_nothing() -> None:
+    assert notice_of(Event(7, "run", 0.0, PeerUnlinked(PEER, CONN, outbound=CONN))) is None

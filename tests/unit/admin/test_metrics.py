@@ -7,15 +7,18 @@ from typing import Any
 
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
+from actors.chain.messages import SyncProgress, SyncState
 from actors.config import TcpSettings
 from actors.ledger.types import BlockRef
 from actors.mempool.messages import PoolInfo
+from actors.peers.messages import Slots
 from actors.runtime.mailbox import MailboxReport
 from actors.runtime.supervisor import ActorReport, ActorState
 from actors.tcp.messages import CloseReason, ConnectionState, TransportInfo
 from admin.counts import CallCounts
 from admin.metrics import Observed, exposition
 from tests.support.admin_stage import chain_info, miner_info
+from tests.support.peer_infos import peer_info
 
 BOX = MailboxReport(2, 1.5, 100, 3, 1, 0.000_008, 0.001_024)
 ACTORS = (
@@ -52,7 +55,8 @@ def observed() -> Observed:
         calls=counts,
         actors=ACTORS,
         transport=TRANSPORT,
-        peers=(),
+        peers=(peer_info(7), replace(peer_info(8), initiated=False, score=41.5)),
+        slots=Slots(1, 2, 20, 8, 40, 80, 3, 7),
         pool=PoolInfo(3, 2, 4, 1_234, 5_000, 1_000),
         chain=chain_info(BlockRef(7, bytes(32))),
         miner=replace(miner_info(), hash_rate=2.5, hashes=99),
@@ -98,12 +102,19 @@ def test_the_text_is_open_metrics_and_says_what_was_observed() -> None:
         ("troupe_tcp_received_frames_total", ()): 14,
         ("troupe_tcp_sent_frames_total", ()): 15,
         ("troupe_tcp_unsent_bytes", ()): 16,
-        ("troupe_peers", (("direction", "inbound"),)): 0,
+        ("troupe_peers", (("direction", "inbound"),)): 1,
+        ("troupe_peers_worst_score", ()): 41.5,
+        ("troupe_peers_wanted", ()): 20,
+        ("troupe_peers_wanted_outbound", ()): 8,
+        ("troupe_peers_limit", ()): 80,
+        ("troupe_peers_dialing", ()): 3,
+        ("troupe_peers_known_addresses", ()): 7,
         ("troupe_mempool_transactions", (("state", "pending"),)): 3,
         ("troupe_mempool_transactions", (("state", "queued"),)): 2,
         ("troupe_mempool_size_bytes", ()): 1_234,
         ("troupe_chain_height", ()): 7,
         ("troupe_chain_supply", ()): 50_000,
+        ("troupe_chain_history_start", ()): 0,
         ("troupe_miner_hashes_per_second", ()): 2.5,
         ("troupe_miner_hashes_total", ()): 99,
         ("troupe_miner_found_blocks_total", ()): 4,
@@ -114,6 +125,24 @@ def test_the_text_is_open_metrics_and_says_what_was_observed() -> None:
     }
     assert expected.items() <= seen.items()
     assert seen["process_threads", ()] >= 1
+
+
+def syncing(left_s: float | None) -> dict[str, float]:
+    chain = chain_info(BlockRef(7, bytes(32)), SyncState.DOWNLOADING)
+    progress = SyncProgress(done=25, total=100, blocks_per_s=12.5, left_s=left_s)
+    seen = samples(exposition(replace(observed(), chain=replace(chain, progress=progress))))
+    return {name: value for (name, _), value in seen.items() if name.startswith("troupe_sync")}
+
+
+def test_a_sync_says_how_far_it_is_and_an_idle_node_nothing() -> None:
+    expected = {
+        "troupe_sync_done_blocks": 25,
+        "troupe_sync_total_blocks": 100,
+        "troupe_sync_blocks_per_second": 12.5,
+    }
+    assert syncing(6.0) == expected | {"troupe_sync_left_seconds": 6.0}
+    assert syncing(None) == expected
+    assert "troupe_sync" not in exposition(observed())
 
 
 def test_every_metric_has_a_help_and_a_type_once() -> None:
@@ -128,7 +157,14 @@ def test_every_metric_has_a_help_and_a_type_once() -> None:
 
 def test_what_did_not_answer_is_left_out() -> None:
     silent = replace(
-        observed(), actors=None, transport=None, peers=None, pool=None, chain=None, miner=None
+        observed(),
+        actors=None,
+        transport=None,
+        peers=None,
+        slots=None,
+        pool=None,
+        chain=None,
+        miner=None,
     )
     names = {name for name, _ in samples(exposition(silent))}
     rooms = ("actor", "tcp", "peers", "mempool", "chain", "miner")

@@ -33,6 +33,20 @@ def received(data_dir: Path, *sequences: int) -> list[int]:
     return asyncio.run(read())
 
 
+def test_an_event_is_serialized_once_for_all_its_readers(tmp_path: Path) -> None:
+    async def read() -> list[bytes]:
+        stage = AdminStage(tmp_path)
+        hub = EventHub(stage.house.events, asyncio.get_running_loop())
+        streams = [hub.open((), event_pb2.EventPosition()) for _ in range(2)]
+        hub.receive(Event(1, EPOCH, 0.0, GONE))
+        responses = [(await stream.next()).response for stream in streams]
+        stage.clock.stop()
+        return responses
+
+    first, second = asyncio.run(read())
+    assert first is second
+
+
 def test_events_in_a_row_are_read(tmp_path: Path) -> None:
     assert received(tmp_path, 4, 5, 6) == [4, 5, 6]
 

@@ -1,4 +1,6 @@
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -11,8 +13,11 @@ from actors.ledger.codec import make_block, make_transaction
 from actors.ledger.signatures import KnownSignatures
 from actors.ledger.types import Account, Block
 from actors.ledger.violation import Rule
+from actors.runtime.team import Alone
 from tests.support.chains import ALICE, BOB, EASY, mine, mine_chain, transfer, workless
 
+T = TypeVar("T")
+R = TypeVar("R")
 GENESIS = EASY.genesis
 CHAIN = mine_chain(EASY, GENESIS.ref, 6)
 
@@ -235,3 +240,30 @@ def test_known_signatures_are_not_checked_again() -> None:
     assert importer.add((block,), keep=False).verdicts[0].outcome is BlockOutcome.INVALID
     known.add(forged.id)
     assert importer.add((block,), keep=False).verdicts[0].outcome is BlockOutcome.CONNECTED
+
+
+class Counting(Alone):
+    """Counts what is looked at."""
+
+    def __init__(self) -> None:
+        self.looked_at = 0
+
+    def map(self, work: Callable[[T], R], items: Sequence[T]) -> list[R]:
+        self.looked_at += len(items)
+        return super().map(work, items)
+
+
+def test_no_signature_is_looked_at_before_the_proof_of_work_of_the_whole_run() -> None:
+    team, store = Counting(), Store.open(None, EASY)
+    importer = Importer(store, EASY, Signatures(EASY, team))
+    importer.add(CHAIN[:1])
+    pays = [transfer(ALICE, BOB.public, nonce, 1) for nonce in range(3)]
+    paying = mine(EASY, CHAIN[0].ref, transactions=pays)
+    lazy = workless(EASY, paying.ref)
+    for wrong in (make_block(2, lazy.nonce, CHAIN[0].hash, lazy.coinbase, pays), lazy):
+        assert not wrong.hash.hex().startswith("0")
+        importer.add((wrong,))
+    assert team.looked_at == 0
+    importer.add((paying, lazy))
+    assert team.looked_at == 3
+    assert store.tip() == paying.ref

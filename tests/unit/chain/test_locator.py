@@ -1,15 +1,8 @@
-from actors.chain.locator import MAX_LOCATOR_HASHES, find_common, locator_numbers, make_locator
-from actors.chain.tree import Header, Status
-from actors.ledger.types import BlockRef
+from actors.chain.locator import MAX_LOCATOR_HASHES, locator_numbers, make_locator
 
 
 def hash_at(number: int) -> bytes:
     return number.to_bytes(32, "big")
-
-
-def header(block_hash: bytes) -> Header | None:
-    number = int.from_bytes(block_hash, "big")
-    return Header(block_hash, number, b"", Status.VALID) if number <= 50 else None
 
 
 def test_the_last_ten_are_named_then_doubling_steps_then_genesis() -> None:
@@ -33,11 +26,3 @@ def test_a_download_in_progress_starts_at_the_last_block_received() -> None:
     assert locator[:2] == (b"s" * 32, hash_at(100))
     assert locator[-1] == hash_at(0)
     assert len(make_locator(2**62, hash_at, b"s" * 32)) == MAX_LOCATOR_HASHES
-
-
-def test_the_newest_canonical_hash_of_a_locator_is_common() -> None:
-    def is_canonical(ref: BlockRef) -> bool:
-        return ref.number <= 40
-
-    assert find_common(make_locator(45, hash_at), header, is_canonical) == 40
-    assert find_common([b"\xff" * 32], header, is_canonical) is None

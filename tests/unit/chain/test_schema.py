@@ -1,3 +1,4 @@
+import shutil
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
@@ -8,7 +9,8 @@ import pytest
 from actors.chain import schema
 from actors.chain.importer import Importer
 from actors.chain.schema import open_for_reading
-from actors.chain.store import Store, StoreError
+from actors.chain.store import Store, StoreError, decode_stored
+from actors.chain.verify import Report, verify
 from actors.ledger.network import Network
 from tests.support.chains import EASY, EASY_OTHER, mine_chain
 
@@ -36,61 +38,100 @@ def test_another_definition_is_refused(tmp_path: Path, other: Network) -> None:
         Store.open(path, other)
 
 
-SCHEMA_1 = """
-    DROP INDEX blocks_by_status;
-    DROP TABLE tips;
-    DROP TABLE invalidated;
-    CREATE INDEX blocks_not_invalid ON blocks (number) WHERE status <> 2;
-    UPDATE meta SET value = '1' WHERE key = 'schema';
-"""
-"""What makes a store one of the first version, which differed in nothing else."""
+OLD = (1, 2)
+VECTORS = Path(__file__).parents[2] / "vectors"
+
+
+def write_old(path: Path, version: int) -> None:
+    """A store as the last program of that version left it: a chain of 4, a side branch, an invalid block, and
+    a pending one.
+    """
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript((VECTORS / f"chain_schema_{version}.sql").read_text())
 
 
 def rows(path: Path) -> dict[str, list[tuple[object, ...]]]:
     """A store as it lies on the disk: its form, and what is in it."""
     with closing(sqlite3.connect(path)) as connection:
         form = "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY name"
-        tables = ("meta", "blocks", "tips", "invalidated", "canonical", "accounts")
-        return {"": connection.execute(form).fetchall()} | {
-            table: connection.execute(f"SELECT * FROM {table} ORDER BY 1").fetchall()
-            for table in tables
-        }
+        found = {"": connection.execute(form).fetchall()}
+        for (table,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'"):
+            found[table] = sorted(connection.execute(f"SELECT * FROM {table}"), key=repr)
+        return found
 
 
-def test_a_store_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> None:
-    path = tmp_path / "chain.db"
-    store = Store.open(path, EASY)
-    chain = mine_chain(EASY, EASY.genesis.ref, 4)
-    Importer(store, EASY).add((*chain, *mine_chain(EASY, chain[1].ref, 1, b"b" * 32)))
+def run_verify(path: Path) -> Report:
+    steps = verify(path, EASY)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            report: Report = end.value
+            return report
+
+
+@pytest.mark.parametrize("version", OLD)
+def test_an_older_store_is_brought_to_what_the_same_blocks_give_today(
+    tmp_path: Path, version: int
+) -> None:
+    old, new = tmp_path / "old.db", tmp_path / "new.db"
+    write_old(old, version)
+    with closing(sqlite3.connect(old)) as connection:
+        raws = connection.execute("SELECT raw FROM blocks WHERE number > 0 ORDER BY id").fetchall()
+        (waiting,) = connection.execute("SELECT raw FROM pending").fetchone()
+    store = Store.open(new, EASY)
+    for (raw,) in raws:
+        Importer(store, EASY).add((decode_stored(raw),))
+    with store.transaction():
+        store.add_pending(decode_stored(waiting))
     store.close()
-    expected = rows(path)
-    with closing(sqlite3.connect(path)) as connection:
-        connection.executescript(SCHEMA_1)
-    open_for_reading(path, EASY).close()
-    Store.open(path, EASY).close()
-    assert rows(path) == expected
-    again = Store.open(path, EASY)
-    assert [header.number for _, header in again.tips(None, 9)] == [4, 3]
-    again.close()
+    open_for_reading(old, EASY).close()
+    Store.open(old, EASY).close()
+    assert rows(old) == rows(new)
 
 
+@pytest.mark.parametrize("version", OLD)
+def test_an_older_store_can_be_verified_as_it_is(tmp_path: Path, version: int) -> None:
+    path = tmp_path / "chain.db"
+    write_old(path, version)
+    report = run_verify(path)
+    assert (report.blocks, report.divergences) == (5, ())
+
+
+@pytest.mark.parametrize("version", OLD)
 def test_an_update_that_is_cut_off_leaves_the_older_version(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: int
 ) -> None:
     path = tmp_path / "chain.db"
-    Store.open(path, EASY).close()
-    with closing(sqlite3.connect(path)) as connection:
-        connection.executescript(SCHEMA_1)
-    broken = (*schema._MIGRATIONS[1], "SELECT * FROM nowhere")
+    write_old(path, version)
+    before = rows(path)
+    broken = {version: (*schema._MIGRATIONS[version], "SELECT * FROM nowhere")}
     with monkeypatch.context() as patch:
-        patch.setattr(schema, "_MIGRATIONS", {1: broken})
+        patch.setattr(schema, "_MIGRATIONS", broken)
         with pytest.raises(StoreError):
             Store.open(path, EASY)
-    with closing(sqlite3.connect(path)) as connection:
-        assert connection.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone() == (
-            "1",
-        )
-    assert Store.open(path, EASY).tip() == EASY.genesis.ref
+    assert rows(path) == before
+    assert Store.open(path, EASY).tip().number == 4
+
+
+@pytest.mark.parametrize("version", OLD)
+def test_a_kill_in_the_middle_of_an_update_leaves_the_older_version(
+    tmp_path: Path, version: int
+) -> None:
+    path, killed = tmp_path / "chain.db", tmp_path / "killed.db"
+    write_old(path, version)
+    before = rows(path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("BEGIN")
+        connection.execute("PRAGMA cache_spill = 1")
+        connection.execute("PRAGMA cache_size = 1")  # pages reach the log before the commit
+        for statement in schema._MIGRATIONS[version]:
+            connection.execute(statement)
+        for end in ("", "-wal"):
+            shutil.copy(f"{path}{end}", f"{killed}{end}")
+    assert rows(killed) == before
+    assert Store.open(killed, EASY).tip().number == 4
 
 
 def test_a_newer_schema_is_refused(tmp_path: Path) -> None:

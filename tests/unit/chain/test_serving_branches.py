@@ -6,7 +6,14 @@ import pytest
 
 from actors.chain import serving as serving_module
 from actors.chain.importer import Importer
-from actors.chain.messages import ListAccounts, ListTips, TipCursor, TipStatus, TipView
+from actors.chain.messages import (
+    AccountsPage,
+    ListAccounts,
+    ListTips,
+    TipCursor,
+    TipStatus,
+    TipView,
+)
 from actors.chain.serving import Serving
 from actors.chain.store import Store
 from actors.ledger.types import Block, BlockRef
@@ -51,7 +58,7 @@ class Desk:
         start: bytes | None = b""
         while start is not None:
             page = self.serving.accounts(ListAccounts(page_size, start, at))
-            assert page is not None
+            assert isinstance(page, AccountsPage)
             assert len(page.accounts) <= page_size
             for view in page.accounts:
                 assert view.address not in found
@@ -124,11 +131,11 @@ def test_accounts_come_by_the_bytes_of_their_addresses() -> None:
 def test_a_listing_of_a_block_goes_on_while_the_chain_grows() -> None:
     desk = Desk(*CHAIN, PAYING)
     first = desk.serving.accounts(ListAccounts(1))
-    assert first is not None
+    assert isinstance(first, AccountsPage)
     desk.importer.add(mine_chain(EASY, PAYING.ref, 2))
     assert first.next_start is not None
     rest = desk.serving.accounts(ListAccounts(5, first.next_start, first.at))
-    assert rest is not None
+    assert isinstance(rest, AccountsPage)
     total = sum(view.account.balance for view in (*first.accounts, *rest.accounts))
     assert total == EASY.block_reward * first.at.number
 
@@ -136,7 +143,7 @@ def test_a_listing_of_a_block_goes_on_while_the_chain_grows() -> None:
 def test_a_listing_of_a_block_that_is_canonical_no_more_is_none() -> None:
     desk = Desk(*CHAIN)
     first = desk.serving.accounts(ListAccounts(1))
-    assert first is not None
+    assert isinstance(first, AccountsPage)
     desk.importer.invalidate(CHAIN[5].hash)
     desk.importer.add(mine_chain(EASY, CHAIN[4].ref, 2, BOB.public))
     assert desk.serving.accounts(ListAccounts(1, b"", first.at)) is None

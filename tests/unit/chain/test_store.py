@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from actors.chain.schema import open_store
 from actors.chain.store import Store, StoreError, TransactionPlace, decode_stored
 from actors.chain.tree import Header, Status
 from actors.ledger.codec import make_block
@@ -291,16 +292,20 @@ def test_a_reader_of_a_store_in_memory_sees_the_store(store: Store) -> None:
 
 def test_no_statement_scans_a_table(tmp_path: Path) -> None:
     """Cost per block must not depend on the number of blocks or accounts."""
-    store = Store.open(tmp_path / "chain.db", EASY)
+    path = tmp_path / "chain.db"
+    store = Store(open_store(path, EASY), path, EASY, keep_history=2)
     statements: list[str] = []
     store._db.set_trace_callback(statements.append)
     connect(store, *CHAIN, LAST)
+    new = mine(EASY, LAST.ref)
+    with store.transaction():
+        store.extend([(new, {ALICE.public: Account(1, 1)})])
     with store.transaction():
         store.add_pending(SIDE[0])
         store.mark_invalid(SIDE[0].hash)
         store.invalidate(CHAIN[4].hash)
         store.reconsider(CHAIN[4].hash)
-        store.disconnect_above(3)
+        store.disconnect_above(4)
         store.remove_pending([SIDE[0].hash])
         store.remove_line(SIDE[0].hash)
     for question in (store.tip, store.longest, store.side_blocks, store.highest_invalidated):

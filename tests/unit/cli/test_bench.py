@@ -1,14 +1,18 @@
-"""``troupe bench pow`` to its end, with rounds of a few milliseconds."""
+"""``troupe bench`` to its end, with rounds of a few milliseconds."""
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
+from actors.chain.bench import Counts, measure_store
 from actors.miner import native
 from actors.miner.engines import plan_engine
 from admin.cli import bench
@@ -30,6 +34,7 @@ KEYS = [
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """The real clock and the real scan, but one short round of each."""
     monkeypatch.setattr(bench, "TIMING", replace(bench.TIMING, rounds=1, round_s=0.002))
+    monkeypatch.setattr(bench, "COUNTS", Counts(rounds=1, signatures=4, commits=3))
     monkeypatch.delenv("TROUPE_KERNEL", raising=False)
 
 
@@ -124,8 +129,83 @@ def test_a_kernel_that_this_machine_lacks_is_said_in_a_sentence() -> None:
     assert foreign in result.stderr
 
 
+def run(*words: str) -> Result:
+    result = CliRunner().invoke(cli, ["bench", *words])
+    assert result.exit_code == 0, result.stderr
+    return result
+
+
+def test_signatures_of_each_key_scheme_on_one_thread_and_on_all() -> None:
+    rows = json.loads(run("signatures", "-o", "json").stdout)
+    assert [(row["scheme"], row["threads"]) for row in rows] == [
+        (scheme, threads)
+        for scheme in ("ed25519", "p192-sha1")
+        for threads in bench.thread_counts()
+    ]
+    assert all(row["signatures_per_s"] > 0 for row in rows)
+
+
+def test_people_get_a_table_of_signatures() -> None:
+    head, *lines = run("signatures").stdout.splitlines()
+    assert head.split() == ["SCHEME", "THREADS", "SIGNATURES/S"]
+    assert {line.split()[0] for line in lines} == {"ed25519", "p192-sha1"}
+
+
+def test_a_commit_and_a_flush_on_the_disk_of_a_folder_that_stays_as_it_was(tmp_path: Path) -> None:
+    rows = json.loads(run("store", str(tmp_path), "-o", "json").stdout)
+    assert [row["what"] for row in rows] == ["commit a block of 10", "flush a page of a file"]
+    assert all(0 < row["p50_ms"] <= row["p99_ms"] for row in rows)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_a_folder_it_is_the_disk_of_the_data_directory_which_is_not_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured: list[Path] = []
+
+    def noted(folder: Path, *rest: Any) -> Any:
+        measured.append(folder.parent)
+        return measure_store(folder, *rest)
+
+    monkeypatch.setattr(bench, "measure_store", noted)
+    (tmp_path / "there").mkdir()
+    run("store", "--data-dir", str(tmp_path / "there"))
+    run("store", "--data-dir", str(tmp_path / "not" / "yet"))
+    assert measured == [tmp_path / "there", tmp_path]
+    assert [each.name for each in tmp_path.iterdir()] == ["there"]
+
+
+def test_people_get_a_table_of_writes(tmp_path: Path) -> None:
+    head, *lines = run("store", str(tmp_path)).stdout.splitlines()
+    assert head.split() == ["WRITE", "P50", "MS", "P99", "MS"]
+    assert len(lines) == 2
+
+
+def test_a_disk_that_fails_is_said_in_a_sentence_and_nothing_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    result = CliRunner().invoke(cli, ["bench", "store", str(tmp_path)])
+    assert result.exit_code == ExitCode.FAILED
+    assert str(tmp_path) in result.stderr
+    assert os.strerror(errno.ENOSPC) in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
-    "words", [["pow", "extra"], ["pow", "-o", "yaml"], ["pow", "--kernel", "mmx"], ["memory"], []]
+    "words",
+    [
+        ["pow", "extra"],
+        ["pow", "-o", "yaml"],
+        ["pow", "--kernel", "mmx"],
+        ["signatures", "extra"],
+        ["store", "no such folder"],
+        ["memory"],
+        [],
+    ],
 )
 def test_other_words_are_a_usage_error(words: list[str]) -> None:
     assert CliRunner().invoke(cli, ["bench", *words]).exit_code == ExitCode.USAGE

@@ -10,6 +10,7 @@ from admin.cli.params import (
     HostName,
     HostPort,
     Kind,
+    NoneOrAtLeast,
     NumberRange,
     split_host_port,
 )
@@ -39,6 +40,15 @@ def test_an_address_is_a_host_and_a_port(text: str) -> None:
 )
 def test_what_is_no_address_is_refused(text: str) -> None:
     assert accepts(HostPort(any_port=True), text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("0", 0), ("10", 10), (str(2**63 - 1), 2**63 - 1)]
+    + [(text, None) for text in ("9", "1", "-1", "-10", str(2**63), "ten", "")],
+)
+def test_a_number_can_be_none_or_at_least_so_much(text: str, number: int | None) -> None:
+    assert accepts(NoneOrAtLeast(10), text) == number
 
 
 def test_port_0_is_for_listening_only() -> None:

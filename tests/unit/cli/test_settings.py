@@ -111,6 +111,7 @@ def test_every_setting_can_come_from_each_source(start: Started, tmp_path: Path)
         "advertise": ("a.example:1", '"a.example:1"'),
         "peer": ("a.example:2", '["a.example:2"]'),
         "max_peers": ("7", "7"),
+        "keep_history": ("1000", "1000"),
         "admin": ("127.0.0.1:2", '"127.0.0.1:2"'),
         "channelz": ("true", "true"),
         "mine": ("true", "true"),
@@ -151,6 +152,13 @@ def test_every_setting_can_come_from_each_source(start: Started, tmp_path: Path)
             assert by_flag.settings == by_variable.settings == by_file.settings
         changed = by_flag.settings != by_default.settings
         assert changed or by_flag.log_level != by_default.log_level
+
+
+def test_too_short_a_history_is_refused_with_what_would_do(start: Started, tmp_path: Path) -> None:
+    assert "must be 0 or at least 1000, not 999" in start.fault("--keep-history", "999")
+    file = tmp_path / "troupe.toml"
+    file.write_text("keep_history = 1\n")
+    assert "keep_history must be 0 or at least 1000" in start.fault("--config", str(file))
 
 
 def test_options_before_the_subcommand_are_flags_too(start: Started) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -30,8 +31,12 @@ def test_a_file_that_is_no_store_says_nothing(tmp_path: Path) -> None:
     path = tmp_path / "chain.db"
     with pytest.raises(StoreError, match="no chain at"):
         recorded_network(path)
-    path.write_bytes(b"x" * 5000)
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("CREATE TABLE of_another_program (value)")
     with pytest.raises(StoreError, match="--network"):
+        recorded_network(path)
+    path.write_bytes(b"x" * 5000)
+    with pytest.raises(StoreError, match="damaged"):
         recorded_network(path)
 
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.gossip.seen import SEEN_CAPACITY, SEEN_LIFETIME_S, SeenKeys
+from actors.gossip.seen import FORGOTTEN_AT_ONCE, SEEN_CAPACITY, SEEN_LIFETIME_S, SeenKeys
 
 
 def test_a_key_is_new_once() -> None:
@@ -58,3 +58,12 @@ def test_it_agrees_with_a_plain_model(steps: list[tuple[int, int]]) -> None:
         if is_new:
             model = [*model, (key, now_s)][-capacity:]
         assert len(seen) == len(model)
+
+
+def test_a_full_set_forgets_a_small_part_of_its_oldest_keys_at_once() -> None:
+    capacity = 2 * FORGOTTEN_AT_ONCE
+    seen = SeenKeys(capacity)
+    keys = [b"%d" % number for number in range(capacity + 1)]
+    assert seen.add_all(keys, 0.0) == [True] * len(keys)
+    assert [key for key in keys if key not in seen] == keys[:2]
+    assert len(seen) == capacity - 1

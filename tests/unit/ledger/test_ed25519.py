@@ -5,6 +5,8 @@ from typing import Self
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from actors.ledger.keys import ED25519
 from tests.support.ledger import key
@@ -112,6 +114,15 @@ def test_an_address_is_standard_exactly_when_it_is_on_the_curve(y: int) -> None:
     on_curve = bool(_points_of_y(y))
     assert ED25519.is_standard_address(encoding) is on_curve
     assert ED25519.is_standard_address((y | _SIGN_BIT).to_bytes(32, "little")) is on_curve
+
+
+@given(y=st.integers(0, _SIGN_BIT - 1), sign=st.sampled_from([0, _SIGN_BIT]))
+@example(y=_P - 2, sign=0)
+@example(y=_SIGN_BIT - 1, sign=_SIGN_BIT)
+def test_of_all_strings_the_reduced_ones_on_the_curve_are_standard(y: int, sign: int) -> None:
+    encoding = (y | sign).to_bytes(32, "little")
+    on_curve = encoding not in _SMALL_ORDER and bool(_points_of_y(y))
+    assert ED25519.is_standard_address(encoding) is (y < _P and on_curve)
 
 
 @pytest.mark.parametrize("excess", range(2, 19))

@@ -15,6 +15,7 @@ from actors.ledger.types import EMPTY_ACCOUNT, Account, Block, Transaction
 from actors.mempool.messages import Admission, TransactionAdded, TransactionRemoved
 from actors.mempool.pool import Pool
 from actors.mempool.sender import Entry
+from actors.mempool.vetting import Vetting
 from tests.support.ledger import EASY_MAIN, transfer
 from tests.support.mempool import ALICE, BOB, CAROL, DAVE
 
@@ -47,7 +48,7 @@ class PoolMachine(RuleBasedStateMachine):
         self.states: list[dict[bytes, Account]] = [
             {ALICE.public: Account(9), BOB.public: Account(2)}
         ]
-        self.pool = Pool(LIMITS, NETWORK, self.account)
+        self.pool = Pool(LIMITS, Vetting(NETWORK), self.account)
         self.now_s = 0.0
         self.told: dict[bytes, bool] = {}
 
@@ -148,7 +149,7 @@ class PoolMachine(RuleBasedStateMachine):
         assert info.queued <= LIMITS.max_queued
         assert all(len(entries) <= LIMITS.max_per_sender for entries in by_sender.values())
         broke = [entries for key, entries in by_sender.items() if not self.account(key).balance]
-        assert sum(map(len, broke)) == self.pool._broke <= MAX_BROKE
+        assert sum(map(len, broke)) == self.pool._places.broke <= MAX_BROKE
 
     @invariant()
     def pending_are_exactly_the_next_covered_nonces(self) -> None:
@@ -214,7 +215,7 @@ class PoolMachine(RuleBasedStateMachine):
     def the_file_brings_it_back(self) -> None:
         if self.pool._waiting:
             return  # what waits for a pending place competes for it anew
-        copy = Pool(LIMITS, NETWORK, self.account)
+        copy = Pool(LIMITS, Vetting(NETWORK), self.account)
         for line in self.pool.lines():
             copy.admit(line, now_s=self.now_s)
         assert copy.info() == self.pool.info()

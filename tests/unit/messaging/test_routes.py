@@ -25,6 +25,23 @@ def test_the_first_part_of_a_kind_names_the_room() -> None:
     ]
 
 
+def test_a_whole_kind_names_its_room_before_the_first_part_of_it_does() -> None:
+    routes = Routes({"search": SEARCH, "search:block": GOSSIP})
+    own, other, longer = map(_message, ("search:block", "search:blocks", "search:block:x"))
+    assert routes.sort([other, own, longer, own]) == [
+        (SEARCH, Received((other, longer))),
+        (GOSSIP, Received((own, own))),
+    ]
+
+
+def test_a_room_of_several_kinds_gets_one_batch_of_them_all() -> None:
+    routes = Routes({"gossip": GOSSIP, "search": SEARCH, "search_response": SEARCH})
+    messages = [_message(kind) for kind in ("search:x", "gossip:a", "search_response:x")]
+    first, second = routes.sort(messages)
+    assert first == (SEARCH, Received((messages[0], messages[2])))
+    assert second == (GOSSIP, Received((messages[1],)))
+
+
 def test_a_room_gets_one_batch_in_order() -> None:
     routes = Routes({"gossip": GOSSIP, "search_response": SEARCH})
     kinds = ("gossip:a", "gossip:b", "search_response:x", "gossip:a")

@@ -114,4 +114,4 @@ def test_when_the_room_goes_down_every_watcher_is_told_once() -> None:
     trace, sink = _watched()
     trace.close()
     assert sink.is_lost
-    assert not trace
+    assert not trace.is_watched

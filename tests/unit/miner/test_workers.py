@@ -304,6 +304,7 @@ def test_a_worker_that_hangs_is_killed_by_stop(
 
 
 NODE = """
+import threading
 import time
 from actors.miner.engine import ScanJob
 from actors.miner.scan import Template
@@ -311,15 +312,16 @@ from actors.miner.workers import WorkerEngine
 from actors.runtime.address import Address
 from actors.runtime.mailbox import Mailbox
 
-mailbox = Mailbox("miner", time.monotonic)
+mailbox, told = Mailbox("miner", time.monotonic), threading.Semaphore(0)
+mailbox.wake = told.release
 engine = WorkerEngine(Address(mailbox), threads=2)
 engine.start(ScanJob(1, Template(b"1:", b":s", 16)))
-mailbox.get()
+told.acquire()
 while len(engine._crew._workers) < 2:
-    mailbox.get()
+    told.acquire()
 print(*(each._process.pid for each in engine._crew._workers), flush=True)
 while True:
-    mailbox.get()
+    told.acquire()
 """
 
 
@@ -344,7 +346,7 @@ def test_a_node_that_is_killed_leaves_no_worker_behind() -> None:
 def test_workers_that_the_system_refuses_leave_it_files_and_no_process() -> None:
     """In a process of its own: it takes its own files away."""
     code = """
-import os, resource
+import os, resource, threading
 from actors.miner.engine import ScanJob
 from actors.miner.scan import Template
 from actors.miner.workers import WorkerEngine
@@ -352,12 +354,13 @@ from actors.runtime.address import Address
 from actors.runtime.mailbox import Mailbox
 _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 resource.setrlimit(resource.RLIMIT_NOFILE, (40, hard))
-mailbox = Mailbox("miner", lambda: 0.0)
+mailbox, told = Mailbox("miner", lambda: 0.0), threading.Semaphore(0)
+mailbox.wake = told.release
 engine = WorkerEngine(Address(mailbox), 100)
 before = len(os.listdir("/proc/self/fd"))
 engine.start(ScanJob(1, Template(b"1:", b":x", 16)))
 while not engine.note:
-    mailbox.get()
+    told.acquire()
 print("some scan", 0 < len(engine._crew._workers) < 20)
 engine.stop()
 print("files", len(os.listdir("/proc/self/fd")) - before)

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from actors.peers.bans import MAX_BANS, BanList, parse_target, target_of
+from actors.peers.bans import (
+    KEPT_FOR_OPERATOR,
+    MAX_BANS,
+    SCORE_BAN_S,
+    BanList,
+    culprit_of,
+    parse_target,
+    target_of,
+)
 from actors.peers.messages import Ban, BanRefusal, PeerId
 
 NOW_S, WALL_S = 100.0, 1_700_000_000.0
@@ -161,3 +169,61 @@ def test_no_more_than_the_limit_are_loaded() -> None:
     bans = BanList()
     bans.load(lines, now_s=0.0, wall_s=WALL_S)
     assert len(bans.listing(now_s=0.0, wall_s=WALL_S)) == MAX_BANS
+
+
+# -- for a score ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("peer", "host", "banned"),
+    [
+        ("192.0.2.7:7000", "192.0.2.7", "192.0.2.7"),
+        ("192.0.2.7:7000", "192.0.2.9", "192.0.2.9"),
+        ("node.example:7000", "192.0.2.9", "192.0.2.9"),
+        ("node.example:7000", "[2001:db8::7]", "2001:db8::7"),
+        ("127.0.0.1:7000", "192.0.2.9", "192.0.2.9"),
+        ("127.0.0.1:7000", "127.0.0.1", "127.0.0.1:7000"),
+        ("localhost:7000", "127.0.0.1", "127.0.0.1:7000"),
+        ("192.0.2.7:7000", "127.0.0.1", None),
+        ("node.example:7000", "[::1]", None),
+    ],
+)
+def test_a_peer_answers_with_its_ip_and_never_with_one_that_it_claims(
+    peer: str, host: str, banned: str | None
+) -> None:
+    assert culprit_of(PeerId(peer), host) == banned
+
+
+def punish(bans: BanList, target: str, *, now_s: float = NOW_S) -> Ban | None:
+    parsed = parse_target(target)
+    assert parsed is not None
+    return bans.punish(parsed, "lies", now_s=now_s, wall_s=WALL_S)
+
+
+def test_a_ban_for_a_score_lasts_ten_minutes() -> None:
+    bans = BanList()
+    made = punish(bans, "192.0.2.7")
+    assert made is not None
+    assert (made.reason, made.until_s - made.created_s) == ("lies", SCORE_BAN_S)
+    assert covers(bans, "192.0.2.7:1", now_s=NOW_S + SCORE_BAN_S - 1)
+    assert not covers(bans, "192.0.2.7:1", now_s=NOW_S + SCORE_BAN_S)
+
+
+def test_a_score_does_not_shorten_a_ban_of_the_operator() -> None:
+    bans = BanList()
+    made = ban(bans, "192.0.2.7", 86_400.0)
+    assert punish(bans, "192.0.2.7") is None
+    assert bans.listing(now_s=NOW_S, wall_s=WALL_S) == (made,)
+    assert punish(bans, "192.0.2.7", now_s=NOW_S + 86_400.0) is not None
+
+
+def test_misbehaving_hosts_leave_the_operator_room_for_bans() -> None:
+    bans = BanList()
+    made = [punish(bans, f"10.0.{n // 250}.{n % 250}") for n in range(MAX_BANS)]
+    assert [each is not None for each in made].count(True) == MAX_BANS - KEPT_FOR_OPERATOR
+    assert isinstance(ban(bans, "192.0.2.7"), Ban)
+
+
+def test_lines_that_are_no_bans_are_counted_and_those_that_are_over_are_not() -> None:
+    lines = [b"noise", b"192.0.2.9\t1600000600\t1600000000\tover", b"192.0.2.9\tnan\t1\tx"]
+    assert BanList().load(lines, now_s=0.0, wall_s=WALL_S) == 2

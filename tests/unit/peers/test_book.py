@@ -3,8 +3,14 @@
 import random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from actors.peers.book import GIVE_UP_AFTER, AddressBook
+from actors.peers.book import (
+    GIVE_UP_AFTER,
+    REDIAL_PROVEN_MOST_S,
+    AddressBook,
+)
 from actors.peers.messages import AddressSource, PeerId
 
 OWN = PeerId("own:1")
@@ -67,6 +73,15 @@ def test_the_back_off_doubles_up_to_its_bound_with_jitter() -> None:
         assert whole_s / 2 <= delay_s <= whole_s
 
 
+def test_the_jitter_spreads_over_half_of_the_back_off() -> None:
+    delays = [fail(book_of(seed=seed), BOOT, 6)[-1] for seed in range(400)]
+    shares = sorted((delay_s or 0.0) / MOST_S for delay_s in delays)
+    assert 0.5 <= shares[0] < 0.52
+    assert 0.98 < shares[-1] <= 1.0
+    quarters = [sum(low <= share < low + 0.125 for share in shares) for low in (0.5, 0.625, 0.75)]
+    assert all(70 <= count <= 130 for count in quarters)
+
+
 def test_an_address_is_due_again_after_its_back_off() -> None:
     book = book_of()
     (delay_s,) = fail(book, BOOT)
@@ -86,6 +101,104 @@ def test_hearsay_is_given_up_after_some_failures() -> None:
     assert fail(book, "a:1", GIVE_UP_AFTER)[-1] is None
     assert PeerId("a:1") not in book
     assert fail(book, "a:1") == [None]
+
+
+def test_who_answered_once_is_dialed_each_hour_after_days_without_a_network() -> None:
+    book, now_s, delays = book_of(), 0.0, list[float]()
+    book.answered(PeerId("a:1"), now_s)
+    while now_s < 7 * 24 * 3600:
+        delay_s = book.failed(PeerId("a:1"), now_s)
+        assert delay_s is not None
+        now_s += delay_s
+        delays.append(delay_s)
+    assert max(delays[: GIVE_UP_AFTER - 1]) <= MOST_S
+    assert all(delay_s >= REDIAL_PROVEN_MOST_S / 2 for delay_s in delays[2 * GIVE_UP_AFTER :])
+    assert max(delays) <= REDIAL_PROVEN_MOST_S
+    assert "a:1" in book.due(now_s, 2, ())
+
+
+def test_who_is_there_again_after_many_failures_is_not_displaced_by_what_it_lists() -> None:
+    book = book_of(capacity=2)
+    for address in (PeerId("a:1"), PeerId("b:1")):
+        book.answered(address, 0.0)
+        fail(book, address, GIVE_UP_AFTER + 3)
+    book.answered(PeerId("a:1"), 900.0)
+    book.add(map(PeerId, ("x:1", "x:2", "x:3")), HEARD)
+    assert {address for address, _ in book.items()} == {BOOT, "a:1", "x:1"}
+
+
+def test_who_accepts_and_hangs_up_has_not_made_good_for_its_failures() -> None:
+    book = book_of("a:1")
+    for _ in range(GIVE_UP_AFTER + 1):
+        book.answered(PeerId("a:1"), 0.0)
+        delay_s = book.failed(PeerId("a:1"), 0.0)
+    assert delay_s is not None
+    assert delay_s >= MOST_S
+
+
+def test_who_answers_takes_the_place_of_hearsay_though_nobody_has_tried_it() -> None:
+    book = book_of("a:1", "b:1", capacity=2)
+    book.answered(PeerId("c:1"), 0.0)
+    book.answered(PeerId("d:1"), 0.0)
+    book.answered(PeerId("e:1"), 0.0)
+    assert {address for address, _ in book.items()} == {BOOT, "c:1", "d:1"}
+
+
+def test_an_address_that_has_not_answered_for_long_is_tried_last_and_displaced_first() -> None:
+    book = book_of("b:1", capacity=2)
+    book.answered(PeerId("a:1"), 0.0)
+    fail(book, "a:1", GIVE_UP_AFTER)
+    assert set(book.due(1e6, 1, ())) == {BOOT}
+    book.add([PeerId("c:1")], HEARD)
+    assert PeerId("a:1") not in book
+    assert set(book.due(1e6, 9, ())) == {BOOT, "b:1", "c:1"}
+
+
+def test_a_banned_address_is_passed_over_and_costs_no_place() -> None:
+    book = book_of("a:1", "b:1", "c:1")
+    drawn = book.due(0.0, 3, (), lambda address: address in {BOOT, "b:1"})
+    assert set(drawn) == {"a:1", "c:1"}
+
+
+def test_bans_are_asked_for_no_more_addresses_than_are_drawn() -> None:
+    book, asked = book_of(*(f"h:{n}" for n in range(1, 9))), list[str]()
+
+    def never(address: PeerId) -> bool:
+        asked.append(address)
+        return False
+
+    assert book.due(0.0, 3, (), never) == asked
+    assert len(asked) == 3
+
+
+def test_an_address_listed_twice_takes_one_place() -> None:
+    book = book_of(capacity=2)
+    book.add(map(PeerId, ("a:1", "a:1", "b:1", "c:1")), HEARD)
+    assert set(book.due(0.0, 9, ())) == {BOOT, "a:1", "b:1"}
+
+
+@given(
+    known=st.lists(st.tuples(st.integers(1, 20), st.integers(0, 3), st.booleans()), max_size=12),
+    news=st.lists(st.integers(21, 35), max_size=15),
+    capacity=st.integers(1, 12),
+)
+def test_a_list_is_taken_in_like_its_addresses_one_by_one(
+    known: list[tuple[int, int, bool]], news: list[int], capacity: int
+) -> None:
+    together, singly = book_of(capacity=capacity), book_of(capacity=capacity)
+    for book in (together, singly):
+        for port, failures, proven in known:
+            address = PeerId(f"h:{port}")
+            book.add([address], HEARD)
+            if proven and address in book:
+                book.answered(address, 0.0)
+            fail(book, address, failures)
+    addresses = [PeerId(f"h:{port}") for port in news]
+    together.add(addresses, HEARD)
+    for address in addresses:
+        singly.add([address], HEARD)
+    assert dict(together.items()) == dict(singly.items())
+    assert len(together) <= capacity + 1
 
 
 def test_a_peer_that_lasted_has_made_good_for_its_failures() -> None:

@@ -1,7 +1,10 @@
 """Who is a peer, and over which of its links we speak."""
 
+import pytest
+
+from actors.peers.bans import culprit_of, target_of
 from actors.peers.messages import Classify, PeerId, PeerKind, PeerLinked, PeerUnlinked
-from actors.peers.table import MAX_LINKS_PER_PEER, Link, PeerTable
+from actors.peers.table import MAX_GONE, MAX_LINKS_PER_PEER, NEWS_UNDER_WAY_S, Link, PeerTable
 from actors.tcp.messages import ConnId
 
 BOB = PeerId("10.0.0.2:8000")
@@ -132,13 +135,46 @@ def test_a_peer_list_leaves_out_the_asker_and_who_cannot_be_dialed() -> None:
     assert list(table.addresses_for(BOB)) == [CAROL]
 
 
-def test_the_surplus_is_the_youngest_but_never_the_kept() -> None:
-    peers = [PeerId(f"h:{number}") for number in range(1, 6)]
-    table = table_of(*peers)
-    assert table.surplus(5, ()) == ()
-    assert table.surplus(3, ()) == ("h:5", "h:4")
-    assert table.surplus(3, (PeerId("h:5"),)) == ("h:4", "h:3")
-    assert table.surplus(0, peers) == ()
+def test_a_peer_list_may_begin_with_any_peer() -> None:
+    peers = [PeerId(f"h:{number}") for number in range(1, 5)]
+    assert list(table_of(*peers).addresses_for(PeerId("h:4"), 2)) == ["h:3", "h:1", "h:2"]
+
+
+def test_a_peer_that_we_dialed_on_any_of_its_links_is_outbound() -> None:
+    table = table_of(BOB, CAROL)
+    assert table.outbound == 0
+    for number in (5, 6):
+        table.link(BOB, link(number, initiated=True), listed=True, now_s=0.0)
+    assert table.outbound == 1
+    table.unlink(ConnId(5))
+    assert table.outbound == 1
+    table.unlink(ConnId(6))
+    assert table.outbound == 0
+    assert BOB in table
+
+
+def test_a_claimant_that_goes_on_under_another_name_is_counted_once() -> None:
+    table = PeerTable()
+    table.link(BOB, link(1, "6.6.6.6:50000", initiated=True), listed=True, now_s=0.0)
+    table.release(BOB, "10.0.0.2:50000")
+    table.link(BOB, link(2, initiated=True), listed=True, now_s=0.0)
+    assert (len(table), table.outbound) == (2, 2)
+    table.unlink(ConnId(1))
+    assert (len(table), table.outbound) == (1, 1)
+
+
+def test_a_peer_is_remembered_for_a_while_after_it_left() -> None:
+    table = PeerTable()
+    for number in range(MAX_GONE + 2):
+        table.link(PeerId(f"h:{number}"), link(number), listed=True, now_s=0.0)
+        table.unlink(ConnId(number))
+    recalled = [
+        table.recall(PeerId(f"h:{number}"), 0.0) is not None for number in range(MAX_GONE + 2)
+    ]
+    assert recalled == [False] * 2 + [True] * MAX_GONE
+    again = table.link(PeerId("h:9"), link(9, "7.7.7.7:1"), listed=True, now_s=0.0)
+    assert table.recall(again.peer, NEWS_UNDER_WAY_S - 0.1) is None
+    assert table.recall(again.peer, NEWS_UNDER_WAY_S) is table.get(again.peer)
 
 
 def test_links_are_told_outbound_first() -> None:
@@ -160,7 +196,18 @@ def test_a_peer_is_described_with_what_was_learnt_of_it() -> None:
     table.classify(Classify(BOB, PeerKind.TROUPE, "troupe/1", 7))
     table.classify(Classify(CAROL, PeerKind.LEGACY, None, None))
     (peer,) = table
-    info = peer.info(now_s=11.0)
+    info = peer.info(now_s=11.0, score=3.0)
     assert (info.peer, info.conns, info.remote, info.initiated) == (BOB, (1, 4), BOB, False)
     assert (info.kind, info.agent, info.height) == (PeerKind.TROUPE, "troupe/1", 7)
-    assert info.connected_s == 10.0
+    assert (info.connected_s, info.score) == (10.0, 3.0)
+
+
+@pytest.mark.parametrize("remote", ["10.0.0.2:50000", "6.6.6.6:50000", "127.0.0.1:50000"])
+@pytest.mark.parametrize("name", [BOB, "127.0.0.1:8000", "localhost:8000", "bob.example:8000"])
+def test_whose_misdeeds_they_are_depends_on_where_a_peer_is(name: str, remote: str) -> None:
+    table = PeerTable()
+    table.link(PeerId(name), link(1, remote), listed=True, now_s=0.0)
+    (peer,) = table
+    assert peer.culprit == culprit_of(PeerId(name), remote.rpartition(":")[0])
+    assert peer.key == (peer.culprit or name)
+    assert peer.targets == {peer.culprit, target_of(PeerId(name))} - {None}

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 
@@ -13,3 +14,16 @@ def test_a_file_is_replaced_whole_and_leaves_nothing_beside_it(tmp_path: Path) -
     assert path.read_bytes() == b"new"
     assert [entry.name for entry in tmp_path.iterdir()] == ["kept"]
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_what_was_left_beside_a_file_neither_stalls_a_write_nor_leads_it_elsewhere(
+    tmp_path: Path,
+) -> None:
+    path, elsewhere = tmp_path / "kept", tmp_path / "elsewhere"
+    os.mkfifo(tmp_path / "kept.new")
+    write_whole(path, b"one")
+    assert path.read_bytes() == b"one"
+    elsewhere.write_bytes(b"theirs")
+    (tmp_path / "kept.new").symlink_to(elsewhere)
+    write_whole(path, b"two")
+    assert (path.read_bytes(), elsewhere.read_bytes()) == (b"two", b"theirs")

@@ -48,6 +48,24 @@ def test_the_work_is_never_more_than_one_item_ahead() -> None:
     assert made == [0, 1, 2]
 
 
+@pytest.mark.parametrize("fails", [False, True])
+def test_who_waits_for_its_end_learns_of_it_after_its_starter(fails: bool) -> None:
+    told: list[str] = []
+
+    def work(job: Job[int]) -> None:
+        job.emit(1)
+        if fails:
+            raise OSError
+
+    job = Job("test", work, lambda: told.append("the starter"), stall_s=WAIT_S)
+    job.gone.add_done_callback(lambda _gone: told.append("who waits"))
+    assert not job.gone.done()
+    job.end()
+    job.gone.result(WAIT_S)
+    assert job.join(WAIT_S)
+    assert told == ["the starter", "who waits"]
+
+
 def test_what_the_work_raises_is_raised_at_its_reader() -> None:
     def work(job: Job[int]) -> None:
         job.emit(1)

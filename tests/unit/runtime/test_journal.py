@@ -1,8 +1,11 @@
+import logging
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from actors.runtime import journal as journal_module
 from actors.runtime.journal import FileJournal
 
 
@@ -41,3 +44,48 @@ def test_a_save_that_is_cut_short_keeps_the_former_lines(tmp_path: Path) -> None
 def test_a_save_into_nowhere_is_an_error_of_the_disk(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No such file"):
         FileJournal(tmp_path / "gone" / "mempool").save([b"one"])
+
+
+@pytest.mark.parametrize("what", ["a directory", "a pipe", "too long", "not ours to read"])
+def test_a_file_that_cannot_be_read_is_as_good_as_none_and_the_log_names_it(
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    what: str,
+) -> None:
+    path = tmp_path / "bans"
+    if what == "a directory":
+        path.mkdir()
+    elif what == "a pipe":
+        os.mkfifo(path)
+    elif what == "too long":
+        monkeypatch.setattr(journal_module, "MAX_BYTES", 10)
+        path.write_bytes(b"x" * 11)
+    else:
+        path.symlink_to(path)  # a loop: unreadable for root, too
+    assert FileJournal(path).load() == []
+    (record,) = caplog.records
+    assert record.levelno == logging.ERROR
+    assert str(path) in record.getMessage()
+
+
+def test_lines_without_sense_are_told_with_the_name_of_the_file(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    journal = FileJournal(tmp_path / "addresses")
+    journal.refused(0)
+    assert caplog.records == []
+    journal.refused(3)
+    assert f"3 lines of {tmp_path / 'addresses'}" in caplog.text
+
+
+def test_what_need_not_be_durable_is_saved_whole_without_a_wait_for_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits = list[int]()
+    monkeypatch.setattr(os, "fsync", waits.append)
+    journal = FileJournal(tmp_path / "addresses")
+    journal.save([b"one"], durable=False)
+    assert (journal.load(), waits) == ([b"one"], [])
+    journal.save([b"two"])
+    assert (journal.load(), len(waits)) == ([b"two"], 2)

@@ -29,7 +29,7 @@ def begun(team: Team, work: Callable[[int], int], items: range) -> list[int] | E
     return future.result(PATIENCE_S)
 
 
-@pytest.mark.parametrize("count", [0, 1, SHARE - 1, SHARE, SHARE + 1, 20 * SHARE + 3])
+@pytest.mark.parametrize("count", [0, 1, 4, 5, 9, SHARE - 1, SHARE, SHARE + 1, 20 * SHARE + 3])
 def test_the_results_are_those_of_a_plain_loop(team: Team, count: int) -> None:
     wanted = [n * n for n in range(count)]
     assert team.map(lambda n: n * n, range(count)) == wanted
@@ -54,6 +54,12 @@ def test_the_caller_does_the_work_itself_where_all_threads_are_busy() -> None:
             assert team.map(abs, range(10 * SHARE)) == list(range(10 * SHARE))
         finally:
             free.set()
+
+
+def test_even_few_items_are_shared() -> None:
+    meeting = threading.Barrier(2, timeout=PATIENCE_S)
+    with closing(ThreadTeam(1)) as team:
+        team.map(lambda n: meeting.wait() if n in (0, 4) else None, range(8))
 
 
 def test_closing_finishes_what_is_under_way() -> None:

@@ -109,3 +109,28 @@ def test_a_hello_ends_the_crowd() -> None:
         admission.accept(conn, "127.0.0.1", 5.0)
     admission.hello_said(ConnId(3))
     assert not admission.crowded(5.0)
+
+
+def test_some_seats_are_kept_for_those_whom_we_dial() -> None:
+    admission = Admission(replace(SETTINGS, kept_for_dialed=2))
+    for conn in _conns(1, 2, 3, 4):
+        assert admission.accept(conn, f"10.0.0.{conn}", 0.0) == ()
+        admission.establish(conn)
+    assert admission.accept(ConnId(5), "10.0.0.5", 0.0) is None
+    for conn in _conns(6, 7):
+        assert admission.dialed(conn, f"10.0.0.{conn}") == ()
+    assert admission.dialed(ConnId(8), "10.0.0.8") is None
+
+
+def test_a_seat_that_a_dialed_one_has_is_not_kept_for_another() -> None:
+    admission = Admission(replace(SETTINGS, kept_for_dialed=1))
+    assert admission.dialed(ConnId(1), "10.0.0.1") == ()
+    for conn in _conns(2, 3, 4, 5, 6):
+        assert admission.accept(conn, f"10.0.0.{conn}", 0.0) == ()
+        admission.establish(conn)
+    assert admission.accept(ConnId(7), "10.0.0.7", 0.0) is None
+    admission.leave(ConnId(1))
+    admission.leave(ConnId(2))
+    assert admission.accept(ConnId(7), "10.0.0.7", 0.0) == ()
+    admission.establish(ConnId(7))
+    assert admission.accept(ConnId(8), "10.0.0.8", 0.0) is None

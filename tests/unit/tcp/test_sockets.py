@@ -1,7 +1,12 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
+import actors
 from actors.tcp.messages import CloseReason
 from actors.tcp.resolver import is_ip, system_resolve
 from actors.tcp.sockets import Endpoint, ListenError, endpoint, open_listener, reason_of
@@ -60,3 +65,34 @@ def test_localhost_resolves_and_prefers_ipv4() -> None:
 @pytest.mark.parametrize("host", ["", "a" * 300, "a..b", "nul\0l"])
 def test_what_is_no_name_resolves_to_nothing(host: str) -> None:
     assert system_resolve(host) is None
+
+
+LIMITED = """
+import resource
+from actors.tcp.sockets import OTHER_FILES, ListenError, allow_connections
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, OTHER_FILES + 100))
+allow_connections(80)
+print(resource.getrlimit(resource.RLIMIT_NOFILE)[0] - OTHER_FILES)
+allow_connections(10)
+print(resource.getrlimit(resource.RLIMIT_NOFILE)[0] - OTHER_FILES)
+try:
+    allow_connections(101)
+except ListenError as error:
+    print(error)
+"""
+
+
+def test_the_limit_of_open_files_is_raised_as_far_as_needed_or_the_start_refused() -> None:
+    """In a process of its own: a limit that is lowered stays so."""
+    done = subprocess.run(
+        (sys.executable, "-c", LIMITED),
+        cwd=Path(actors.__file__).parent.parent,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    raised, kept, refusal = done.stdout.splitlines()
+    assert (raised, kept) == ("80", "80")
+    assert refusal.startswith("Cannot serve 101 connections: this process may open ")
+    assert "--max-peers" in refusal

@@ -224,6 +224,9 @@ class Chain(google.protobuf.message.Message):
     ORPHAN_COUNT_FIELD_NUMBER: builtins.int
     SIDE_BLOCK_COUNT_FIELD_NUMBER: builtins.int
     SUPPLY_FIELD_NUMBER: builtins.int
+    SYNC_PROGRESS_FIELD_NUMBER: builtins.int
+    IMPORT_PROGRESS_FIELD_NUMBER: builtins.int
+    HISTORY_START_NUMBER_FIELD_NUMBER: builtins.int
     genesis_hash: builtins.str
     """Hash of block 0, 64 hex digits."""
     sync_state: Global___SyncState.ValueType
@@ -238,6 +241,10 @@ class Chain(google.protobuf.message.Message):
     """Stored blocks that are not on the canonical chain."""
     supply: builtins.int
     """All balances together, in the smallest unit."""
+    history_start_number: builtins.int
+    """Lowest block number as of which accounts can be asked for: 0, unless the setting `keep_history` lets
+    older versions of them go.
+    """
     @property
     def tip(self) -> troupe.admin.v1.ledger_pb2.BlockRef:
         """Newest block of the canonical chain; its number is the height."""
@@ -245,6 +252,14 @@ class Chain(google.protobuf.message.Message):
     @property
     def network(self) -> troupe.admin.v1.ledger_pb2.Network:
         """The rules that the chain follows."""
+
+    @property
+    def sync_progress(self) -> Global___JobProgress:
+        """How far the node is in getting the blocks that it has heard of and misses; absent: it gets none."""
+
+    @property
+    def import_progress(self) -> Global___JobProgress:
+        """How far the call of ImportBlocks is that is under way; absent: there is none."""
 
     def __init__(
         self,
@@ -257,9 +272,12 @@ class Chain(google.protobuf.message.Message):
         orphan_count: builtins.int = ...,
         side_block_count: builtins.int = ...,
         supply: builtins.int = ...,
+        sync_progress: Global___JobProgress | None = ...,
+        import_progress: Global___JobProgress | None = ...,
+        history_start_number: builtins.int = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["network", b"network", "tip", b"tip"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["best_known_height", b"best_known_height", "genesis_hash", b"genesis_hash", "network", b"network", "orphan_count", b"orphan_count", "side_block_count", b"side_block_count", "supply", b"supply", "sync_state", b"sync_state", "tip", b"tip"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["import_progress", b"import_progress", "network", b"network", "sync_progress", b"sync_progress", "tip", b"tip"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["best_known_height", b"best_known_height", "genesis_hash", b"genesis_hash", "history_start_number", b"history_start_number", "import_progress", b"import_progress", "network", b"network", "orphan_count", b"orphan_count", "side_block_count", b"side_block_count", "supply", b"supply", "sync_progress", b"sync_progress", "sync_state", b"sync_state", "tip", b"tip"]) -> None: ...
 
 Global___Chain: typing_extensions.TypeAlias = Chain
 
@@ -780,7 +798,7 @@ Global___SubmitBlockResponse: typing_extensions.TypeAlias = SubmitBlockResponse
 
 @typing.final
 class JobProgress(google.protobuf.message.Message):
-    """How far a long job has come."""
+    """How far a long job, or a sync, has come."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -796,9 +814,11 @@ class JobProgress(google.protobuf.message.Message):
     total_count: builtins.int
     """Out of so much; 0: not known yet."""
     per_s: builtins.float
-    """So much a second, on the average since the counting began; 0: not known yet."""
+    """So much a second: of a job on the average since the counting began, of a sync over the last seconds; 0:
+    not known yet, or it stands still.
+    """
     remaining_s: builtins.float
-    """Seconds until the rest is done, at that rate; absent: not known yet."""
+    """Seconds until the rest is done, at that rate; absent: that cannot be said."""
     def __init__(
         self,
         *,

@@ -410,7 +410,8 @@ class ChainServiceStub(typing.Generic[_ChainServiceGetChainType, _ChainServiceGe
     """Shows the balance and nonce of an address at the tip, or as of an older block of the canonical chain.
     An address never seen has balance 0 and nonce 0.
 
-    Permission: chain:read. Errors: NOT_FOUND (BLOCK_NOT_FOUND: `at_number` is above the tip).
+    Permission: chain:read. Errors: NOT_FOUND (BLOCK_NOT_FOUND: `at_number` is above the tip), OUT_OF_RANGE
+    (HISTORY_PRUNED: `at_number` is below Chain.history_start_number).
 
       grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"address": "a1b2..."}' $ADMIN troupe.admin.v1.ChainService/GetAccount
     """
@@ -422,8 +423,9 @@ class ChainServiceStub(typing.Generic[_ChainServiceGetChainType, _ChainServiceGe
     Sorting by balance is left to the caller: no index of the node is by balance.
 
     Permission: chain:read. Errors: INVALID_ARGUMENT (PAGE_TOKEN_INVALID), NOT_FOUND (BLOCK_NOT_FOUND:
-    `at_number` is above the tip), ABORTED (LISTING_OUTDATED: the block of the first page is canonical no
-    more; list again from the first page).
+    `at_number` is above the tip), OUT_OF_RANGE (HISTORY_PRUNED: the accounts as of the block of the listing
+    are not kept, or no more), ABORTED (LISTING_OUTDATED: the block of the first page is canonical no more;
+    list again from the first page).
 
       grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"page_size": 100}' $ADMIN troupe.admin.v1.ChainService/ListAccounts
     """
@@ -508,7 +510,7 @@ class ChainServiceStub(typing.Generic[_ChainServiceGetChainType, _ChainServiceGe
     sent it. Blocks are stored as they come, some at a time: an import that ends early, for whatever
     reason, keeps what came before, and may be begun again from the start. It ends at the first block
     that the chain does not take, which the response names; the call succeeds all the same. A message
-    holds at most 4 MiB; the next must come within 30 s of when it is wanted.
+    holds at most 4 MiB; the next must come within 30 s of when it is wanted. How far it is, GetChain shows.
 
     Permission: chain:write. Errors: INVALID_ARGUMENT (EXPORT_MALFORMED), FAILED_PRECONDITION
     (WRONG_NETWORK), ABORTED (CHAIN_JOB_BUSY, UPLOAD_STALLED).
@@ -659,7 +661,8 @@ class ChainServiceServicer(metaclass=abc.ABCMeta):
         """Shows the balance and nonce of an address at the tip, or as of an older block of the canonical chain.
         An address never seen has balance 0 and nonce 0.
 
-        Permission: chain:read. Errors: NOT_FOUND (BLOCK_NOT_FOUND: `at_number` is above the tip).
+        Permission: chain:read. Errors: NOT_FOUND (BLOCK_NOT_FOUND: `at_number` is above the tip), OUT_OF_RANGE
+        (HISTORY_PRUNED: `at_number` is below Chain.history_start_number).
 
           grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"address": "a1b2..."}' $ADMIN troupe.admin.v1.ChainService/GetAccount
         """
@@ -676,8 +679,9 @@ class ChainServiceServicer(metaclass=abc.ABCMeta):
         Sorting by balance is left to the caller: no index of the node is by balance.
 
         Permission: chain:read. Errors: INVALID_ARGUMENT (PAGE_TOKEN_INVALID), NOT_FOUND (BLOCK_NOT_FOUND:
-        `at_number` is above the tip), ABORTED (LISTING_OUTDATED: the block of the first page is canonical no
-        more; list again from the first page).
+        `at_number` is above the tip), OUT_OF_RANGE (HISTORY_PRUNED: the accounts as of the block of the listing
+        are not kept, or no more), ABORTED (LISTING_OUTDATED: the block of the first page is canonical no more;
+        list again from the first page).
 
           grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"page_size": 100}' $ADMIN troupe.admin.v1.ChainService/ListAccounts
         """
@@ -797,7 +801,7 @@ class ChainServiceServicer(metaclass=abc.ABCMeta):
         sent it. Blocks are stored as they come, some at a time: an import that ends early, for whatever
         reason, keeps what came before, and may be begun again from the start. It ends at the first block
         that the chain does not take, which the response names; the call succeeds all the same. A message
-        holds at most 4 MiB; the next must come within 30 s of when it is wanted.
+        holds at most 4 MiB; the next must come within 30 s of when it is wanted. How far it is, GetChain shows.
 
         Permission: chain:write. Errors: INVALID_ARGUMENT (EXPORT_MALFORMED), FAILED_PRECONDITION
         (WRONG_NETWORK), ABORTED (CHAIN_JOB_BUSY, UPLOAD_STALLED).

@@ -160,6 +160,10 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     """OUT_OF_RANGE: the events after the position are no longer kept, or belong to another run of the
     node. Metadata: oldest and newest (sequences still kept), epoch. Take a new snapshot and watch on.
     """
+    ERROR_REASON_HISTORY_PRUNED: _ErrorReason.ValueType  # 101
+    """OUT_OF_RANGE: the node does not keep accounts as of so old a block (setting `keep_history`). Metadata:
+    oldest (number of the lowest block as of which it does).
+    """
     ERROR_REASON_MEMPOOL_FULL: _ErrorReason.ValueType  # 120
     """RESOURCE_EXHAUSTED: the mempool has no place for it. Metadata: tx_id."""
     ERROR_REASON_SENDER_FULL: _ErrorReason.ValueType  # 121
@@ -339,6 +343,10 @@ the first. Metadata: block_hash.
 ERROR_REASON_CURSOR_EXPIRED: ErrorReason.ValueType  # 100
 """OUT_OF_RANGE: the events after the position are no longer kept, or belong to another run of the
 node. Metadata: oldest and newest (sequences still kept), epoch. Take a new snapshot and watch on.
+"""
+ERROR_REASON_HISTORY_PRUNED: ErrorReason.ValueType  # 101
+"""OUT_OF_RANGE: the node does not keep accounts as of so old a block (setting `keep_history`). Metadata:
+oldest (number of the lowest block as of which it does).
 """
 ERROR_REASON_MEMPOOL_FULL: ErrorReason.ValueType  # 120
 """RESOURCE_EXHAUSTED: the mempool has no place for it. Metadata: tx_id."""

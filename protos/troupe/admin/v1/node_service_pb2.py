@@ -23,10 +23,11 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from troupe.admin.v1 import chain_service_pb2 as troupe_dot_admin_dot_v1_dot_chain__service__pb2
 from troupe.admin.v1 import ledger_pb2 as troupe_dot_admin_dot_v1_dot_ledger__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"troupe/admin/v1/node_service.proto\x12\x0ftroupe.admin.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ctroupe/admin/v1/ledger.proto\"\x10\n\x0eGetNodeRequest\"6\n\x0fGetNodeResponse\x12#\n\x04node\x18\x01 \x01(\x0b\x32\x15.troupe.admin.v1.Node\"\xcb\x05\n\x04Node\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12)\n\x07network\x18\x03 \x01(\x0b\x32\x18.troupe.admin.v1.Network\x12\x14\n\x0cgenesis_hash\x18\x04 \x01(\t\x12)\n\x05state\x18\x05 \x01(\x0e\x32\x1a.troupe.admin.v1.NodeState\x12\x15\n\rstate_reasons\x18\x06 \x03(\t\x12&\n\x03tip\x18\x07 \x01(\x0b\x32\x19.troupe.admin.v1.BlockRef\x12\x1e\n\x11\x62\x65st_known_height\x18\x08 \x01(\x04H\x00\x88\x01\x01\x12\x17\n\npeer_count\x18\t \x01(\rH\x01\x88\x01\x01\x12\"\n\x15mempool_pending_count\x18\n \x01(\rH\x02\x88\x01\x01\x12!\n\x14mempool_queued_count\x18\x0b \x01(\rH\x03\x88\x01\x01\x12\x13\n\x06mining\x18\x0c \x01(\x08H\x04\x88\x01\x01\x12\x19\n\x0chashes_per_s\x18\r \x01(\x01H\x05\x88\x01\x01\x12\x10\n\x08uptime_s\x18\x0e \x01(\x01\x12.\n\nstart_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0elisten_address\x18\x10 \x01(\t\x12\x19\n\x11\x61\x64vertise_address\x18\x11 \x01(\t\x12\x19\n\x0cminer_engine\x18\x12 \x01(\tH\x06\x88\x01\x01\x12\x1e\n\x11miner_engine_note\x18\x13 \x01(\tH\x07\x88\x01\x01\x42\x14\n\x12_best_known_heightB\r\n\x0b_peer_countB\x18\n\x16_mempool_pending_countB\x17\n\x15_mempool_queued_countB\t\n\x07_miningB\x0f\n\r_hashes_per_sB\x0f\n\r_miner_engineB\x14\n\x12_miner_engine_note\"\'\n\x10WatchNodeRequest\x12\x13\n\x0binterval_ms\x18\x01 \x01(\r\"8\n\x11WatchNodeResponse\x12#\n\x04node\x18\x01 \x01(\x0b\x32\x15.troupe.admin.v1.Node\"<\n\x13ListSettingsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"[\n\x14ListSettingsResponse\x12*\n\x08settings\x18\x01 \x03(\x0b\x32\x18.troupe.admin.v1.Setting\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xbf\x01\n\x07Setting\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\x12.\n\x06source\x18\x03 \x01(\x0e\x32\x1e.troupe.admin.v1.SettingSource\x12\x0f\n\x07mutable\x18\x04 \x01(\x08\x12\x15\n\rdefault_value\x18\x05 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x06 \x01(\t\x12\x0c\n\x04\x66lag\x18\x07 \x01(\t\x12\x1c\n\x14\x65nvironment_variable\x18\x08 \x01(\t\"D\n\x14UpdateSettingRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\x12\x0f\n\x07persist\x18\x03 \x01(\x08\"B\n\x15UpdateSettingResponse\x12)\n\x07setting\x18\x01 \x01(\x0b\x32\x18.troupe.admin.v1.Setting\"\x15\n\x13ShutdownNodeRequest\"\x16\n\x14ShutdownNodeResponse*\x87\x01\n\tNodeState\x12\x1a\n\x16NODE_STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10NODE_STATE_READY\x10\x01\x12\x16\n\x12NODE_STATE_SYNCING\x10\x02\x12\x17\n\x13NODE_STATE_DEGRADED\x10\x03\x12\x17\n\x13NODE_STATE_STOPPING\x10\x04*\xb9\x01\n\rSettingSource\x12\x1e\n\x1aSETTING_SOURCE_UNSPECIFIED\x10\x00\x12\x1a\n\x16SETTING_SOURCE_DEFAULT\x10\x01\x12\x17\n\x13SETTING_SOURCE_FILE\x10\x02\x12\x1e\n\x1aSETTING_SOURCE_ENVIRONMENT\x10\x03\x12\x17\n\x13SETTING_SOURCE_FLAG\x10\x04\x12\x1a\n\x16SETTING_SOURCE_RUNTIME\x10\x05\x32\xcb\x03\n\x0bNodeService\x12L\n\x07GetNode\x12\x1f.troupe.admin.v1.GetNodeRequest\x1a .troupe.admin.v1.GetNodeResponse\x12T\n\tWatchNode\x12!.troupe.admin.v1.WatchNodeRequest\x1a\".troupe.admin.v1.WatchNodeResponse0\x01\x12[\n\x0cListSettings\x12$.troupe.admin.v1.ListSettingsRequest\x1a%.troupe.admin.v1.ListSettingsResponse\x12^\n\rUpdateSetting\x12%.troupe.admin.v1.UpdateSettingRequest\x1a&.troupe.admin.v1.UpdateSettingResponse\x12[\n\x0cShutdownNode\x12$.troupe.admin.v1.ShutdownNodeRequest\x1a%.troupe.admin.v1.ShutdownNodeResponseB,\n\x0ftroupe.admin.v1P\x01Z\x17troupe/admin/v1;adminv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"troupe/admin/v1/node_service.proto\x12\x0ftroupe.admin.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a#troupe/admin/v1/chain_service.proto\x1a\x1ctroupe/admin/v1/ledger.proto\"\x10\n\x0eGetNodeRequest\"6\n\x0fGetNodeResponse\x12#\n\x04node\x18\x01 \x01(\x0b\x32\x15.troupe.admin.v1.Node\"\x80\x06\n\x04Node\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12)\n\x07network\x18\x03 \x01(\x0b\x32\x18.troupe.admin.v1.Network\x12\x14\n\x0cgenesis_hash\x18\x04 \x01(\t\x12)\n\x05state\x18\x05 \x01(\x0e\x32\x1a.troupe.admin.v1.NodeState\x12\x15\n\rstate_reasons\x18\x06 \x03(\t\x12&\n\x03tip\x18\x07 \x01(\x0b\x32\x19.troupe.admin.v1.BlockRef\x12\x1e\n\x11\x62\x65st_known_height\x18\x08 \x01(\x04H\x00\x88\x01\x01\x12\x17\n\npeer_count\x18\t \x01(\rH\x01\x88\x01\x01\x12\"\n\x15mempool_pending_count\x18\n \x01(\rH\x02\x88\x01\x01\x12!\n\x14mempool_queued_count\x18\x0b \x01(\rH\x03\x88\x01\x01\x12\x13\n\x06mining\x18\x0c \x01(\x08H\x04\x88\x01\x01\x12\x19\n\x0chashes_per_s\x18\r \x01(\x01H\x05\x88\x01\x01\x12\x10\n\x08uptime_s\x18\x0e \x01(\x01\x12.\n\nstart_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0elisten_address\x18\x10 \x01(\t\x12\x19\n\x11\x61\x64vertise_address\x18\x11 \x01(\t\x12\x19\n\x0cminer_engine\x18\x12 \x01(\tH\x06\x88\x01\x01\x12\x1e\n\x11miner_engine_note\x18\x13 \x01(\tH\x07\x88\x01\x01\x12\x33\n\rsync_progress\x18\x14 \x01(\x0b\x32\x1c.troupe.admin.v1.JobProgressB\x14\n\x12_best_known_heightB\r\n\x0b_peer_countB\x18\n\x16_mempool_pending_countB\x17\n\x15_mempool_queued_countB\t\n\x07_miningB\x0f\n\r_hashes_per_sB\x0f\n\r_miner_engineB\x14\n\x12_miner_engine_note\"\'\n\x10WatchNodeRequest\x12\x13\n\x0binterval_ms\x18\x01 \x01(\r\"8\n\x11WatchNodeResponse\x12#\n\x04node\x18\x01 \x01(\x0b\x32\x15.troupe.admin.v1.Node\"<\n\x13ListSettingsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"[\n\x14ListSettingsResponse\x12*\n\x08settings\x18\x01 \x03(\x0b\x32\x18.troupe.admin.v1.Setting\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xbf\x01\n\x07Setting\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\x12.\n\x06source\x18\x03 \x01(\x0e\x32\x1e.troupe.admin.v1.SettingSource\x12\x0f\n\x07mutable\x18\x04 \x01(\x08\x12\x15\n\rdefault_value\x18\x05 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x06 \x01(\t\x12\x0c\n\x04\x66lag\x18\x07 \x01(\t\x12\x1c\n\x14\x65nvironment_variable\x18\x08 \x01(\t\"D\n\x14UpdateSettingRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\x12\x0f\n\x07persist\x18\x03 \x01(\x08\"B\n\x15UpdateSettingResponse\x12)\n\x07setting\x18\x01 \x01(\x0b\x32\x18.troupe.admin.v1.Setting\"\x15\n\x13ShutdownNodeRequest\"\x16\n\x14ShutdownNodeResponse*\x87\x01\n\tNodeState\x12\x1a\n\x16NODE_STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10NODE_STATE_READY\x10\x01\x12\x16\n\x12NODE_STATE_SYNCING\x10\x02\x12\x17\n\x13NODE_STATE_DEGRADED\x10\x03\x12\x17\n\x13NODE_STATE_STOPPING\x10\x04*\xb9\x01\n\rSettingSource\x12\x1e\n\x1aSETTING_SOURCE_UNSPECIFIED\x10\x00\x12\x1a\n\x16SETTING_SOURCE_DEFAULT\x10\x01\x12\x17\n\x13SETTING_SOURCE_FILE\x10\x02\x12\x1e\n\x1aSETTING_SOURCE_ENVIRONMENT\x10\x03\x12\x17\n\x13SETTING_SOURCE_FLAG\x10\x04\x12\x1a\n\x16SETTING_SOURCE_RUNTIME\x10\x05\x32\xcb\x03\n\x0bNodeService\x12L\n\x07GetNode\x12\x1f.troupe.admin.v1.GetNodeRequest\x1a .troupe.admin.v1.GetNodeResponse\x12T\n\tWatchNode\x12!.troupe.admin.v1.WatchNodeRequest\x1a\".troupe.admin.v1.WatchNodeResponse0\x01\x12[\n\x0cListSettings\x12$.troupe.admin.v1.ListSettingsRequest\x1a%.troupe.admin.v1.ListSettingsResponse\x12^\n\rUpdateSetting\x12%.troupe.admin.v1.UpdateSettingRequest\x1a&.troupe.admin.v1.UpdateSettingResponse\x12[\n\x0cShutdownNode\x12$.troupe.admin.v1.ShutdownNodeRequest\x1a%.troupe.admin.v1.ShutdownNodeResponseB,\n\x0ftroupe.admin.v1P\x01Z\x17troupe/admin/v1;adminv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,34 +35,34 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'troupe.admin.v1.node_servic
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\017troupe.admin.v1P\001Z\027troupe/admin/v1;adminv1'
-  _globals['_NODESTATE']._serialized_start=1544
-  _globals['_NODESTATE']._serialized_end=1679
-  _globals['_SETTINGSOURCE']._serialized_start=1682
-  _globals['_SETTINGSOURCE']._serialized_end=1867
-  _globals['_GETNODEREQUEST']._serialized_start=118
-  _globals['_GETNODEREQUEST']._serialized_end=134
-  _globals['_GETNODERESPONSE']._serialized_start=136
-  _globals['_GETNODERESPONSE']._serialized_end=190
-  _globals['_NODE']._serialized_start=193
-  _globals['_NODE']._serialized_end=908
-  _globals['_WATCHNODEREQUEST']._serialized_start=910
-  _globals['_WATCHNODEREQUEST']._serialized_end=949
-  _globals['_WATCHNODERESPONSE']._serialized_start=951
-  _globals['_WATCHNODERESPONSE']._serialized_end=1007
-  _globals['_LISTSETTINGSREQUEST']._serialized_start=1009
-  _globals['_LISTSETTINGSREQUEST']._serialized_end=1069
-  _globals['_LISTSETTINGSRESPONSE']._serialized_start=1071
-  _globals['_LISTSETTINGSRESPONSE']._serialized_end=1162
-  _globals['_SETTING']._serialized_start=1165
-  _globals['_SETTING']._serialized_end=1356
-  _globals['_UPDATESETTINGREQUEST']._serialized_start=1358
-  _globals['_UPDATESETTINGREQUEST']._serialized_end=1426
-  _globals['_UPDATESETTINGRESPONSE']._serialized_start=1428
-  _globals['_UPDATESETTINGRESPONSE']._serialized_end=1494
-  _globals['_SHUTDOWNNODEREQUEST']._serialized_start=1496
-  _globals['_SHUTDOWNNODEREQUEST']._serialized_end=1517
-  _globals['_SHUTDOWNNODERESPONSE']._serialized_start=1519
-  _globals['_SHUTDOWNNODERESPONSE']._serialized_end=1541
-  _globals['_NODESERVICE']._serialized_start=1870
-  _globals['_NODESERVICE']._serialized_end=2329
+  _globals['_NODESTATE']._serialized_start=1634
+  _globals['_NODESTATE']._serialized_end=1769
+  _globals['_SETTINGSOURCE']._serialized_start=1772
+  _globals['_SETTINGSOURCE']._serialized_end=1957
+  _globals['_GETNODEREQUEST']._serialized_start=155
+  _globals['_GETNODEREQUEST']._serialized_end=171
+  _globals['_GETNODERESPONSE']._serialized_start=173
+  _globals['_GETNODERESPONSE']._serialized_end=227
+  _globals['_NODE']._serialized_start=230
+  _globals['_NODE']._serialized_end=998
+  _globals['_WATCHNODEREQUEST']._serialized_start=1000
+  _globals['_WATCHNODEREQUEST']._serialized_end=1039
+  _globals['_WATCHNODERESPONSE']._serialized_start=1041
+  _globals['_WATCHNODERESPONSE']._serialized_end=1097
+  _globals['_LISTSETTINGSREQUEST']._serialized_start=1099
+  _globals['_LISTSETTINGSREQUEST']._serialized_end=1159
+  _globals['_LISTSETTINGSRESPONSE']._serialized_start=1161
+  _globals['_LISTSETTINGSRESPONSE']._serialized_end=1252
+  _globals['_SETTING']._serialized_start=1255
+  _globals['_SETTING']._serialized_end=1446
+  _globals['_UPDATESETTINGREQUEST']._serialized_start=1448
+  _globals['_UPDATESETTINGREQUEST']._serialized_end=1516
+  _globals['_UPDATESETTINGRESPONSE']._serialized_start=1518
+  _globals['_UPDATESETTINGRESPONSE']._serialized_end=1584
+  _globals['_SHUTDOWNNODEREQUEST']._serialized_start=1586
+  _globals['_SHUTDOWNNODEREQUEST']._serialized_end=1607
+  _globals['_SHUTDOWNNODERESPONSE']._serialized_start=1609
+  _globals['_SHUTDOWNNODERESPONSE']._serialized_end=1631
+  _globals['_NODESERVICE']._serialized_start=1960
+  _globals['_NODESERVICE']._serialized_end=2419
 # @@protoc_insertion_point(module_scope)

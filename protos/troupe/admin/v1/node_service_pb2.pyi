@@ -20,6 +20,7 @@ import google.protobuf.internal.enum_type_wrapper
 import google.protobuf.message
 import google.protobuf.timestamp_pb2
 import sys
+import troupe.admin.v1.chain_service_pb2
 import troupe.admin.v1.ledger_pb2
 import typing
 
@@ -160,6 +161,7 @@ class Node(google.protobuf.message.Message):
     ADVERTISE_ADDRESS_FIELD_NUMBER: builtins.int
     MINER_ENGINE_FIELD_NUMBER: builtins.int
     MINER_ENGINE_NOTE_FIELD_NUMBER: builtins.int
+    SYNC_PROGRESS_FIELD_NUMBER: builtins.int
     name: builtins.str
     """"troupe"."""
     version: builtins.str
@@ -206,6 +208,10 @@ class Node(google.protobuf.message.Message):
     def start_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """When the node started."""
 
+    @property
+    def sync_progress(self) -> troupe.admin.v1.chain_service_pb2.JobProgress:
+        """As of Chain.sync_progress."""
+
     def __init__(
         self,
         *,
@@ -228,9 +234,10 @@ class Node(google.protobuf.message.Message):
         advertise_address: builtins.str = ...,
         miner_engine: builtins.str | None = ...,
         miner_engine_note: builtins.str | None = ...,
+        sync_progress: troupe.admin.v1.chain_service_pb2.JobProgress | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_best_known_height", b"_best_known_height", "_hashes_per_s", b"_hashes_per_s", "_mempool_pending_count", b"_mempool_pending_count", "_mempool_queued_count", b"_mempool_queued_count", "_miner_engine", b"_miner_engine", "_miner_engine_note", b"_miner_engine_note", "_mining", b"_mining", "_peer_count", b"_peer_count", "best_known_height", b"best_known_height", "hashes_per_s", b"hashes_per_s", "mempool_pending_count", b"mempool_pending_count", "mempool_queued_count", b"mempool_queued_count", "miner_engine", b"miner_engine", "miner_engine_note", b"miner_engine_note", "mining", b"mining", "network", b"network", "peer_count", b"peer_count", "start_time", b"start_time", "tip", b"tip"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_best_known_height", b"_best_known_height", "_hashes_per_s", b"_hashes_per_s", "_mempool_pending_count", b"_mempool_pending_count", "_mempool_queued_count", b"_mempool_queued_count", "_miner_engine", b"_miner_engine", "_miner_engine_note", b"_miner_engine_note", "_mining", b"_mining", "_peer_count", b"_peer_count", "advertise_address", b"advertise_address", "best_known_height", b"best_known_height", "genesis_hash", b"genesis_hash", "hashes_per_s", b"hashes_per_s", "listen_address", b"listen_address", "mempool_pending_count", b"mempool_pending_count", "mempool_queued_count", b"mempool_queued_count", "miner_engine", b"miner_engine", "miner_engine_note", b"miner_engine_note", "mining", b"mining", "name", b"name", "network", b"network", "peer_count", b"peer_count", "start_time", b"start_time", "state", b"state", "state_reasons", b"state_reasons", "tip", b"tip", "uptime_s", b"uptime_s", "version", b"version"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_best_known_height", b"_best_known_height", "_hashes_per_s", b"_hashes_per_s", "_mempool_pending_count", b"_mempool_pending_count", "_mempool_queued_count", b"_mempool_queued_count", "_miner_engine", b"_miner_engine", "_miner_engine_note", b"_miner_engine_note", "_mining", b"_mining", "_peer_count", b"_peer_count", "best_known_height", b"best_known_height", "hashes_per_s", b"hashes_per_s", "mempool_pending_count", b"mempool_pending_count", "mempool_queued_count", b"mempool_queued_count", "miner_engine", b"miner_engine", "miner_engine_note", b"miner_engine_note", "mining", b"mining", "network", b"network", "peer_count", b"peer_count", "start_time", b"start_time", "sync_progress", b"sync_progress", "tip", b"tip"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_best_known_height", b"_best_known_height", "_hashes_per_s", b"_hashes_per_s", "_mempool_pending_count", b"_mempool_pending_count", "_mempool_queued_count", b"_mempool_queued_count", "_miner_engine", b"_miner_engine", "_miner_engine_note", b"_miner_engine_note", "_mining", b"_mining", "_peer_count", b"_peer_count", "advertise_address", b"advertise_address", "best_known_height", b"best_known_height", "genesis_hash", b"genesis_hash", "hashes_per_s", b"hashes_per_s", "listen_address", b"listen_address", "mempool_pending_count", b"mempool_pending_count", "mempool_queued_count", b"mempool_queued_count", "miner_engine", b"miner_engine", "miner_engine_note", b"miner_engine_note", "mining", b"mining", "name", b"name", "network", b"network", "peer_count", b"peer_count", "start_time", b"start_time", "state", b"state", "state_reasons", b"state_reasons", "sync_progress", b"sync_progress", "tip", b"tip", "uptime_s", b"uptime_s", "version", b"version"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_best_known_height", b"_best_known_height"]) -> typing.Literal["best_known_height"] | None: ...
     @typing.overload

@@ -173,6 +173,85 @@ class GetPeerResponse(google.protobuf.message.Message):
 Global___GetPeerResponse: typing_extensions.TypeAlias = GetPeerResponse
 
 @typing.final
+class GetPeerSlotsRequest(google.protobuf.message.Message):
+    """Request of GetPeerSlots."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+
+Global___GetPeerSlotsRequest: typing_extensions.TypeAlias = GetPeerSlotsRequest
+
+@typing.final
+class GetPeerSlotsResponse(google.protobuf.message.Message):
+    """Response of GetPeerSlots."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    SLOTS_FIELD_NUMBER: builtins.int
+    @property
+    def slots(self) -> Global___PeerSlots:
+        """The places now."""
+
+    def __init__(
+        self,
+        *,
+        slots: Global___PeerSlots | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["slots", b"slots"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["slots", b"slots"]) -> None: ...
+
+Global___GetPeerSlotsResponse: typing_extensions.TypeAlias = GetPeerSlotsResponse
+
+@typing.final
+class PeerSlots(google.protobuf.message.Message):
+    """The places for peers, and how they are taken."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    OUTBOUND_COUNT_FIELD_NUMBER: builtins.int
+    INBOUND_COUNT_FIELD_NUMBER: builtins.int
+    WANTED_COUNT_FIELD_NUMBER: builtins.int
+    WANTED_OUTBOUND_COUNT_FIELD_NUMBER: builtins.int
+    TARGET_COUNT_FIELD_NUMBER: builtins.int
+    LIMIT_COUNT_FIELD_NUMBER: builtins.int
+    DIALING_COUNT_FIELD_NUMBER: builtins.int
+    KNOWN_ADDRESS_COUNT_FIELD_NUMBER: builtins.int
+    outbound_count: builtins.int
+    """Peers that this node dialed, whoever else dialed whom."""
+    inbound_count: builtins.int
+    """All others."""
+    wanted_count: builtins.int
+    """Below so many, more are sought."""
+    wanted_outbound_count: builtins.int
+    """Below so many outbound ones, more are sought: these places nobody takes by dialing this node."""
+    target_count: builtins.int
+    """Above so many, the setting `max_peers`, the node parts with some."""
+    limit_count: builtins.int
+    """Above so many nobody is accepted."""
+    dialing_count: builtins.int
+    """Dials under way, of the node's own accord or on request."""
+    known_address_count: builtins.int
+    """Addresses in the book: see ListAddresses."""
+    def __init__(
+        self,
+        *,
+        outbound_count: builtins.int = ...,
+        inbound_count: builtins.int = ...,
+        wanted_count: builtins.int = ...,
+        wanted_outbound_count: builtins.int = ...,
+        target_count: builtins.int = ...,
+        limit_count: builtins.int = ...,
+        dialing_count: builtins.int = ...,
+        known_address_count: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["dialing_count", b"dialing_count", "inbound_count", b"inbound_count", "known_address_count", b"known_address_count", "limit_count", b"limit_count", "outbound_count", b"outbound_count", "target_count", b"target_count", "wanted_count", b"wanted_count", "wanted_outbound_count", b"wanted_outbound_count"]) -> None: ...
+
+Global___PeerSlots: typing_extensions.TypeAlias = PeerSlots
+
+@typing.final
 class ListPeersRequest(google.protobuf.message.Message):
     """Request of ListPeers."""
 
@@ -307,6 +386,7 @@ class Peer(google.protobuf.message.Message):
     CONNECTION_IDS_FIELD_NUMBER: builtins.int
     VERIFIED_FIELD_NUMBER: builtins.int
     LISTED_FIELD_NUMBER: builtins.int
+    SCORE_FIELD_NUMBER: builtins.int
     address: builtins.str
     """Its name, "host:port"."""
     remote_address: builtins.str
@@ -325,6 +405,10 @@ class Peer(google.protobuf.message.Message):
     """
     listed: builtins.bool
     """True if its address is told to other nodes that ask for peers."""
+    score: builtins.float
+    """Points for what it did wrong of late. They halve every minute; at 100 the node bans it for 10
+    minutes.
+    """
     @property
     def connect_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """When it became a peer."""
@@ -346,9 +430,10 @@ class Peer(google.protobuf.message.Message):
         connection_ids: collections.abc.Iterable[builtins.int] | None = ...,
         verified: builtins.bool = ...,
         listed: builtins.bool = ...,
+        score: builtins.float = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_height", b"_height", "connect_time", b"connect_time", "height", b"height"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_height", b"_height", "address", b"address", "agent", b"agent", "connect_time", b"connect_time", "connection_ids", b"connection_ids", "height", b"height", "initiated", b"initiated", "kind", b"kind", "listed", b"listed", "remote_address", b"remote_address", "verified", b"verified"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_height", b"_height", "address", b"address", "agent", b"agent", "connect_time", b"connect_time", "connection_ids", b"connection_ids", "height", b"height", "initiated", b"initiated", "kind", b"kind", "listed", b"listed", "remote_address", b"remote_address", "score", b"score", "verified", b"verified"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_height", b"_height"]) -> typing.Literal["height"] | None: ...
 
 Global___Peer: typing_extensions.TypeAlias = Peer
@@ -424,7 +509,7 @@ class KnownAddress(google.protobuf.message.Message):
     """Whether a ban covers it: it is not dialed until that ends."""
     @property
     def last_success_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
-        """When it last accepted a hello of this node in this run; absent: never."""
+        """When it last accepted a hello of this node; absent: never."""
 
     @property
     def next_dial_time(self) -> google.protobuf.timestamp_pb2.Timestamp:

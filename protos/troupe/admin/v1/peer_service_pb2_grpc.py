@@ -46,6 +46,11 @@ class PeerServiceStub(object):
                 request_serializer=troupe_dot_admin_dot_v1_dot_peer__service__pb2.GetPeerRequest.SerializeToString,
                 response_deserializer=troupe_dot_admin_dot_v1_dot_peer__service__pb2.GetPeerResponse.FromString,
                 _registered_method=True)
+        self.GetPeerSlots = channel.unary_unary(
+                '/troupe.admin.v1.PeerService/GetPeerSlots',
+                request_serializer=troupe_dot_admin_dot_v1_dot_peer__service__pb2.GetPeerSlotsRequest.SerializeToString,
+                response_deserializer=troupe_dot_admin_dot_v1_dot_peer__service__pb2.GetPeerSlotsResponse.FromString,
+                _registered_method=True)
         self.ConnectPeer = channel.unary_unary(
                 '/troupe.admin.v1.PeerService/ConnectPeer',
                 request_serializer=troupe_dot_admin_dot_v1_dot_peer__service__pb2.ConnectPeerRequest.SerializeToString,
@@ -110,6 +115,17 @@ class PeerServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetPeerSlots(self, request, context):
+        """Shows the places for peers, and how they are taken.
+
+        Permission: peer:read.
+
+        grpcurl -plaintext -H "authorization: Bearer $TOKEN" $ADMIN troupe.admin.v1.PeerService/GetPeerSlots
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ConnectPeer(self, request, context):
         """Dials an address, says hello, and returns once that is decided: within 25 s. To be connected already is
         a success.
@@ -138,8 +154,9 @@ class PeerServiceServicer(object):
 
     def ListAddresses(self, request, context):
         """Lists the address book, in the order of the addresses: where this node knows, or was told, that peers
-        can be dialed. It holds the configured addresses and 1,000 others at most, and forgets one that failed 8
-        times in a row.
+        can be dialed. It holds the configured addresses and 1,000 others at most (or three for each of `max_peers`, if
+        that is more), is kept in the data directory over a restart, and forgets an address that never answered
+        when it has failed 8 times in a row, and one that did after 32 times.
 
         Permission: peer:read. Errors: INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
 
@@ -213,6 +230,11 @@ def add_PeerServiceServicer_to_server(servicer, server):
                     servicer.GetPeer,
                     request_deserializer=troupe_dot_admin_dot_v1_dot_peer__service__pb2.GetPeerRequest.FromString,
                     response_serializer=troupe_dot_admin_dot_v1_dot_peer__service__pb2.GetPeerResponse.SerializeToString,
+            ),
+            'GetPeerSlots': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetPeerSlots,
+                    request_deserializer=troupe_dot_admin_dot_v1_dot_peer__service__pb2.GetPeerSlotsRequest.FromString,
+                    response_serializer=troupe_dot_admin_dot_v1_dot_peer__service__pb2.GetPeerSlotsResponse.SerializeToString,
             ),
             'ConnectPeer': grpc.unary_unary_rpc_method_handler(
                     servicer.ConnectPeer,
@@ -306,6 +328,33 @@ class PeerService(object):
             '/troupe.admin.v1.PeerService/GetPeer',
             troupe_dot_admin_dot_v1_dot_peer__service__pb2.GetPeerRequest.SerializeToString,
             troupe_dot_admin_dot_v1_dot_peer__service__pb2.GetPeerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetPeerSlots(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/troupe.admin.v1.PeerService/GetPeerSlots',
+            troupe_dot_admin_dot_v1_dot_peer__service__pb2.GetPeerSlotsRequest.SerializeToString,
+            troupe_dot_admin_dot_v1_dot_peer__service__pb2.GetPeerSlotsResponse.FromString,
             options,
             channel_credentials,
             insecure,

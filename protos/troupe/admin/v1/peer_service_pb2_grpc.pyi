@@ -57,6 +57,22 @@ _PeerServiceGetPeerType = typing_extensions.TypeVar(
     ],
 )
 
+_PeerServiceGetPeerSlotsType = typing_extensions.TypeVar(
+    '_PeerServiceGetPeerSlotsType',
+    grpc.UnaryUnaryMultiCallable[
+        troupe.admin.v1.peer_service_pb2.GetPeerSlotsRequest,
+        troupe.admin.v1.peer_service_pb2.GetPeerSlotsResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        troupe.admin.v1.peer_service_pb2.GetPeerSlotsRequest,
+        troupe.admin.v1.peer_service_pb2.GetPeerSlotsResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        troupe.admin.v1.peer_service_pb2.GetPeerSlotsRequest,
+        troupe.admin.v1.peer_service_pb2.GetPeerSlotsResponse,
+    ],
+)
+
 _PeerServiceConnectPeerType = typing_extensions.TypeVar(
     '_PeerServiceConnectPeerType',
     grpc.UnaryUnaryMultiCallable[
@@ -169,7 +185,7 @@ _PeerServiceGetTopologyType = typing_extensions.TypeVar(
     ],
 )
 
-class PeerServiceStub(typing.Generic[_PeerServiceListPeersType, _PeerServiceGetPeerType, _PeerServiceConnectPeerType, _PeerServiceDisconnectPeerType, _PeerServiceListAddressesType, _PeerServiceListBansType, _PeerServiceCreateBanType, _PeerServiceDeleteBanType, _PeerServiceGetTopologyType]):
+class PeerServiceStub(typing.Generic[_PeerServiceListPeersType, _PeerServiceGetPeerType, _PeerServiceGetPeerSlotsType, _PeerServiceConnectPeerType, _PeerServiceDisconnectPeerType, _PeerServiceListAddressesType, _PeerServiceListBansType, _PeerServiceCreateBanType, _PeerServiceDeleteBanType, _PeerServiceGetTopologyType]):
     """The nodes that this node is connected to. A peer is named by its address "host:port": as it was dialed,
     or as its hello said.
     """
@@ -183,6 +199,10 @@ class PeerServiceStub(typing.Generic[_PeerServiceListPeersType, _PeerServiceGetP
         grpc.UnaryUnaryMultiCallable[
             troupe.admin.v1.peer_service_pb2.GetPeerRequest,
             troupe.admin.v1.peer_service_pb2.GetPeerResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            troupe.admin.v1.peer_service_pb2.GetPeerSlotsRequest,
+            troupe.admin.v1.peer_service_pb2.GetPeerSlotsResponse,
         ],
         grpc.UnaryUnaryMultiCallable[
             troupe.admin.v1.peer_service_pb2.ConnectPeerRequest,
@@ -223,6 +243,10 @@ class PeerServiceStub(typing.Generic[_PeerServiceListPeersType, _PeerServiceGetP
         grpc.aio.UnaryUnaryMultiCallable[
             troupe.admin.v1.peer_service_pb2.GetPeerRequest,
             troupe.admin.v1.peer_service_pb2.GetPeerResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            troupe.admin.v1.peer_service_pb2.GetPeerSlotsRequest,
+            troupe.admin.v1.peer_service_pb2.GetPeerSlotsResponse,
         ],
         grpc.aio.UnaryUnaryMultiCallable[
             troupe.admin.v1.peer_service_pb2.ConnectPeerRequest,
@@ -270,6 +294,14 @@ class PeerServiceStub(typing.Generic[_PeerServiceListPeersType, _PeerServiceGetP
       grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"address": "127.0.0.1:7101"}' $ADMIN troupe.admin.v1.PeerService/GetPeer
     """
 
+    GetPeerSlots: _PeerServiceGetPeerSlotsType
+    """Shows the places for peers, and how they are taken.
+
+    Permission: peer:read.
+
+      grpcurl -plaintext -H "authorization: Bearer $TOKEN" $ADMIN troupe.admin.v1.PeerService/GetPeerSlots
+    """
+
     ConnectPeer: _PeerServiceConnectPeerType
     """Dials an address, says hello, and returns once that is decided: within 25 s. To be connected already is
     a success.
@@ -292,8 +324,9 @@ class PeerServiceStub(typing.Generic[_PeerServiceListPeersType, _PeerServiceGetP
 
     ListAddresses: _PeerServiceListAddressesType
     """Lists the address book, in the order of the addresses: where this node knows, or was told, that peers
-    can be dialed. It holds the configured addresses and 1,000 others at most, and forgets one that failed 8
-    times in a row.
+    can be dialed. It holds the configured addresses and 1,000 others at most (or three for each of `max_peers`, if
+    that is more), is kept in the data directory over a restart, and forgets an address that never answered
+    when it has failed 8 times in a row, and one that did after 32 times.
 
     Permission: peer:read. Errors: INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
 
@@ -348,6 +381,10 @@ PeerServiceAsyncStub: typing_extensions.TypeAlias = PeerServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
         troupe.admin.v1.peer_service_pb2.GetPeerRequest,
         troupe.admin.v1.peer_service_pb2.GetPeerResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        troupe.admin.v1.peer_service_pb2.GetPeerSlotsRequest,
+        troupe.admin.v1.peer_service_pb2.GetPeerSlotsResponse,
     ],
     grpc.aio.UnaryUnaryMultiCallable[
         troupe.admin.v1.peer_service_pb2.ConnectPeerRequest,
@@ -411,6 +448,19 @@ class PeerServiceServicer(metaclass=abc.ABCMeta):
         """
 
     @abc.abstractmethod
+    def GetPeerSlots(
+        self,
+        request: troupe.admin.v1.peer_service_pb2.GetPeerSlotsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[troupe.admin.v1.peer_service_pb2.GetPeerSlotsResponse, collections.abc.Awaitable[troupe.admin.v1.peer_service_pb2.GetPeerSlotsResponse]]:
+        """Shows the places for peers, and how they are taken.
+
+        Permission: peer:read.
+
+          grpcurl -plaintext -H "authorization: Bearer $TOKEN" $ADMIN troupe.admin.v1.PeerService/GetPeerSlots
+        """
+
+    @abc.abstractmethod
     def ConnectPeer(
         self,
         request: troupe.admin.v1.peer_service_pb2.ConnectPeerRequest,
@@ -447,8 +497,9 @@ class PeerServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[troupe.admin.v1.peer_service_pb2.ListAddressesResponse, collections.abc.Awaitable[troupe.admin.v1.peer_service_pb2.ListAddressesResponse]]:
         """Lists the address book, in the order of the addresses: where this node knows, or was told, that peers
-        can be dialed. It holds the configured addresses and 1,000 others at most, and forgets one that failed 8
-        times in a row.
+        can be dialed. It holds the configured addresses and 1,000 others at most (or three for each of `max_peers`, if
+        that is more), is kept in the data directory over a restart, and forgets an address that never answered
+        when it has failed 8 times in a row, and one that did after 32 times.
 
         Permission: peer:read. Errors: INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
 

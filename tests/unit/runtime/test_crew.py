@@ -1,0 +1,373 @@
+"""Actors that share a thread: order, turns, falls and restarts, and that nothing is lost."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Self
+
+import pytest
+
+from actors.runtime.actor import NodeActor, WaitingActor
+from actors.runtime.address import Address, Ask
+from actors.runtime.clock import ThreadClock
+from actors.runtime.crew import LETTERS_IN_A_ROW, LETTERS_PER_TURN, Crew
+from actors.runtime.mailbox import Mailbox
+from actors.runtime.supervisor import ActorState, ListActors, RestartActor, Supervisor, ThreadRunner
+from tests.support.adders import Add, Adder, Total
+
+PATIENCE_S = 30.0
+CREW = ("a", "b", "watcher")
+
+
+@pytest.fixture(autouse=True)
+def _quiet_falls() -> Iterator[None]:
+    logging.disable(logging.CRITICAL)
+    yield
+    logging.disable(logging.NOTSET)
+
+
+@dataclass(frozen=True, slots=True)
+class Told(Ask[tuple[Any, ...]]):
+    """What an actor was told until now."""
+
+
+class Listener(NodeActor):
+    """Keeps what it is told, and which thread it was on."""
+
+    def __init__(self, react: Callable[[Any], None] = lambda _message: None) -> None:
+        super().__init__()
+        self._react = react
+        self._told: list[Any] = []
+        self.threads = set[int]()
+
+    def on_receive(self, message: object) -> object:
+        self.threads.add(threading.get_ident())
+        if isinstance(message, Told):
+            return tuple(self._told)
+        self._react(message)
+        self._told.append(message)
+        return None
+
+
+class Bell:
+    """A waker, and what it rings for."""
+
+    def __init__(self) -> None:
+        self.asleep = False
+        self.rung = threading.Event()
+
+    def wake(self) -> None:
+        self.asleep = False
+        self.rung.set()
+
+
+class Watcher(WaitingActor):
+    """Waits on a bell; falls there when it is told to, and in its handler over a negative number."""
+
+    def __init__(self, diary: list[str]) -> None:
+        super().__init__()
+        self.waker = self._bell = Bell()
+        self._diary = diary
+        self._bug = False
+        self.waits = 0
+
+    def on_start(self) -> None:
+        self._diary.append("start")
+
+    def on_crash(self) -> None:
+        self._diary.append("crash")
+
+    def on_receive(self, message: object) -> object:
+        match message:
+            case "bug":
+                self._bug = True
+            case Add(number) if number < 0:
+                raise ValueError(number)
+            case Total():
+                return self.waits
+        return None
+
+    def wait(self, is_idle: Callable[[], bool]) -> None:
+        self.waits += 1
+        if self._bug:
+            raise ZeroDivisionError
+        self._bell.asleep = True
+        if is_idle():
+            assert self._bell.rung.wait(PATIENCE_S), "nobody woke the crew"
+        self._bell.asleep = False
+        self._bell.rung.clear()
+
+
+class House:
+    """A supervisor with a crew of two adders and a watcher, and an adder on a thread of its own."""
+
+    def __init__(self) -> None:
+        self._clock = ThreadClock()
+        self.supervisor = Supervisor(ThreadRunner(self._clock, {"crew": CREW}), self._clock)
+        self.diaries: dict[str, list[str]] = {name: [] for name in (*CREW, "alone")}
+        self.at: dict[str, Address[Any]] = {
+            name: Address(self.supervisor.mailbox(name)) for name in self.diaries
+        }
+        for name in ("a", "b", "alone"):
+            self.supervisor.enlist(name, lambda name=name: Adder(self.diaries[name]))  # type: ignore[misc]
+        self.supervisor.enlist("watcher", lambda: Watcher(self.diaries["watcher"]))
+
+    def __enter__(self) -> Self:
+        self.supervisor.start_members()
+        self.supervisor.await_members()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.supervisor.stop_members(tuple(self.diaries))
+        self._clock.stop()
+
+    def total(self, name: str) -> int:
+        total: int = self.at[name].ask(Total(), timeout_s=PATIENCE_S)
+        return total
+
+    def threads(self) -> int:
+        return sum(thread.name == "troupe-crew" for thread in threading.enumerate())
+
+
+class Scene:
+    """A crew by itself, and actors for it."""
+
+    def __init__(self) -> None:
+        self._clock = ThreadClock()
+        self.crew = Crew("scene", self._clock.now_s)
+        self._playing: list[NodeActor] = []
+
+    def mailbox(self, name: str) -> Mailbox:
+        mailbox = Mailbox(name, self._clock.now_s)
+        self.crew.serve(mailbox)
+        return mailbox
+
+    def enter(self, actor: NodeActor, mailbox: Mailbox) -> Address[Any]:
+        actor.attach(mailbox, lambda _actor, _fall: None)
+        self._playing.insert(0, actor)
+        self.crew.enter(actor)
+        return Address(mailbox)
+
+    def listener(self, name: str, react: Callable[[Any], None] = lambda _: None) -> Address[Any]:
+        return self.enter(Listener(react), self.mailbox(name))
+
+    def stop(self) -> None:
+        for actor in self._playing:
+            actor.halt()
+            assert actor.ended.wait(PATIENCE_S)
+        self._clock.stop()
+
+
+@pytest.fixture
+def scene() -> Iterator[Scene]:
+    scene = Scene()
+    yield scene
+    scene.stop()
+
+
+def told(address: Address[Any]) -> tuple[Any, ...]:
+    answer: tuple[Any, ...] = address.ask(Told(), timeout_s=PATIENCE_S)
+    return answer
+
+
+def assert_is_set(event: threading.Event) -> None:
+    assert event.wait(PATIENCE_S)
+
+
+# -- letters ----------------------------------------------------------------------------------------
+
+
+def test_the_members_of_a_crew_play_on_one_thread(scene: Scene) -> None:
+    actors = [Listener() for _ in range(3)]
+    for number, actor in enumerate(actors):
+        assert told(scene.enter(actor, scene.mailbox(str(number)))) == ()
+    assert len({thread for actor in actors for thread in actor.threads}) == 1
+
+
+def test_members_tell_each_other_without_a_change_of_threads_and_in_order(scene: Scene) -> None:
+    last = scene.listener("last")
+    middle = scene.listener("middle", last.tell)
+    first = scene.listener("first", middle.tell)
+    numbers = range(3 * LETTERS_PER_TURN)
+    for number in numbers:
+        first.tell(number)
+    for address in (first, middle, last):
+        assert told(address) == tuple(numbers)
+
+
+def test_nothing_is_lost_or_out_of_order_when_many_threads_tell(scene: Scene) -> None:
+    tellers, each = 4, 2_000
+    addresses = [scene.listener(name) for name in "xyz"]
+
+    def tell(teller: int) -> None:
+        for number in range(each):
+            addresses[number % 3].tell((teller, number))
+
+    threads = [threading.Thread(target=tell, args=(teller,)) for teller in range(tellers)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE_S)
+    heard = [told(address) for address in addresses]
+    assert sum(map(len, heard)) == tellers * each
+    for messages in heard:
+        for teller in range(tellers):
+            numbers = [number for who, number in messages if who == teller]
+            assert numbers == sorted(numbers)
+
+
+def test_a_crew_that_sleeps_is_woken_by_every_question(scene: Scene) -> None:
+    addresses = [scene.listener(name) for name in "xyz"]
+    for number in range(1_000):
+        assert told(addresses[number % 3]) == ()
+
+
+def test_a_member_with_many_letters_leaves_the_others_their_turn(scene: Scene) -> None:
+    order: list[str] = []
+    box = scene.mailbox("busy")
+    for _ in range(3 * LETTERS_IN_A_ROW):
+        box.post("busy")
+    other = scene.mailbox("other")
+    other.post("other")
+    begin = threading.Event()
+    scene.listener("first", lambda _: assert_is_set(begin)).tell("wait until all have entered")
+    busy = scene.enter(Listener(order.append), box)
+    late = scene.enter(Listener(order.append), other)
+    begin.set()
+    told(busy), told(late)
+    assert order.index("other") <= LETTERS_IN_A_ROW
+
+
+def test_letters_without_end_keep_the_crew_from_waiting_but_not_from_what_it_waits_on(
+    scene: Scene,
+) -> None:
+    diary: list[str] = []
+    watcher = scene.enter(Watcher(diary), scene.mailbox("watcher"))
+    box = scene.mailbox("restless")
+    me: Address[Any] = Address(box)
+    scene.enter(Listener(me.tell), box)
+    me.tell("again")
+    first = watcher.ask(Total(), timeout_s=PATIENCE_S)
+    while watcher.ask(Total(), timeout_s=PATIENCE_S) == first:
+        """It had no turn yet; the test's time limit is the bound."""
+
+
+# -- lives ------------------------------------------------------------------------------------------
+
+
+def test_a_member_that_falls_is_restarted_on_the_same_thread_and_the_others_go_on() -> None:
+    with House() as house:
+        house.at["b"].tell(Add(3))
+        house.at["a"].tell(Add(-1))
+        house.at["a"].tell(Add(5))
+        assert (house.total("a"), house.total("b")) == (5, 3)
+        assert house.diaries["a"] == ["start", "crash", "start"]
+        assert house.diaries["b"] == ["start"]
+        assert house.threads() == 1
+
+
+def test_the_crew_goes_on_without_the_one_whose_wait_it_shared() -> None:
+    with House() as house:
+        for _ in range(4):  # more falls than are forgiven: it rests
+            house.at["watcher"].tell(Add(-1))
+        while house.diaries["watcher"].count("crash") < 4:
+            assert house.total("a") == 0
+        for number in range(100):
+            house.at["a"].tell(Add(1))
+            assert house.total("b") == 0
+            assert house.total("a") == number + 1
+        house.supervisor.address.ask(RestartActor("watcher"), timeout_s=PATIENCE_S)
+        assert house.total("watcher") >= 0
+        assert house.total("a") == 100
+
+
+def test_a_bug_in_the_wait_is_a_fall_of_who_waits() -> None:
+    with House() as house:
+        house.at["watcher"].tell("bug")
+        while house.diaries["watcher"] != ["start", "crash", "start"]:
+            assert house.total("a") == 0
+        reports = house.supervisor.address.ask(ListActors(), timeout_s=PATIENCE_S)
+        errors = {each.name: each.last_error for each in reports}
+        assert errors["watcher"] == "ZeroDivisionError in Waiting: "
+        assert errors["a"] is None
+        assert house.total("watcher") > 0
+
+
+def test_a_member_that_falls_in_on_start_leaves_the_others_be() -> None:
+    class Stillborn(NodeActor):
+        def on_start(self) -> None:
+            raise RuntimeError
+
+    with House() as house:
+        house.at["b"].tell(Add(1))
+        house.supervisor.enlist("a", Stillborn)
+        reports = house.supervisor.address.ask(RestartActor("a"), timeout_s=PATIENCE_S)
+        assert reports is not None
+        assert [each.state for each in reports] == [ActorState.RESTARTING]
+        assert house.total("b") == 1
+
+
+def test_letters_wait_for_a_member_that_has_not_entered_yet(scene: Scene) -> None:
+    box = scene.mailbox("late")
+    late: Address[Any] = Address(box)
+    other = scene.listener("other")
+    late.tell("early")
+    assert told(other) == ()  # the crew has looked, and found nobody for it
+    late.tell("later")
+    scene.enter(Listener(), box)
+    assert told(late) == ("early", "later")
+
+
+def test_a_halt_keeps_the_queue_for_the_next_incarnation(scene: Scene) -> None:
+    entered, go_on = threading.Event(), threading.Event()
+
+    def linger(message: object) -> None:
+        if message == "linger":
+            entered.set()
+            assert go_on.wait(PATIENCE_S)
+
+    box = scene.mailbox("a")
+    first = Listener(linger)
+    a = scene.enter(first, box)
+    a.tell("linger")
+    assert entered.wait(PATIENCE_S)
+    a.tell("kept")
+    first.halt()
+    go_on.set()
+    assert first.ended.wait(PATIENCE_S)
+    scene.enter(Listener(), box)
+    assert told(a) == ("kept",)
+
+
+def test_the_thread_ends_with_the_last_member_and_begins_with_the_next() -> None:
+    def crews() -> set[threading.Thread]:
+        return {each for each in threading.enumerate() if each.name == "troupe-scene"}
+
+    scene = Scene()
+    for _ in range(20):
+        actor = Listener()
+        address = scene.enter(actor, scene.mailbox("a"))
+        assert told(address) == ()
+        actor.halt()
+        assert actor.ended.wait(PATIENCE_S)
+    last = crews()
+    scene.stop()
+    for thread in last:
+        thread.join(PATIENCE_S)
+        assert not thread.is_alive()
+    assert crews() == set()
+
+
+def test_stopping_leaves_no_thread_even_while_a_member_falls() -> None:
+    for _ in range(10):
+        before = set(threading.enumerate())
+        with House() as house, contextlib.suppress(RuntimeError):
+            house.at["a"].tell(Add(-1))
+            house.at["watcher"].tell("bug")
+        for thread in set(threading.enumerate()) - before:
+            thread.join(PATIENCE_S)
+            assert not thread.is_alive()
