@@ -16,6 +16,7 @@ from threading import Lock
 from typing import Any, Generic, TypeVar
 
 from actors.chain.backup import BackupError, copy_store, drafted, tip_of
+from actors.chain.replay import ScratchError
 from actors.chain.schema import open_for_reading
 from actors.chain.store import Reader
 from actors.chain.verify import Progress, Report, verify
@@ -160,8 +161,7 @@ class Archive:
                 )
                 job.check()
                 if verified:
-                    report = self._verify(draft, job)
-                    _require_sound(report)
+                    report = self._verify_copy(draft, job)
                 size_bytes, tip = draft.stat().st_size, tip_of(draft, self._network)
             job.emit(BackedUp(target, size_bytes, tip, report))
 
@@ -188,6 +188,19 @@ class Archive:
     def _gone(self, kind: JobKind) -> None:
         with self._lock:
             del self._jobs[kind]
+
+    def _verify_copy(self, draft: Path, job: Job[Any]) -> Report:
+        """Run a verification of what is to be a backup.
+
+        Raises:
+            BackupError: The copy is not sound, or it could not be seen whether it is.
+        """
+        try:
+            report = self._verify(draft, job)
+        except ScratchError as error:
+            raise BackupError(str(error)) from error
+        _require_sound(report)
+        return report
 
     def _verify(self, path: Path, job: Job[Any]) -> Report:
         """Run a verification, reporting on the way."""

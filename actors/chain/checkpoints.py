@@ -6,10 +6,13 @@ with readers who take turns without a pause the log would grow for ever, and eac
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from pathlib import Path
 
 from actors.chain.schema import BUSY_TIMEOUT_S, LOG_LIMIT_BYTES
+
+log = logging.getLogger(__name__)
 
 WAIT_S = 0.2
 """For whoever reads: as long as an answer takes at most. A backup reads for minutes and is not waited for."""
@@ -31,13 +34,17 @@ class Checkpoints:
     def after_commit(self) -> None:
         """Begin a long log anew, between two answers: from then on readers read from the file.
 
-        If somebody reads for longer, it is tried again when the log has grown by as much again.
+        If somebody reads for longer, or the file has no room, it is tried again when the log has grown by
+        as much again. Never fails for want of room: the commit stands, and whoever made it goes on to tell.
         """
         if self._log is None or (size_bytes := self._log.stat().st_size) < self._limit_bytes:
             return
         self._wait_at_most(WAIT_S)
         try:
             is_new = any(self._begin_anew() for _ in range(TRIES))
+        except sqlite3.OperationalError as error:
+            is_new = False
+            log.warning("the log of the store cannot be taken up into its file: %s", error)
         finally:
             self._wait_at_most(BUSY_TIMEOUT_S)
         self._limit_bytes = LOG_LIMIT_BYTES + (0 if is_new else size_bytes)

@@ -73,12 +73,13 @@ class History:
             return
         newest: dict[bytes, int] = {}
         rows = self._db.execute(
-            "SELECT canonical.number, raw FROM canonical JOIN blocks ON id = block"
+            "SELECT canonical.number, raw, hash FROM canonical JOIN blocks ON id = block"
             " WHERE canonical.number > ? AND canonical.number <= ? ORDER BY canonical.number",
             (begin, start),
         )
-        for number, raw in rows:
-            newest.update(dict.fromkeys(touched_addresses(decode_stored(raw)), number))
+        for number, raw, block_hash in rows:
+            block = decode_stored(raw, block_hash)  # another block's accounts must not be deleted
+            newest.update(dict.fromkeys(touched_addresses(block), number))
         self._db.executemany(
             "DELETE FROM accounts WHERE address = ? AND height < ?", sorted(newest.items())
         )

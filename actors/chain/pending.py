@@ -65,8 +65,10 @@ class Pending:
         return self._db.execute(statement, (block_hash,)).fetchone() is not None
 
     def pending_children(self, block_hash: bytes) -> tuple[Block, ...]:
-        rows = self._db.execute("SELECT raw FROM pending WHERE parent_hash = ?", (block_hash,))
-        return tuple(decode_stored(raw) for (raw,) in rows.fetchall())
+        rows = self._db.execute(
+            "SELECT raw, hash FROM pending WHERE parent_hash = ?", (block_hash,)
+        )
+        return tuple(decode_stored(raw, pending_hash) for raw, pending_hash in rows.fetchall())
 
     def pending_roots(self) -> tuple[bytes, ...]:
         """The pending blocks that stand on none: one for each line, the newest first.

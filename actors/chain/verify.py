@@ -15,7 +15,7 @@ from enum import Enum
 from functools import partial
 from pathlib import Path
 
-from actors.chain.replay import Replay
+from actors.chain.replay import Replay, ScratchError
 from actors.chain.schema import StoreError, damaged, open_for_reading
 from actors.chain.store import Reader, TransactionPlace
 from actors.ledger.codec import decode_block
@@ -88,6 +88,7 @@ def verify(
 
     Raises:
         StoreError: The file cannot be opened at all, or is another network's.
+        ScratchError: There is no room for a scratch file.
     """
     connection = open_for_reading(path, network)
     check = _Check(connection, network)
@@ -95,6 +96,8 @@ def verify(
     try:
         connection.execute("BEGIN")
         yield from check.run(every)
+    except ScratchError:
+        raise
     except StoreError as error:
         check.note(Fault.DAMAGED, None, str(error))
     except sqlite3.DatabaseError as error:

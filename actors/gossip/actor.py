@@ -62,11 +62,12 @@ SWEEP_S = 10.0
 MAX_AWAITING = 32_768
 """80 connections of 256 frames each may have some 20,000. Where there are a thousand, or connections come and
 go, this is the bound: what is beyond it is dropped, and its sender reads on."""
+KEPT_PARTS = 8
+"""One of so many equal parts of that is kept for each handler: a flood of transactions leaves room for blocks."""
 
 MAX_HELD = 1_024
 """Publishes before the peers room has told the links, a few messages after a start: of more than these,
-such as a mempool told anew, the newest count most.
-"""
+such as a mempool told anew, the newest count most."""
 
 
 # Every rumour passes here: a field by its position, and the members of enumerations under names of their
@@ -80,11 +81,13 @@ class _Round(NamedTuple):
     """What the rumours of one connection have in common that went to their handler together."""
 
     peer: PeerId
-    conn: ConnId
+    source: _Source
     since_s: float
     counts: Counts
 
 
+_Source = tuple[ConnId, Address[GossipReceived] | None]
+"""Whose read credit is with which handler."""
 _Awaiting = tuple[Inbound, bytes, _Round]
 """A rumour at its handler, and the hash of its kind and payload. A plain tuple for speed."""
 
@@ -131,6 +134,7 @@ class GossipActor(NodeActor):
         # Ids are kept with the hash of what they named, or known ids would suppress other news.
         self._seen, self._judged = SeenKeys(), SeenKeys()
         self._awaiting: dict[int, _Awaiting] = {}
+        self._judging: dict[Any, int] = dict.fromkeys(handlers.values(), 0)  # of these, by handler
         self._owed: Counter[ConnId] = Counter()  # read credit that is with us
         # Verdicts on an earlier incarnation's tickets may still arrive: ours differ from them.
         self._incarnation = self._last_ticket = rng.getrandbits(62)
@@ -204,7 +208,7 @@ class GossipActor(NodeActor):
             if peer is None or not course.is_wanted:
                 course.counts.dropped += len(alike)
                 continue
-            round_ = _Round(peer, conn, now_s, course.counts)
+            round_ = _Round(peer, (conn, course.kind.handler), now_s, course.counts)
             news = self._news(alike, course, round_)
             if course.kind.handler is None:
                 for message, _ in news:
@@ -222,12 +226,13 @@ class GossipActor(NodeActor):
         self, news: list[tuple[Inbound, bytes]], course: Course, round_: _Round
     ) -> list[GossipItem]:
         """Let listeners hear news of one kind; what its handler is asked."""
-        name, (peer, conn, _, _) = course.kind.name, round_
+        name, (peer, (conn, handler), _, _) = course.kind.name, round_
         if course.listeners:
             for message, _ in news:
                 self._offer(course.listeners, name, message.payload, peer)
         first = self._last_ticket + 1
         self._last_ticket += len(news)
+        self._judging[handler] += len(news)
         self._awaiting.update(enumerate([(*each, round_) for each in news], first))
         new = tuple.__new__  # as GossipItem(...), without the detour over its generated __new__
         return [
@@ -240,10 +245,9 @@ class GossipActor(NodeActor):
     ) -> list[tuple[Inbound, bytes]]:
         """Those of one kind that are well formed, have room and were not seen, with their content's hash."""
         salt, longest, judged = course.kind.salt, course.longest_bytes, self._judged.keys()
-        room = MAX_AWAITING - len(self._awaiting)
         fit = [
             message
-            for message in messages[: max(0, room)]
+            for message in messages[: self._room(course.kind.handler)]
             if message.type is _REGULAR and ID_BYTES <= len(message.payload) <= longest
         ]
         hashed = [(message, sha256(salt + message.payload[ID_BYTES:]).digest()) for message in fit]
@@ -253,6 +257,12 @@ class GossipActor(NodeActor):
         course.counts.dropped += len(messages) - len(fit)
         course.counts.duplicates += len(fit) - len(news)
         return news
+
+    def _room(self, handler: Address[GossipReceived] | None) -> int:
+        """How many rumours more there is room for that this handler judges."""
+        kept, others = MAX_AWAITING // KEPT_PARTS, self._judging.items()
+        kept_for_others = sum(max(0, kept - count) for each, count in others if each is not handler)
+        return max(0, MAX_AWAITING - len(self._awaiting) - kept_for_others)
 
     def _hear_unjudged(
         self, message: Inbound, peer: PeerId, course: Course
@@ -283,14 +293,14 @@ class GossipActor(NodeActor):
 
     def _on_verdicts(self, decisions: tuple[tuple[int, Decision], ...]) -> None:
         relays: defaultdict[PeerId, list[tuple[str, bytes]]] = defaultdict(list)
-        done, final = list[ConnId](), list[bytes]()
+        done, final = list[_Source](), list[bytes]()
         pop = self._awaiting.pop
         for ticket, decision in decisions:
             judged = pop(ticket, None)
             if judged is None:
                 continue  # it took too long, or was asked by an earlier incarnation
             message, content, round_ = judged
-            done.append(round_.conn)
+            done.append(round_.source)
             if decision is _RELAY or decision is _FINAL:
                 final.append(content)
             if decision is _RELAY or decision is _PASS:
@@ -301,7 +311,11 @@ class GossipActor(NodeActor):
         self._judged.add_all(final, self._clock.now_s())
         for peer, messages in relays.items():
             self._messaging.tell(SendBatch(self._links.outbound_but(peer), tuple(messages)))
-        self._give_back(Counter(done))
+        returned = Counter[ConnId]()
+        for (conn, handler), messages_done in Counter(done).items():
+            returned[conn] += messages_done
+            self._judging[handler] -= messages_done
+        self._give_back(returned)
 
     def _sweep(self) -> None:
         """End what no handler will judge any more, as if dropped."""

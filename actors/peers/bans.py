@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from itertools import islice
 
 from actors.peers.addresses import join_address, parse_address, split_address
 from actors.peers.messages import Ban, BanRefusal, BanTarget, PeerId
@@ -146,13 +147,15 @@ class BanList:
             yield _SEPARATOR.join(fields).encode()
 
     def load(self, lines: Iterable[bytes], *, now_s: float, wall_s: float) -> int:
-        """Take in saved bans that are not over, and as many as there may be; how many lines are no ban."""
+        """Take in saved bans that are not over; how many lines are no ban. More than there may be are not
+        even read: what else the file holds is not ours.
+        """
         bad = 0
-        for line in lines:
+        for line in islice(lines, MAX_BANS):
             ban = _read(line)
             if ban is None or ban.until_s - wall_s > MAX_BAN_S:
                 bad += 1
-            elif ban.until_s > wall_s and len(self._entries) < MAX_BANS:
+            elif ban.until_s > wall_s:
                 until_s = now_s + ban.until_s - wall_s
                 self._entries[ban.target] = _Entry(ban.reason, ban.created_s, until_s)
         return bad

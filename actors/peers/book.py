@@ -10,6 +10,7 @@ import random
 from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass, field
 from heapq import nlargest
+from itertools import islice
 from math import isfinite
 
 from actors.peers.addresses import parse_address
@@ -25,6 +26,8 @@ MAX_DOUBLINGS = 32
 """Keeps the power finite; every back-off has long reached its upper bound by then."""
 REST_S = 600.0
 """An address that we parted with on purpose, or that is ourselves, is left alone (WIRE: limits)."""
+LINES_READ_PER_PLACE = 2
+"""Of a saved book, which begins with the proven addresses; some of its lines may be damaged."""
 
 _SEPARATOR = "\t"  # in no address
 _FIELDS = 5
@@ -184,13 +187,14 @@ class AddressBook:
             yield f"{address}\t{source}\t{answered}\t{entry.failures}\t{due}".encode("ascii")
 
     def load(self, lines: Iterable[bytes], *, now_s: float, wall_s: float) -> int:
-        """Take in a saved book, as far as there is room; how many lines make no sense.
+        """Take in a saved book, as far as there is room; how many lines make no sense. No book has many
+        more lines than this: a file that has, by whatever accident, must not keep the sockets waiting.
 
         A bootstrap address is dialed at once: its operator has just said that it is there. Of one
         that was in an earlier life the operator has spoken, too, but it can be given up.
         """
         bad = 0
-        for line in lines:
+        for line in islice(lines, LINES_READ_PER_PLACE * self._capacity):
             read = _read(line, now_s, wall_s)
             if read is None:
                 bad += 1

@@ -36,6 +36,11 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
+class Playing:
+    """Stands for a message where an actor falls because the thread that it plays on fails. Value."""
+
+
+@dataclass(frozen=True, slots=True)
 class Fall:
     """How an incarnation ended by an exception: ours or the disk's, never a peer's. Value."""
 
@@ -139,6 +144,13 @@ class NodeActor(pykka.ThreadingActor):
             reply_to.set_result(answer)
         return ended_s
 
+    def fall_with_crew(self, error: Exception) -> None:
+        """End, because the thread that it plays on fails: by its letter in hand, another's, or a bug of ours."""
+        self._fall(error, Playing())
+        reply_to = self._reply_to
+        if reply_to is not None and not self._deferred and not reply_to.done():
+            reply_to.set_exception(ActorDownError(self.box.name))
+
     def defer(self) -> Future[Any]:
         """Take over the answer to the question now being handled: ``set_result`` it later.
 
@@ -171,7 +183,7 @@ class NodeActor(pykka.ThreadingActor):
         self.is_over = True
         try:
             self.on_crash()
-        except Exception as second:  # noqa: BLE001 - the first error is the one worth telling
+        except BaseException as second:  # noqa: BLE001 - the first error is the one worth telling
             error.add_note(f"and while letting go: {second!r}")
         self._ended(self, Fall(error, message))
         self.ended.set()

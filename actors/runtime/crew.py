@@ -8,6 +8,7 @@ thread (`assembly`).
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -18,11 +19,17 @@ import pykka
 from actors.runtime.actor import NodeActor, WaitingActor, Waker
 from actors.runtime.mailbox import Mailbox
 
+log = logging.getLogger(__name__)
+
 LETTERS_IN_A_ROW = 16
 """Of one actor, while others have letters as well: a letter may be a batch of a millisecond's work."""
 LETTERS_PER_TURN = 128
 """Of all, before what one of them waits on (sockets) has its turn again: so many letters are what some
 twenty connections that sent at once lead to."""
+
+
+class CrewFailedError(Exception):
+    """Its thread met what no actor's shell deals with, such as an exit, or a bug in the crew itself."""
 
 
 class Crew:
@@ -70,16 +77,30 @@ class Crew:
     # -- the crew's thread ----------------------------------------------------------------------------
 
     def _play(self) -> None:
-        while self._admit():
-            self._turn()
-            self._wait()
+        goes_on = True
+        while goes_on:
+            try:
+                while goes_on := self._admit():
+                    self._turn()
+                    self._wait()
+            except BaseException as error:  # noqa: BLE001 - or all would stand still, and nobody know
+                self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        """Let every member fall, so that it is told to the supervisor and they begin anew."""
+        log.critical("the %s thread fails, and its actors with it", self.name, exc_info=error)
+        failure = CrewFailedError(repr(error))
+        for actor in tuple(self._playing.values()):
+            if not actor.ended.is_set():
+                actor.fall_with_crew(failure)
+            self._settle(actor)
 
     def _admit(self) -> bool:
         """Let those begin who have entered. False: nobody is left, and the thread ends."""
         while self._entering:
             actor = self._entering.popleft()
-            pykka.ActorRegistry.register(actor.actor_ref)
             self._playing[actor.box] = actor
+            pykka.ActorRegistry.register(actor.actor_ref)
             actor.begin()
             if isinstance(actor, WaitingActor):
                 self._waiting, self._waker = actor, actor.waker
@@ -99,7 +120,7 @@ class Crew:
             actor = self._playing.get(mailbox)
             if actor is None:
                 continue  # it goes on when its next incarnation enters
-            for _ in range(min(LETTERS_IN_A_ROW, mailbox.qsize())):
+            for _ in range(min(LETTERS_IN_A_ROW, mailbox.qsize() or mailbox.closed)):
                 now_s = actor.step(now_s)
                 left -= 1
                 if actor.is_over:
@@ -107,12 +128,14 @@ class Crew:
             self._settle(actor)
 
     def _settle(self, actor: NodeActor) -> None:
-        """After an actor played: it has come to its end, has letters left, or has none."""
+        """After an actor played: it has come to its end, has letters left (or is to end, since nobody
+        will post any), or has none.
+        """
         if actor.is_over:
             del self._playing[actor.box]
             if actor is self._waiting:
                 self._waiting, self._waker = None, self._nap
-        elif actor.box.qsize() and not actor.box.is_ready:
+        elif (actor.box.qsize() or actor.box.closed) and not actor.box.is_ready:
             self._announce(actor.box)
 
     def _wait(self) -> None:

@@ -91,12 +91,11 @@ class Mailbox:
 
     def post(self, message: Any, reply_to: Future[Any] | None = None) -> None:
         """Queue a message. On a closed mailbox a tell is counted as dropped and an ask fails at once."""
-        if self._closed:
-            self._refuse(reply_to)
-            return
         # As Letter(...), without the detour over its generated __new__: every message passes here.
         self._letters.append(tuple.__new__(Letter, (message, self._now_s(), reply_to)))
-        if not self.is_ready:
+        if self._closed:  # looked at last: who closes meanwhile refuses it, or we do
+            self._refuse_all()
+        elif not self.is_ready:
             self.wake()
 
     def put(self, envelope: Any) -> None:
@@ -120,9 +119,7 @@ class Mailbox:
     def close(self) -> None:
         """Refuse what comes from now on and what is still queued; the name is not coming back."""
         self._closed = True
-        with contextlib.suppress(IndexError):  # none is left
-            while True:
-                self._refuse(self._letters.popleft().reply_to)
+        self._refuse_all()
 
     @property
     def closed(self) -> bool:
@@ -164,6 +161,11 @@ class Mailbox:
             if self._histogram[power] and seen >= wanted:
                 return ldexp(1.0, power)
         return 0.0
+
+    def _refuse_all(self) -> None:
+        with contextlib.suppress(IndexError):  # none is left
+            while True:
+                self._refuse(self._letters.popleft().reply_to)
 
     def _refuse(self, reply_to: Future[Any] | None) -> None:
         self._dropped += 1

@@ -333,8 +333,9 @@ class Supervisor(NodeActor):
             lambda ended, fall: self._address.tell(_Ended(member.name, ended, fall)),
             lambda began: self._address.tell(_Began(member.name, began)),
         )
-        member.actor, member.state, member.due = actor, ActorState.STARTING, ()
+        member.state, member.due = ActorState.STARTING, ()
         self._runner.run(actor)
+        member.actor = actor  # only now: whom the runner cannot run never comes to an end
 
     def _all(self, names: Iterable[str]) -> Sequence[Member]:
         return [self._members[name] for name in names]

@@ -128,6 +128,7 @@ class SearchActor(NodeActor):
         self._routes = Routes()
         self._looking_up: dict[int, _LookingUp] = {}  # gossip bounds what awaits a verdict
         self._peer_of: dict[ConnId, PeerId] = {}
+        self._everyone: frozenset[PeerId] | None = None  # of the peers; anew when they have changed
         self._links_known = False
         self._unasked: dict[
             bytes, OwnRoute | WatchedRoute
@@ -191,6 +192,7 @@ class SearchActor(NodeActor):
                 assert_never(timer)
 
     def _on_peer_event(self, event: PeerEvent) -> None:
+        self._everyone = None
         match event:
             case PeerLinked(peer, conn):
                 self._peer_of[conn] = peer
@@ -229,14 +231,21 @@ class SearchActor(NodeActor):
         routes, self._unasked = self._unasked, {}
         for search_id, route in routes.items():
             only = route.search.only if isinstance(route, OwnRoute) else None
-            route.asked = frozenset(
-                peer for conn, peer in self._peer_of.items() if only in (None, conn)
-            )
+            route.asked = self._all_peers() if only is None else self._peers_on(only)
             kind, payload = QUESTION_PREFIX + route.kind, search_id + route.question
             if only is None:
                 self._gossip.tell(Publish(kind, payload))
             else:
                 self._gossip.tell(PublishTo((only,), kind, payload))
+
+    def _all_peers(self) -> frozenset[PeerId]:
+        if self._everyone is None:
+            self._everyone = frozenset(self._peer_of.values())
+        return self._everyone
+
+    def _peers_on(self, conn: ConnId) -> frozenset[PeerId]:
+        peer = self._peer_of.get(conn)
+        return frozenset() if peer is None else frozenset({peer})
 
     # -- outsiders ------------------------------------------------------------------------------
 
@@ -331,9 +340,10 @@ class SearchActor(NodeActor):
         allowance = self._allowances.get(item.peer)
         if search_id in self._routes or allowance is None or not allowance.relays.take(now_s):
             return Decision.DROP
-        asked = frozenset(self._peer_of.values()) - {item.peer}
-        until_s = now_s + ROUTE_LIFETIME_S
-        self._routes.remember(RelayedRoute(search_id, kind, question, asked, item.conn, until_s))
+        asked, until_s = self._all_peers(), now_s + ROUTE_LIFETIME_S
+        self._routes.remember(
+            RelayedRoute(search_id, kind, question, asked, item.peer, item.conn, until_s)
+        )
         return Decision.PASS
 
     def _judge(self, *decided: tuple[GossipItem, Decision]) -> None:

@@ -42,8 +42,12 @@ class Route:
     question: bytes
     asked: frozenset[PeerId]
     """To whom the question went. An answer on any connection of such a peer counts: which of several
-    links it sends on is its own choice.
+    links it sends on is its own choice. Questions share it: of a thousand peers it has 64 KiB.
     """
+
+    def went_to(self, peer: PeerId) -> bool:
+        """Whether the peer may answer it."""
+        return peer in self.asked
 
 
 @dataclass(slots=True)
@@ -81,10 +85,15 @@ class WatchedRoute(Route):
 class RelayedRoute(Route):
     """A question that came over a connection, and whose answer goes back there."""
 
+    asker: PeerId
     back_to: ConnId
     until_s: float
     answered: bool = False
     """One answer per id: kept, so that a replay of the question finds it taken."""
+
+    def went_to(self, peer: PeerId) -> bool:
+        """To all but who asks."""
+        return peer != self.asker and peer in self.asked
 
 
 class Routes:
@@ -155,7 +164,7 @@ class Routes:
         elif kind == BLOCK:
             answer, block_hash = payload, sha256(payload).digest()
             routes = [route for route in self._all() if route.question == block_hash]
-        settled = [route for route in routes if route.kind == kind and peer in route.asked]
+        settled = [route for route in routes if route.kind == kind and route.went_to(peer)]
         return answer, [route for route in settled if self._settle(route, answer)]
 
     def _get(self, search_id: bytes) -> Route | None:

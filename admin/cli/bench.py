@@ -27,6 +27,7 @@ from admin.cli.options import output_option, target_of, target_options
 from admin.cli.output import Columns, Output
 from admin.cli.progress import progress
 from admin.cli.settings import setting_options, values_of
+from admin.cli.signals import interrupting
 from admin.cli.text import count
 
 TIMING: Final = Timing(now_s=time.perf_counter, wait_s=time.sleep)
@@ -116,7 +117,10 @@ def store(ctx: click.Context, folder: Path | None) -> None:
     target = target_of(ctx)
     place = _existing(target.directory()) if folder is None else folder
     try:
-        with tempfile.TemporaryDirectory(prefix=".troupe-bench-", dir=place) as name:
+        with (
+            interrupting(),
+            tempfile.TemporaryDirectory(prefix=".troupe-bench-", dir=place) as name,
+        ):
             rows = _with_progress(measure_store(Path(name), time.perf_counter, COUNTS))
     except (OSError, StoreError, sqlite3.Error) as error:
         message = f"cannot measure the disk of {place}: {error}"

@@ -6,8 +6,9 @@ import os
 import queue
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import Final
 
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -47,7 +48,7 @@ class Stops:
         """Turn signals into requests; an interrupt or SIGTERM that is repeated calls ``on_second``.
 
         SIGHUP is no sign of impatience: systemd sends it after SIGTERM, and a terminal that closes may
-        send it twice. Where it is ignored (``nohup``) it stays so.
+        send it twice.
         """
 
         def handle(number: int, _frame: object) -> None:
@@ -57,16 +58,43 @@ class Stops:
             self._signalled.add(number)
             self.request(signal.Signals(number).name)
 
-        before = {
-            number: signal.signal(number, handle)
-            for number in SIGNALS
-            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN
-        }
-        try:
+        with _handled(SIGNALS, handle):
             yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+
+
+@contextmanager
+def interrupting() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end what is within as an interrupt does, so that it leaves nothing behind.
+
+    One that comes while it clears up is heard no more; an interrupt is.
+    """
+    heard = False
+
+    def handle(_number: int, _frame: object) -> None:
+        nonlocal heard
+        if not heard:
+            heard = True
+            raise KeyboardInterrupt
+
+    with _handled((signal.SIGTERM, signal.SIGHUP), handle):
+        yield
+
+
+@contextmanager
+def _handled(
+    numbers: Iterable[signal.Signals], handle: Callable[[int, FrameType | None], None]
+) -> Iterator[None]:
+    """Have signals handled, and give them back. Where SIGHUP is ignored (``nohup``) it stays so."""
+    before = {
+        number: signal.signal(number, handle)
+        for number in numbers
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def watch_parent(stops: Stops, descriptor: int, *, on_overdue: Callable[[], None]) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from actors.gossip.messages import Decision, GossipReceived, Publish
 from actors.messaging.messages import SendRegular
-from actors.peers.messages import LinksReset, PeerLinked
+from actors.peers.messages import LinksReset, PeerLinked, PeerUnlinked
 from actors.search.messages import (
     MAX_WATCHED_SEARCHES,
     CloseSearch,
@@ -226,3 +226,15 @@ def test_items_survive_a_fall() -> None:
     room.link_all()
     told = room.tell(GossipReceived((room.item(kind="note", question=b"motto"),)))
     assert decisions(told) == [Decision.FINAL]
+
+
+def test_open_questions_share_what_they_know_of_who_was_asked_until_the_peers_change() -> None:
+    room = Room()
+    room.open()
+    for number in range(3):
+        room.passed_on(search_id=b"%016d" % number)
+    room.tell(PeerUnlinked(DAVE, ConnId(3), outbound=None))
+    room.passed_on(search_id=b"after the change")
+    asked = [route.asked for route in room.player.actor._routes._all()]  # type: ignore[attr-defined]
+    assert len({id(peers) for peers in asked}) == 2
+    assert asked == [{BOB, CAROL, DAVE}] * 4 + [{BOB, CAROL}]

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import signal
 import tempfile
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from admin.cli.signals import interrupting
 from tests.bench import (
     accounts,
     admin,
@@ -69,10 +69,15 @@ def summary(measured: Iterable[Figure]) -> str:
 
 
 def main() -> None:
-    """Ends with 1 if a part failed; the others are worth their time. Told to end, it ends as if by Ctrl-C:
-    with all processes and files that a part has made.
+    """Ends with 1 if a part failed; the others are worth their time. Told to end, it takes along all processes
+    and files that a part has made.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with interrupting():
+        run()
+
+
+def run() -> None:
+    """Measure what the command line says, and print it."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--json", action="store_true", help="one array in place of the table")
     parser.add_argument("--save", type=Path, metavar="FILE", help="the array into a file as well")

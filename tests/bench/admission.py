@@ -104,9 +104,7 @@ def until_pending(node: NodeProcess, count: int) -> None:
         time.sleep(LOOK_EVERY_S)
 
 
-def funded(
-    network: Network, count: int, of_one: int
-) -> tuple[list[Block], Sequence[Transaction]]:
+def funded(network: Network, count: int, of_one: int) -> tuple[list[Block], Sequence[Transaction]]:
     """Blocks that give each of many senders something, and what each in its turn sends to the next then."""
     senders = keys(network, -(-count // of_one), "sender")
     payees = [*senders[1:], senders[0]]

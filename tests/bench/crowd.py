@@ -18,7 +18,7 @@ from tests.bench.figure import Bench, Figure, at_most, quantile
 from tests.bench.nodes import node_of
 from tests.bench.wires import CHUNK_BYTES, ID_BYTES, dial
 from tests.support.process import WAIT_TIMEOUT_S, NodeProcess
-from tests.support.usage import KIB, cpu_s, held
+from tests.support.usage import cpu_s, held
 from tests.support.wire_client import REQUEST, RESPONSE, frame, message
 
 PEERS = 1_000
@@ -38,10 +38,20 @@ FIRST_BLOCK = 2
 
 
 class Arrived(NamedTuple):
-    """When each peer had a block, by a clock that all processes share, and the peers' processor time so far."""
+    """When each peer had a block, by a clock that all processes share, the peers' processor time meanwhile, and
+    how many keep-alives they have answered so far.
+    """
 
     at_s: list[float]
     used_s: float
+    kept_alive: int
+
+
+class Heard(NamedTuple):
+    """The numbers of the blocks that came, and how often the node asked whether one is there."""
+
+    blocks: list[int]
+    kept_alive: int
 
 
 def crowd(bench: Bench) -> Iterator[Figure]:
@@ -62,15 +72,12 @@ def crowd(bench: Bench) -> Iterator[Figure]:
             time.sleep(idle_s)
             idle_share = (cpu_s(node.process.pid) - used_s) / idle_s
             yield Figure(f"{what}, CPU of the node while they are idle", 100 * idle_share, "%")
-            client.tell()
-            asked: int = client.hear()
-            yield Figure(f"{what}, keep-alives answered meanwhile", asked, "")
             yield from news(what, node, client, blocks)
 
 
 def news(what: str, node: NodeProcess, client: ClientProcess, blocks: int) -> Iterator[Figure]:
     """The node makes blocks one by one, each when all have the one before."""
-    taken, shares = [], []
+    taken, shares, kept_alive = [], [], []
     for _ in range(blocks):
         client.tell()
         client.hear()
@@ -79,6 +86,8 @@ def news(what: str, node: NodeProcess, client: ClientProcess, blocks: int) -> It
         arrived: Arrived = client.hear()
         taken += [1e3 * (at_s - begun_s) for at_s in arrived.at_s]
         shares.append(arrived.used_s / (max(arrived.at_s) - begun_s))
+        kept_alive.append(arrived.kept_alive)
+    yield Figure(f"{what}, keep-alives answered before the first block", kept_alive[0], "")
     what += ", from the order of a block to its arrival"
     yield Figure(f"{what}, p50", statistics.median(taken), "ms")
     yield Figure(f"{what}, p99", quantile(taken, 0.99), "ms", at_most(250))
@@ -104,7 +113,7 @@ def hold(pipe: Connection, listen_address: str, peers: int) -> None:
             selector.register(client.sock, selectors.EVENT_READ, bytearray())
         pipe.send(READY)
         selector.register(pipe, selectors.EVENT_READ)
-        awaited, used_s = 0, 0.0
+        awaited, used_s, kept_alive = 0, 0.0, 0
         arrived: dict[int, float] = {}
         while True:
             for key, _ in selector.select():
@@ -113,25 +122,30 @@ def hold(pipe: Connection, listen_address: str, peers: int) -> None:
                     awaited = max(FIRST_BLOCK, awaited + 1)
                     used_s, arrived = time.process_time(), {}
                     pipe.send(READY)
-                elif awaited in heed(key) and key.fd not in arrived:
+                    continue
+                heard = heed(key)
+                kept_alive += heard.kept_alive
+                if awaited in heard.blocks and key.fd not in arrived:
                     arrived[key.fd] = time.perf_counter()
                     if len(arrived) == peers:
-                        pipe.send(Arrived([*arrived.values()], time.process_time() - used_s))
+                        used_s = time.process_time() - used_s
+                        pipe.send(Arrived([*arrived.values()], used_s, kept_alive))
 
 
-def heed(key: selectors.SelectorKey) -> list[int]:
-    """Answer what is asked on a connection; the numbers of the blocks that came."""
+def heed(key: selectors.SelectorKey) -> Heard:
+    """Take what came on a connection, and answer what is asked."""
     sock: Any = key.fileobj
     pending: bytearray = key.data
     data = sock.recv(CHUNK_BYTES)
     assert data, "the node has closed a connection"
     pending += data
-    numbers = []
+    blocks, kept_alive = [], 0
     while len(pending) >= 4 and len(pending) >= 4 + (size := int.from_bytes(pending[:4], "big")):
         body = bytes(pending[4 : 4 + size])
         del pending[: 4 + size]
         if body.startswith(NEWS, HEADER_BYTES):
-            numbers.append(int(body[HEADER_BYTES + len(NEWS) + ID_BYTES :].split(b":", 1)[0]))
+            blocks.append(int(body[HEADER_BYTES + len(NEWS) + ID_BYTES :].split(b":", 1)[0]))
         elif body[0] == REQUEST and body.startswith(KEEP_ALIVE, HEADER_BYTES):
             sock.send(frame(message(RESPONSE, int.from_bytes(body[1:5], "big"), "")))
-    return numbers
+            kept_alive += 1
+    return Heard(blocks, kept_alive)

@@ -50,7 +50,7 @@ class Figure(NamedTuple):
         verdict = {None: "", True: "met", False: "MISSED"}[self.is_met]
         wanted = "" if self.target is None else str(self.target)
         return (
-            f"{self.what:<66} {self.value:>12,.2f} {self.unit:<9} {wanted:>11}  {verdict}".rstrip()
+            f"{self.what:<80} {self.value:>12,.2f} {self.unit:<9} {wanted:>11}  {verdict}".rstrip()
         )
 
     def data(self) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """One hop of a block: from the peer that sends it, through one real node, to another peer.
 
-A node passes a block on once it is executed and stored. What that takes is measured beside it, on the same
-blocks and the same disk without a node: what remains is the way in and out.
+A node passes a block on once it is verified and stored. What that takes is measured beside it, on the same
+blocks and the same disk without a node: what remains is the way in and out. The target is beyond the
+verification alone, the commit included.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ from actors.chain.signatures import Signatures
 from actors.chain.store import Store
 from actors.ledger.codec import decode_block
 from actors.ledger.signatures import KnownSignatures
+from actors.ledger.state import apply_block
 from actors.ledger.types import Block
+from actors.ledger.violation import Violation
 from actors.runtime.team import ThreadTeam
 from tests.bench.chains import BENCH_MAIN, BLOCK_TRANSACTIONS, CHAIN_FILE, Maker, duplicate, write
 from tests.bench.client import READY, ClientProcess
@@ -54,16 +57,22 @@ def hop(bench: Bench) -> Iterator[Figure]:
         what += ", in the pool before" if pooled else ", not seen before"
         yield Figure(f"{what}, p50", statistics.median(each.hop_ms for each in taken), "ms")
         yield Figure(f"{what}, p99", quantile((each.hop_ms for each in taken), 0.99), "ms")
-        alone_ms = statistics.median(each.alone_ms for each in taken)
-        yield Figure(f"{what}, its verification and commit", alone_ms, "ms")
-        beyond_ms = statistics.median(each.hop_ms - each.alone_ms for each in taken)
-        yield Figure(f"{what}, p50 beyond these", beyond_ms, "ms", at_most(1))
+        for part, parts_ms, target in (
+            ("verification", [each.verified_ms for each in taken], at_most(1)),
+            ("verification and commit", [each.alone_ms for each in taken], None),
+        ):
+            yield Figure(f"{what}, its {part}", statistics.median(parts_ms), "ms")
+            beyond = (each.hop_ms - part_ms for each, part_ms in zip(taken, parts_ms, strict=True))
+            yield Figure(f"{what}, p50 beyond {part}", statistics.median(beyond), "ms", target)
 
 
 class Taken(NamedTuple):
-    """Milliseconds of a block: from one peer to the other, and from its bytes to its commit without a node."""
+    """Milliseconds of a block: from one peer to the other; and without a node, from its bytes to the outcome of
+    its verification, and to its commit.
+    """
 
     hop_ms: float
+    verified_ms: float
     alone_ms: float
 
 
@@ -88,7 +97,7 @@ def hops(
             sender.send_raw(rumour)
             hear(receiver, block.raw)
             hop_ms = 1e3 * (time.perf_counter() - begun_s)
-            taken.append(Taken(hop_ms, alone.take_ms(block, pooled=pooled)))
+            taken.append(Taken(hop_ms, *alone.take_ms(block, pooled=pooled)))
         pipe.send(taken)
         pipe.recv()
 
@@ -100,19 +109,28 @@ class Alone:
         self._team = ThreadTeam(os.cpu_count() or 1)
         self._store = Store.open(data_dir / CHAIN_FILE, BENCH_MAIN)
         self._known = KnownSignatures()
-        signatures = Signatures(BENCH_MAIN, self._team, self._known)
-        self._importer = Importer(self._store, BENCH_MAIN, signatures)
+        self._signatures = Signatures(BENCH_MAIN, self._team, self._known)
+        self._importer = Importer(self._store, BENCH_MAIN, self._signatures)
 
-    def take_ms(self, block: Block, *, pooled: bool) -> float:
+    def take_ms(self, block: Block, *, pooled: bool) -> tuple[float, float]:
+        """Verify it, and then do all that a node does with it, which begins with that once more."""
         for transaction in block.transactions if pooled else ():
             self._known.add(transaction.id)
         begun_s = time.perf_counter()
         decoded = decode_block(block.raw)
         assert isinstance(decoded, Block)
+        passed = self._signatures.check((decoded,))
+        tip, account = self._store.tip(), self._store.account
+        known = passed.__contains__
+        outcome = apply_block(BENCH_MAIN, tip, account, decoded, signature_known=known)
+        assert not isinstance(outcome, Violation), "the block is valid"
+        verified_s = time.perf_counter()
+        decoded = decode_block(block.raw)
+        assert isinstance(decoded, Block)
         self._importer.add((decoded,))
-        taken_ms = 1e3 * (time.perf_counter() - begun_s)
-        assert self._store.tip() == block.ref, "the block is valid"
-        return taken_ms
+        ended_s = time.perf_counter()
+        assert self._store.tip() == block.ref, "it is stored"
+        return 1e3 * (verified_s - begun_s), 1e3 * (ended_s - verified_s)
 
     def close(self) -> None:
         self._store.close()

@@ -73,9 +73,9 @@ class Adder(NodeActor):
 class Troupe:
     """A supervisor with adders under the pump; chain, mempool and miner fall together with chain."""
 
-    def __init__(self) -> None:
-        self.clock = FakeClock()
-        self.pump = Pump(7, self.clock)
+    def __init__(self, pump: Pump | None = None) -> None:
+        self.pump = pump or Pump(7, FakeClock())
+        self.clock = self.pump.clock
         self.supervisor = Supervisor(self.pump, self.clock)
         self.diaries: dict[str, list[str]] = {}
         self.addresses: dict[str, Address[object]] = {}

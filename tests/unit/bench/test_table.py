@@ -16,13 +16,6 @@ SLOW = Figure("a block, committed", 3.25, "ms", at_most(3))
 PLAIN = Figure("this machine", 7.0, "1/s")
 
 
-@pytest.fixture(autouse=True)
-def _signals_as_before() -> Iterator[None]:
-    before = signal.getsignal(signal.SIGTERM)
-    yield
-    signal.signal(signal.SIGTERM, before)
-
-
 def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> None:
     def part(_bench: Bench) -> Iterator[Figure]:
         yield from (RATE, SLOW, PLAIN)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -70,6 +72,27 @@ def test_a_reader_who_holds_a_snapshot_lets_it_grow_and_is_not_waited_for(desk: 
     while desk.add():
         assert desk.log_bytes() < 3 * LIMIT_BYTES, "tried when it has grown by as much again"
     assert desk.add() < COMMIT_BYTES
+
+
+class FullDisk(sqlite3.Connection):
+    """There is room in the log, and none for the file to grow."""
+
+    def execute(self, *statement: Any) -> sqlite3.Cursor:
+        if "wal_checkpoint" in statement[0]:
+            message = "database or disk is full"
+            raise sqlite3.OperationalError(message)
+        return super().execute(*statement)
+
+
+def test_a_commit_stands_although_the_log_finds_no_room_in_the_file(
+    desk: Desk, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "chain.db"
+    with closing(sqlite3.connect(path, factory=FullDisk)) as connection:
+        desk.store._checkpoints = checkpoints.Checkpoints(connection, path)
+        desk.add_until_long(2 * LIMIT_BYTES)
+    told = [record for record in caplog.records if "disk is full" in record.getMessage()]
+    assert len(told) == 1, "tried again when it has grown by as much again"
 
 
 def test_writers_wait_for_other_processes_as_long_as_before(desk: Desk) -> None:

@@ -182,3 +182,16 @@ def test_a_block_with_other_bytes_is_never_served(
         ):
             with pytest.raises(StoreError, match="troupe verify"):
                 ask()
+
+
+def test_a_pending_block_with_other_bytes_is_not_connected(sound: Path) -> None:
+    parent = mine(EASY, SIDE[-1].ref)
+    with closing(sqlite3.connect(sound)) as connection, connection:
+        connection.execute(
+            "UPDATE pending SET raw = ? WHERE parent_hash = ?", (CHAIN[30].raw, parent.hash)
+        )
+    with (
+        closing(Store.open(sound, EASY)) as store,
+        pytest.raises(StoreError, match="troupe verify"),
+    ):
+        store.pending_children(parent.hash)

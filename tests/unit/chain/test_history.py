@@ -4,16 +4,22 @@ from pathlib import Path
 
 import pytest
 
-from actors.chain import history
-from actors.chain.backup import copy_store
+from actors.chain import history, replay
+from actors.chain import verify as verification
+from actors.chain.archive import Archive
+from actors.chain.backup import BackupError, copy_store
 from actors.chain.importer import Importer
 from actors.chain.messages import TipChanged
+from actors.chain.replay import ScratchError
 from actors.chain.schema import open_store
 from actors.chain.store import Store, StoreError
 from actors.chain.verify import Fault, Report, verify
 from actors.config import MIN_KEEP_HISTORY
+from actors.ledger.network import Network
 from actors.ledger.types import Account, Block
+from actors.runtime.clock import FakeClock
 from tests.support.chains import ALICE, BOB, EASY, mine, mine_chain, transfer
+from tests.support.thread_probe import TIMEOUT_S
 
 CHAIN = mine_chain(EASY, EASY.genesis.ref, 30)
 PAID = mine(EASY, CHAIN[-1].ref, BOB.public, [transfer(ALICE, BOB.public, n, 1) for n in (0, 1)])
@@ -214,6 +220,57 @@ def test_a_full_disk_moves_neither_the_tip_nor_the_history(store: Store) -> None
         add(store, *mine_chain(EASY, PAID.ref, 200))
     assert (store.tip(), store.history_start()) == (PAID.ref, 26)
     assert heights(store) == [26, 27, 28, 29, 30, 31]
+
+
+def test_no_account_is_forgotten_for_a_damaged_block(path: Path) -> None:
+    store = open_with(path, KEEP)
+    rich = mine(EASY, EASY.genesis.ref, BOB.public)
+    chain = (rich, *mine_chain(EASY, rich.ref, 11))
+    add(store, *chain[:9])
+    store._db.execute("UPDATE blocks SET raw = ? WHERE number = 6", (rich.raw,))
+    with pytest.raises(StoreError, match="troupe verify"):
+        add(store, *chain[9:])
+    assert store.account(BOB.public) == Account(100, 0)
+    store.close()
+
+
+@pytest.fixture
+def little_scratch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Temporary files have no room."""
+
+    class TightReplay(replay.Replay):
+        def __init__(self, network: Network) -> None:
+            super().__init__(network)
+            self._db.execute("PRAGMA max_page_count = 2")
+
+    monkeypatch.setattr(replay, "FLUSH_ACCOUNTS", 8)
+    monkeypatch.setattr(verification, "Replay", TightReplay)
+
+
+@pytest.fixture
+def many_accounts(path: Path) -> Path:
+    """A short history of more accounts than fit two pages."""
+    with contextlib.closing(open_with(path, KEEP)) as store:
+        for number in range(200):
+            add(store, mine(EASY, store.tip(), bytes([number]) * 32))
+    return path
+
+
+@pytest.mark.usefixtures("little_scratch")
+def test_without_room_for_scratch_files_no_store_is_called_damaged(many_accounts: Path) -> None:
+    with pytest.raises(ScratchError, match="scratch file"):
+        report_of(many_accounts)
+
+
+@pytest.mark.usefixtures("little_scratch")
+def test_without_room_for_scratch_files_a_copy_is_not_called_unsound(
+    many_accounts: Path, tmp_path: Path
+) -> None:
+    with contextlib.closing(Archive(many_accounts, EASY, FakeClock())) as archive:
+        job = archive.back_up(tmp_path / "copy.db", verified=True)
+        with pytest.raises(BackupError, match="scratch file"):
+            list(iter(lambda: job.next_soon().result(TIMEOUT_S), None))
+    assert not (tmp_path / "copy.db").exists()
 
 
 def test_an_old_chain_that_cannot_be_shortened_is_refused_in_one_sentence(path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -192,6 +193,18 @@ def test_a_disk_that_fails_is_said_in_a_sentence_and_nothing_is_left(
     assert result.exit_code == ExitCode.FAILED
     assert str(tmp_path) in result.stderr
     assert os.strerror(errno.ENOSPC) in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_measurement_that_is_told_to_end_leaves_nothing_on_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def end(_descriptor: int) -> None:
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(os, "fsync", end)
+    result = CliRunner().invoke(cli, ["bench", "store", str(tmp_path)])
+    assert result.exit_code != ExitCode.OK
     assert list(tmp_path.iterdir()) == []
 
 

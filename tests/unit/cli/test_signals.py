@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from admin.cli.signals import SIGNALS, Stops, watch_parent
+from admin.cli.signals import SIGNALS, Stops, interrupting, watch_parent
 
 
 @pytest.fixture(autouse=True)
@@ -73,6 +73,23 @@ def test_signals_are_given_back() -> None:
     with Stops().listening(on_second=lambda: None):
         assert [signal.getsignal(number) for number in SIGNALS] != before
     assert [signal.getsignal(number) for number in SIGNALS] == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_interrupts_once_so_that_what_it_ends_can_clear_up(number: signal.Signals) -> None:
+    before, cleared = signal.getsignal(number), list[bool]()
+
+    def work() -> None:
+        try:
+            signal.raise_signal(number)
+        finally:
+            signal.raise_signal(signal.SIGHUP)
+            cleared.append(True)
+
+    with pytest.raises(KeyboardInterrupt), interrupting():
+        work()
+    assert cleared == [True]
+    assert signal.getsignal(number) == before
 
 
 def test_without_a_request_the_wait_ends_with_its_time() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from actors.peers.bans import (
@@ -222,6 +224,11 @@ def test_misbehaving_hosts_leave_the_operator_room_for_bans() -> None:
     made = [punish(bans, f"10.0.{n // 250}.{n % 250}") for n in range(MAX_BANS)]
     assert [each is not None for each in made].count(True) == MAX_BANS - KEPT_FOR_OPERATOR
     assert isinstance(ban(bans, "192.0.2.7"), Ban)
+
+
+def test_of_an_endless_file_no_more_lines_are_read_than_there_may_be_bans() -> None:
+    endless = itertools.repeat(b"nonsense")
+    assert BanList().load(endless, now_s=NOW_S, wall_s=WALL_S) == MAX_BANS
 
 
 def test_lines_that_are_no_bans_are_counted_and_those_that_are_over_are_not() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 
 import pytest
@@ -9,7 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.peers.addresses import join_address
-from actors.peers.book import GIVE_UP_AFTER, REDIAL_PROVEN_MOST_S, AddressBook, Entry
+from actors.peers.book import (
+    GIVE_UP_AFTER,
+    LINES_READ_PER_PLACE,
+    REDIAL_PROVEN_MOST_S,
+    AddressBook,
+    Entry,
+)
 from actors.peers.messages import AddressSource, PeerId
 
 OWN, BOOT = PeerId("own:1"), PeerId("boot:1")
@@ -71,6 +78,15 @@ def test_proven_addresses_are_saved_and_come_back_first() -> None:
     later = book_of()
     again(book, later)
     assert later.due(NOW_S, 1, ()) == ["c:1"]
+
+
+def test_who_is_there_again_after_many_failures_comes_back_as_proven() -> None:
+    book, later = book_of(), book_of()
+    book.answered(PeerId("a:1"), NOW_S)
+    for _ in range(2 * GIVE_UP_AFTER):
+        book.failed(PeerId("a:1"), NOW_S)
+    book.answered(PeerId("a:1"), NOW_S)
+    assert not again(book, later)["a:1"].hearsay
 
 
 def test_a_bootstrap_address_is_dialed_at_once_whatever_it_did_before() -> None:
@@ -139,6 +155,11 @@ def test_no_more_are_loaded_than_there_is_room_for() -> None:
     book = book_of(capacity=7)
     assert book.load(lines, now_s=NOW_S, wall_s=WALL_S) == 0
     assert len(book) == 7
+
+
+def test_of_an_endless_file_no_more_is_read_than_a_book_may_have() -> None:
+    endless, book = itertools.repeat(b"nonsense"), book_of(capacity=7)
+    assert book.load(endless, now_s=NOW_S, wall_s=WALL_S) == 7 * LINES_READ_PER_PLACE
 
 
 @given(

@@ -11,7 +11,8 @@ from typing import Any, Self
 
 import pytest
 
-from actors.runtime.actor import NodeActor, WaitingActor
+from actors.runtime import supervisor
+from actors.runtime.actor import NodeActor, Ping, WaitingActor
 from actors.runtime.address import Address, Ask
 from actors.runtime.clock import ThreadClock
 from actors.runtime.crew import LETTERS_IN_A_ROW, LETTERS_PER_TURN, Crew
@@ -371,3 +372,55 @@ def test_stopping_leaves_no_thread_even_while_a_member_falls() -> None:
         for thread in set(threading.enumerate()) - before:
             thread.join(PATIENCE_S)
             assert not thread.is_alive()
+
+
+class Quitter(NodeActor):
+    """Would end the thread that it plays on, once."""
+
+    has_quit = False
+
+    def on_receive(self, message: object) -> None:
+        if message == "quit" and not Quitter.has_quit:
+            Quitter.has_quit = True
+            raise SystemExit
+
+
+def test_what_ends_a_crew_is_the_fall_of_each_member_and_all_begin_anew() -> None:
+    with House() as house:
+        house.supervisor.enlist("a", Quitter)
+        house.supervisor.address.ask(RestartActor("a"), timeout_s=PATIENCE_S)
+        house.at["b"].tell(Add(1))
+        house.at["alone"].tell(Add(1))
+        house.at["a"].tell("quit")
+        while house.diaries["watcher"] != ["start", "crash", "start"]:
+            house.supervisor.address.ask(ListActors(), timeout_s=PATIENCE_S)
+        house.at["a"].ask(Ping(), timeout_s=PATIENCE_S)
+        assert (house.total("b"), house.total("alone")) == (0, 1)
+        reports = house.supervisor.address.ask(ListActors(), timeout_s=PATIENCE_S)
+        errors = {each.name: each.last_error for each in reports}
+        assert {errors[name] for name in CREW} == {"CrewFailedError in Playing: SystemExit()"}
+        assert errors["alone"] is None
+
+
+def test_a_member_that_is_stopped_too_late_still_comes_to_its_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(supervisor, "STOP_TIMEOUT_S", 0.0)
+    go_on, entered = threading.Event(), threading.Event()
+
+    def linger(_message: object) -> None:
+        entered.set()
+        assert go_on.wait(PATIENCE_S)
+
+    slow = Listener(linger)
+    clock = ThreadClock()
+    troupe = Supervisor(ThreadRunner(clock), clock)
+    troupe.enlist("slow", lambda: slow)
+    troupe.start_members()
+    Address[Any](troupe.mailbox("slow")).tell("take long")
+    assert entered.wait(PATIENCE_S)
+    troupe.stop_members(("slow",))
+    assert not slow.ended.is_set()
+    go_on.set()
+    assert slow.ended.wait(PATIENCE_S)
+    clock.stop()

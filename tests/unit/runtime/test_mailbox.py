@@ -89,6 +89,18 @@ def test_a_closed_mailbox_drops_tells_and_fails_asks() -> None:
     assert mailbox.report().dropped == 3
 
 
+def test_a_question_that_is_posted_while_the_mailbox_closes_fails_at_once() -> None:
+    def close_meanwhile() -> float:
+        mailbox.close()
+        return 0.0
+
+    mailbox = Mailbox("going", close_meanwhile)
+    address: Address[object] = Address(mailbox)
+    with pytest.raises(ActorDownError):
+        address.ask_soon(Question()).result(0)
+    assert (mailbox.qsize(), mailbox.report().dropped) == (0, 1)
+
+
 def test_an_ask_nobody_answers_times_out_and_is_withdrawn() -> None:
     mailbox = Mailbox("slow", FakeClock().now_s)
     address: Address[object] = Address(mailbox)

@@ -32,6 +32,19 @@ def _quiet_falls() -> Iterator[None]:
     logging.disable(logging.NOTSET)
 
 
+class ScarcePump(Pump):
+    """Has at times no room for another actor."""
+
+    refusals = 0
+
+    def run(self, actor: NodeActor) -> None:
+        if self.refusals:
+            self.refusals -= 1
+            message = "no thread"
+            raise RuntimeError(message)
+        super().run(actor)
+
+
 def test_a_fallen_actor_goes_on_with_the_letter_behind_the_one_that_felled_it() -> None:
     troupe = Troupe()
     troupe.tell("gossip", Add(1), Add(-1), Add(10))
@@ -127,6 +140,18 @@ def test_a_builder_that_fails_on_restart_is_tried_again_later() -> None:
     troupe.tell("gossip", Add(-1), Add(3))
     assert troupe.report("gossip").state is ActorState.RESTARTING
     troupe.pump.run_for(RETRY_S)
+    assert troupe.total("gossip") == 3
+
+
+def test_a_member_whom_the_system_has_no_thread_for_is_tried_again_later() -> None:
+    pump = ScarcePump(7, FakeClock())
+    troupe = Troupe(pump)
+    pump.refusals = 1
+    troupe.tell("gossip", Add(-1), Add(3))
+    assert troupe.report("gossip").state is ActorState.RESTARTING
+    assert troupe.degraded() == ("gossip: RuntimeError in on_start: no thread",)
+    troupe.pump.run_for(RETRY_S)
+    assert troupe.report("gossip").state is ActorState.RUNNING
     assert troupe.total("gossip") == 3
 
 

@@ -20,7 +20,7 @@ from actors.search.routes import (
 )
 from actors.tcp.messages import ConnId
 
-ASKED, STRANGER = PeerId("asked:1"), PeerId("stranger:1")
+ASKED, STRANGER, ASKER = PeerId("asked:1"), PeerId("stranger:1"), PeerId("asker:1")
 ANSWER = b"the block"
 QUESTION = sha256(ANSWER).digest()
 
@@ -32,8 +32,8 @@ def search_id(number: int) -> bytes:
 def theirs(
     number: int, conn: int = 1, *, kind: str = "block", until_s: float = 30.0
 ) -> RelayedRoute:
-    asked = frozenset({ASKED})
-    return RelayedRoute(search_id(number), kind, QUESTION, asked, ConnId(conn), until_s)
+    asked = frozenset({ASKED, ASKER})
+    return RelayedRoute(search_id(number), kind, QUESTION, asked, ASKER, ConnId(conn), until_s)
 
 
 def ours(number: int, token: int = 1) -> OwnRoute:
@@ -138,3 +138,10 @@ def test_a_block_is_asked_for_by_hash_and_answered_by_what_hashes_to_it() -> Non
     assert is_question("item", b"")
     assert is_answer("block", QUESTION, ANSWER)
     assert not is_answer("block", QUESTION, b"a lie")
+
+
+@pytest.mark.parametrize("payload", [search_id(1) + ANSWER, ANSWER], ids=["with its id", "without"])
+def test_who_asks_is_among_the_peers_and_yet_has_no_answer_to_give(payload: bytes) -> None:
+    table = routes_of(theirs(1))
+    assert settled_by(table, payload, peer=ASKER) == []
+    assert settled_by(table, payload, peer=ASKED) == [search_id(1)]

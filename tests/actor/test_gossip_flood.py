@@ -1,0 +1,50 @@
+"""The gossip actor when more rumours await a verdict than there is room for."""
+
+from __future__ import annotations
+
+import pytest
+
+from actors.gossip import actor as gossip_actor
+from actors.gossip.actor import KEPT_PARTS, VERDICT_TIMEOUT_S
+from actors.gossip.messages import Decision
+from tests.actor.test_gossip_actor import BLOCK, TX, Stage, received, rumour
+
+KEPT = 2
+MOST = KEPT * KEPT_PARTS
+
+
+@pytest.fixture
+def stage(monkeypatch: pytest.MonkeyPatch) -> Stage:
+    """Room for few rumours; the mempool judges transactions, the chain blocks."""
+    monkeypatch.setattr(gossip_actor, "MAX_AWAITING", MOST)
+    return Stage()
+
+
+def hear(stage: Stage, *bodies: int, kind: str = TX) -> int:
+    """How many of these a handler is asked about."""
+    stage.tell(received(*(rumour(b"%d" % body, kind=kind) for body in bodies)))
+    return len(stage.items())
+
+
+def test_a_flood_of_transactions_leaves_room_for_blocks(stage: Stage) -> None:
+    assert hear(stage, *range(2 * MOST)) == MOST - KEPT
+    assert hear(stage, *range(2 * MOST), kind=BLOCK) == KEPT
+    assert stage.info().awaiting_verdict == MOST
+
+
+def test_blocks_alone_leave_room_for_transactions(stage: Stage) -> None:
+    assert hear(stage, *range(2 * MOST), kind=BLOCK) == MOST - KEPT
+    assert hear(stage, *range(2 * MOST)) == KEPT
+
+
+def test_what_is_judged_makes_room_for_as_many(stage: Stage) -> None:
+    stage.tell(received(*(rumour(b"%d" % body) for body in range(2 * MOST))))
+    stage.judge(Decision.DROP)
+    assert stage.info().awaiting_verdict == 0
+    assert hear(stage, *range(100, 100 + 2 * MOST)) == MOST - KEPT
+
+
+def test_what_is_never_judged_makes_room_in_a_minute(stage: Stage) -> None:
+    hear(stage, *range(2 * MOST))
+    stage.pump.run_for(2 * VERDICT_TIMEOUT_S)
+    assert hear(stage, *range(100, 100 + 2 * MOST)) == MOST - KEPT
