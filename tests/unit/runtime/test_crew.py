@@ -13,7 +13,7 @@ import pytest
 
 from actors.runtime import supervisor
 from actors.runtime.actor import NodeActor, Ping, WaitingActor
-from actors.runtime.address import Address, Ask
+from actors.runtime.address import ActorDownError, Address, Ask
 from actors.runtime.clock import ThreadClock
 from actors.runtime.crew import LETTERS_IN_A_ROW, LETTERS_PER_TURN, Crew
 from actors.runtime.mailbox import Mailbox
@@ -374,24 +374,17 @@ def test_stopping_leaves_no_thread_even_while_a_member_falls() -> None:
             assert not thread.is_alive()
 
 
-class Quitter(NodeActor):
-    """Would end the thread that it plays on, once."""
-
-    has_quit = False
-
-    def on_receive(self, message: object) -> None:
-        if message == "quit" and not Quitter.has_quit:
-            Quitter.has_quit = True
-            raise SystemExit
-
-
 def test_what_ends_a_crew_is_the_fall_of_each_member_and_all_begin_anew() -> None:
+    def leave(_message: object) -> None:
+        raise SystemExit
+
     with House() as house:
-        house.supervisor.enlist("a", Quitter)
+        house.supervisor.enlist("a", lambda: Listener(leave))
         house.supervisor.address.ask(RestartActor("a"), timeout_s=PATIENCE_S)
         house.at["b"].tell(Add(1))
         house.at["alone"].tell(Add(1))
-        house.at["a"].tell("quit")
+        with pytest.raises(ActorDownError):
+            house.at["a"].ask(Total(), timeout_s=PATIENCE_S)
         while house.diaries["watcher"] != ["start", "crash", "start"]:
             house.supervisor.address.ask(ListActors(), timeout_s=PATIENCE_S)
         house.at["a"].ask(Ping(), timeout_s=PATIENCE_S)
