@@ -141,11 +141,13 @@ class ChainActor(NodeActor):
         room = Room(store, network, self._table, neighbours, me, tokens(clock), clock)
         self._greeting = Greeting(room, agent)
         self._answering = Answering(room, self._greeting)
-        self._steering = Steering(room, self._importer, self._greeting, self._tell_moved)
+        self._steering = Steering(room, self._importer, self._greeting, self._note_moved)
         self._line = Line(signatures, me, room.tokens)
         self._downloads = Downloads(room, self._line, self._ask_later)
         self._walk = WalkBack(room, self._line, self._continue_soon, max_pending)
         self._progress = Progress(clock)
+        self._moves: list[TipChanged] = []
+        """Of this message, committed and not yet told."""
         self._continuing = self._unannounced = False
         """Unannounced: the tip moved by other ways than gossip: tell the network once it stands still."""
 
@@ -196,6 +198,7 @@ class ChainActor(NodeActor):
     # -- blocks that come one by one --------------------------------------------------------------
 
     def _on_gossip(self, items: Sequence[GossipItem]) -> None:
+        """The verdicts go first: what others here do about a new tip must not delay its way to the peers."""
         decisions = [(item.ticket, self._judge(item)) for item in items]
         self._to.gossip.tell(Verdicts(tuple(decisions)))
         self._settle()
@@ -265,23 +268,28 @@ class ChainActor(NodeActor):
         return verdicts
 
     def _add(self, blocks: Sequence[Block], passed: Passed = frozenset()) -> Sequence[BlockVerdict]:
-        """Store blocks, move the tip, and tell of it after the commit."""
+        """Store blocks and move the tip; who is to know is told when the message is dealt with."""
         imported = self._importer.add(blocks, passed=passed)
         if imported.change is not None:
-            self._tell_moved(imported.change)
+            self._note_moved(imported.change)
         self._walk.on_stored()
         return imported.verdicts
 
-    def _tell_moved(self, change: TipChanged) -> None:
-        """Tell of a commit that moved the tip."""
+    def _note_moved(self, change: TipChanged) -> None:
+        """A commit moved the tip."""
         level = logging.INFO if change.disconnected else logging.DEBUG
         log.log(level, "tip %d %.8s", change.tip.number, change.tip.hash.hex())
         self._unannounced = True
-        self._to.mempool.tell(change)
-        self._to.miner.tell(change)
-        moved = tip_moved(change)
-        blocks = len(moved.connected) + len(moved.disconnected)
-        self._to.events.tell(Happened(moved, 1 + blocks))
+        self._moves.append(change)
+
+    def _tell_moves(self) -> None:
+        for change in self._moves:
+            self._to.mempool.tell(change)
+            self._to.miner.tell(change)
+            moved = tip_moved(change)
+            blocks = len(moved.connected) + len(moved.disconnected)
+            self._to.events.tell(Happened(moved, 1 + blocks))
+        self._moves.clear()
 
     def _continue_soon(self) -> None:
         """In a turn of its own, so that no turn is longer than a batch."""
@@ -312,6 +320,7 @@ class ChainActor(NodeActor):
 
     def _settle(self) -> None:
         """What next, now that a message is dealt with: more blocks, or the news of those we have."""
+        self._tell_moves()
         self._downloads.seek()
         if not self._walk.is_connecting:
             self._walk.seek()

@@ -41,7 +41,8 @@ class Agreeable(NodeActor):
 
     def on_receive(self, message: object) -> None:
         if isinstance(message, GossipReceived):
-            decisions = tuple((item.ticket, Decision.RELAY) for item in message.items)
+            good = Decision.RELAY
+            decisions = tuple((item.ticket, good) for item in message.items)
             self._gossip.tell(Verdicts(decisions))
 
 
