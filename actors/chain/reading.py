@@ -106,15 +106,6 @@ class Reader:
         )
         return (checked_raw(raw, block_hash) for raw, block_hash in rows)
 
-    def unchecked_raws(self, first: int, last: int) -> Iterator[bytes]:
-        """The same, as they are on disk: for a peer, who looks at each of them whoever it is from."""
-        rows = self._db.execute(
-            f"SELECT raw {ON_CHAIN} WHERE canonical.number BETWEEN ? AND ?"
-            " ORDER BY canonical.number",
-            (first, last),
-        )
-        return (raw for (raw,) in rows)
-
     def transaction_place(self, transaction_id: bytes) -> TransactionPlace | None:
         row = self._db.execute(
             "SELECT number, position FROM transactions WHERE id = ?", (transaction_id,)

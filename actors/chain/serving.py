@@ -59,7 +59,7 @@ class Serving:
             common = self._store.newest_canonical(locator[1:])
         if common is None:
             return b""
-        return encode_batch(self._store.unchecked_raws(common + 1, common + MAX_BATCH_BLOCKS))
+        return encode_batch(self._store.canonical_raws(common + 1, common + MAX_BATCH_BLOCKS))
 
     def look_up(self, query: bytes) -> bytes | None:
         """The block of a hash, of any connected branch that may be followed."""

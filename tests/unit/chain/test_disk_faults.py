@@ -10,8 +10,10 @@ import pytest
 
 from actors.chain.importer import Importer
 from actors.chain.messages import BlockOutcome
+from actors.chain.serving import Serving
 from actors.chain.store import Store, StoreError
 from actors.chain.verify import Fault, Report, verify
+from actors.chain.wire import encode_locator
 from actors.ledger.types import Block
 from tests.support.chain_stage import ChainStage
 from tests.support.chains import ALICE, BOB, EASY, mine, mine_chain, transfer
@@ -179,6 +181,7 @@ def test_a_block_with_other_bytes_is_never_served(
             lambda: store.block(block.hash),
             lambda: store.raw(block.hash),
             lambda: list(store.canonical_raws(1, 99)),
+            lambda: Serving(store).blocks_after(encode_locator((EASY.genesis.hash,))),
         ):
             with pytest.raises(StoreError, match="troupe verify"):
                 ask()
