@@ -1,6 +1,8 @@
 """``kill -9``, over and over, of a node that follows a control; prints where its lives ended.
 
-    python -m tests.soak.cuts [--cycles 500] [--seed 1]
+    python -m tests.soak.cuts [--cycles 500] [--seed 1] [--power]
+
+With ``--power`` each death is a power cut: what is not synced may be gone from the disk, any sectors of it.
 
 Fails if a node's disk ever differs from what the rules make of the control's blocks, or lacks a tip that it had
 told of. Half of the lives are of a node that keeps all history, half of one that deletes it.
@@ -19,13 +21,15 @@ from actors.config import MIN_KEEP_HISTORY
 from tests.support.cuts import Cuts, Tally
 
 
-def hold_out(cycles: int, seed: int, say: Callable[[str], None]) -> None:
+def hold_out(cycles: int, seed: int, say: Callable[[str], None], *, power: bool) -> None:
     """Raises DivergedError, with the cycle, when the node did not hold out."""
     for keep_history, share in ((0, cycles - cycles // 2), (MIN_KEEP_HISTORY, cycles // 2)):
         begun_s = time.perf_counter()
         with (
             tempfile.TemporaryDirectory() as name,
-            closing(Cuts(Path(name), seed + bool(keep_history), keep_history)) as cuts,
+            closing(
+                Cuts(Path(name), seed + bool(keep_history), keep_history=keep_history, power=power)
+            ) as cuts,
         ):
             if cuts.shim is None:
                 say("no C compiler, or not Linux: deaths come from outside only")
@@ -51,8 +55,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cycles", type=int, default=500)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--power", action="store_true")
     chosen = parser.parse_args()
-    hold_out(chosen.cycles, chosen.seed, print)
+    hold_out(chosen.cycles, chosen.seed, print, power=chosen.power)
 
 
 if __name__ == "__main__":
