@@ -1,11 +1,13 @@
 .DEFAULT_GOAL := help
-.PHONY: help install protos lint buf no-buf baseline types test test-all soak sanitize bench run devnet clean
+.PHONY: help install protos lint buf no-buf baseline types test test-all soak fuzz sanitize bench run devnet clean
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 DEV := $(VENV)/.dev
+FUZZ := $(VENV)/.fuzz
+FUZZ_SECONDS ?= 60
 PROTO_VENV := .venv-protos
 GENERATOR := $(PROTO_VENV)/.installed
 GO := $(shell command -v go)
@@ -89,12 +91,26 @@ types: $(DEV)  ## mypy --strict
 test: $(DEV)  ## the tests, with the clients in other languages that this machine can build
 	@$(BIN)/pytest -q
 
-soak: $(DEV)  ## what takes minutes: calls that must be refused, by the thousand; a reader that stalls
-	@PYTHONPATH=.:protos $(BIN)/python -m tests.soak.door
-	@PYTHONPATH=.:protos $(BIN)/python -m tests.soak.stalled
+# Each is a program of its own that says what it does: python -m tests.soak.NAME --help
+SOAKS := door stalled falls cuts "cuts --power --seed 2" hostile "hostile --persistent" "hostile --polite" frames network
 
-test-all: $(DEV)  ## the tests with more simulation seeds and the clients in all languages
-	@TROUPE_SEEDS=2000 TROUPE_REQUIRE_CLIENTS=1 $(BIN)/pytest -q
+soak: $(DEV)  ## what takes hours: kill -9, hostile peers, floods, fuzzed frames, eight nodes, a thousand seeds
+	@for soak in $(SOAKS); do \
+		echo "== $$soak"; PYTHONPATH=.:protos $(BIN)/python -m tests.soak.$$soak || exit 1; \
+	done
+	@$(BIN)/troupe simulate --minutes 2 --byzantine 0.2 --loss 0.02 --partition 1 --crash 1 --disk-fault 1 \
+		--fall 1 --seeds 1000
+
+fuzz: $(FUZZ)  ## coverage-guided fuzzing, FUZZ_SECONDS=60 for each target; what is found stays in build/fuzz
+	@PYTHONPATH=.:protos $(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS)
+
+# Atheris has wheels for some systems; without, the fuzzing says that it is left out.
+$(FUZZ): $(DEV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+		--only-binary :all: --group fuzz 2>/dev/null && touch $@ || true
+
+test-all: $(DEV)  ## the tests with more simulation seeds, a kill at every message, and the clients in all languages
+	@TROUPE_SEEDS=2000 TROUPE_KILLS=all TROUPE_REQUIRE_CLIENTS=1 $(BIN)/pytest -q
 
 sanitize: $(DEV)  ## the kernels' tests on a build that stops at bad memory accesses
 	@.ci/sanitize

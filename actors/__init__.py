@@ -19,9 +19,12 @@ The rooms, from the ground up, and who tells whom:
                answers what peers, the search room and people ask.
 ``miner``      Templates and the scan. Tells the chain what it found.
 
+``letters``    What the supervisor must know of the rooms' letters when an actor fell over one.
 ``assembly``   Who is in a node, and who tells whom.
 ``node``       The composition root: builds all of it, starts it, stops it in reverse.
 ``config``     Frozen settings.
+``simulation`` Many nodes as ``assembly`` builds them, on one thread, with simulated time, wires, hardware,
+               disks, faults and liars. Nobody but the command line and the tests imports it.
 
 A room is entered by its ``messages``: frozen dataclasses, told to an address. Nobody imports another
 room's actor or internals, and an actor never waits for another.

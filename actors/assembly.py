@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from actors.chain.actor import ChainActor
+from actors.chain.checkup import FoundDamaged
 from actors.chain.messages import ChainCommand, ReaderCommand
 from actors.chain.reader import ReaderActor
 from actors.chain.room import Neighbours
@@ -20,24 +21,30 @@ from actors.chain.store import Reader, Store
 from actors.chain.wire import GET_BLOCKS_KIND
 from actors.config import KIB, MIB, Settings
 from actors.gossip.actor import GossipActor
+from actors.gossip.links import Links as GossipLinks
 from actors.gossip.messages import GossipCommand
 from actors.ledger.network import Network
 from actors.ledger.signatures import KnownSignatures
+from actors.letters import HouseLetters
 from actors.mempool.actor import MempoolActor
 from actors.mempool.messages import MempoolCommand
 from actors.messaging.actor import MessagingActor
+from actors.messaging.adoption import OpenLinks
 from actors.messaging.messages import MessagingCommand
 from actors.miner.actor import MinerActor
 from actors.miner.engine import ScanEngine, ScanResult
 from actors.miner.messages import MinerCommand
 from actors.miner.orders import MiningOrders
 from actors.peers.actor import PeersActor
+from actors.peers.adoption import Company
 from actors.peers.messages import PeersCommand
+from actors.peers.scores import Scores
 from actors.runtime.actor import NodeActor
 from actors.runtime.address import Address
 from actors.runtime.clock import Clock
 from actors.runtime.events import EventsActor, EventsInput
 from actors.runtime.journal import Journal
+from actors.runtime.quarantine import Quarantine
 from actors.runtime.supervisor import Runner, Supervisor, SupervisorInput
 from actors.runtime.team import Team
 from actors.search.actor import SearchActor
@@ -62,8 +69,6 @@ START_ORDER = (
 )
 """Listeners before those who tell them; tcp, where all news begins, comes last. Stop is the reverse."""
 
-LINK_ROOMS = ("peers", "messaging", "tcp")
-"""A connection's state lives in all three: if one falls, all begin anew, with no connection."""
 STATE_ROOMS = ("chain", "mempool", "miner")
 """A fallen chain takes those who follow it along, so that all three stand on what is stored."""
 
@@ -88,7 +93,7 @@ class Addresses:
     search: Address[SearchCommand]
     mempool: Address[MempoolCommand]
     chain: Address[ChainCommand]
-    reader: Address[ReaderCommand]
+    reader: Address[ReaderCommand | FoundDamaged]
     miner: Address[MinerCommand]
 
 
@@ -103,6 +108,8 @@ class Machine:
         template_view: The same for the miner.
         build_tcp: The tcp room, given the address that it tells events and its own.
         build_engine: What scans nonces, given the address of the miner.
+        quarantine: Where those letters go that felled an actor twice.
+        forget_tcp: Closes the connections that an incarnation of the tcp room left to the next.
     """
 
     runner: Runner
@@ -117,6 +124,8 @@ class Machine:
     addresses: Journal
     build_tcp: Callable[[Address[TcpEvent], Address[Any]], NodeActor]
     build_engine: Callable[[Address[ScanResult]], ScanEngine]
+    quarantine: Quarantine = field(default_factory=Quarantine)
+    forget_tcp: Callable[[], None] = lambda: None
 
 
 def gossip_limits_bytes(network: Network) -> dict[str, int]:
@@ -159,22 +168,8 @@ def _enlist_links(
         "chain": at["chain"],
         "mempool": at["mempool"],
     }
-    supervisor.enlist(
-        "peers",
-        lambda: PeersActor(
-            settings=settings.peers,
-            me=at["peers"],
-            tcp=at["tcp"],
-            messaging=at["messaging"],
-            rooms=(at["gossip"], at["search"], at["chain"], at["mempool"]),
-            events=at["events"],
-            bans=machine.bans,
-            addresses=machine.addresses,
-            clock=machine.clock,
-            rng=_generator(machine),
-        ),
-        group=LINK_ROOMS,
-    )
+    company, links = Company(), OpenLinks()
+    _enlist_peers(settings, machine, supervisor, at, company)
     supervisor.enlist(
         "messaging",
         lambda: MessagingActor(
@@ -183,11 +178,43 @@ def _enlist_links(
             links=at["peers"],
             me=at["messaging"],
             clock=machine.clock,
+            kept=links,
+            quarantine=machine.quarantine,
+            rates=settings.rates,
         ),
-        group=LINK_ROOMS,
+        forget=links.clear,
     )
     supervisor.enlist(
-        "tcp", lambda: machine.build_tcp(at["messaging"], at["tcp"]), group=LINK_ROOMS
+        "tcp", lambda: machine.build_tcp(at["messaging"], at["tcp"]), forget=machine.forget_tcp
+    )
+    supervisor.heed(HouseLetters(at, machine.quarantine, company.name_of), machine.quarantine)
+
+
+def _enlist_peers(
+    settings: Settings,
+    machine: Machine,
+    supervisor: Supervisor,
+    at: dict[str, Address[Any]],
+    company: Company,
+) -> None:
+    scores = Scores()
+    supervisor.enlist(
+        "peers",
+        lambda: PeersActor(
+            settings=settings.peers,
+            me=at["peers"],
+            tcp=at["tcp"],
+            messaging=at["messaging"],
+            rooms=(at["gossip"], at["search"], at["chain"], at["reader"], at["mempool"]),
+            events=at["events"],
+            bans=machine.bans,
+            addresses=machine.addresses,
+            clock=machine.clock,
+            rng=_generator(machine),
+            scores=scores,
+            company=company,
+        ),
+        forget=company.clear,
     )
 
 
@@ -195,7 +222,7 @@ def _enlist_spreading(
     settings: Settings, machine: Machine, supervisor: Supervisor, at: dict[str, Address[Any]]
 ) -> None:
     handlers = {"bc:new_tx": at["mempool"], "bc:new_block": at["chain"], "search": at["search"]}
-    items = Items()
+    items, links = Items(), GossipLinks()
     supervisor.enlist(
         "gossip",
         lambda: GossipActor(
@@ -206,6 +233,8 @@ def _enlist_spreading(
             peers=at["peers"],
             clock=machine.clock,
             rng=_generator(machine),
+            rates=settings.rates,
+            links=links,
         ),
     )
     supervisor.enlist(
@@ -219,6 +248,7 @@ def _enlist_spreading(
             peers=at["peers"],
             clock=machine.clock,
             rng=_generator(machine),
+            rates=settings.rates,
         ),
     )
 
@@ -234,6 +264,7 @@ def _enlist_state(
         mempool=at["mempool"],
         miner=at["miner"],
         events=at["events"],
+        supervisor=supervisor.address,
     )
     known = KnownSignatures()
     supervisor.enlist(
@@ -251,7 +282,13 @@ def _enlist_state(
     )
     supervisor.enlist(
         "reader",
-        lambda: ReaderActor(store=machine.store.reader(), messaging=at["messaging"]),
+        lambda: ReaderActor(
+            store=machine.store.reader(),
+            me=at["reader"],
+            messaging=at["messaging"],
+            peers=at["peers"],
+            supervisor=supervisor.address,
+        ),
     )
     supervisor.enlist("mempool", lambda: _mempool(settings, machine, known, at))
     orders = MiningOrders(settings.miner)

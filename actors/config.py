@@ -32,6 +32,9 @@ class TcpSettings:
     credit_frames: int = 256
     """Frames handed on and not yet handled, per connection (WIRE: requests in flight)."""
     credit_bytes: int = 1 * MIB
+    buffer_limit_bytes: int = 64 * MIB
+    """Held for all connections together: frames half received, not handled or not sent. Its 80 could come to
+    1.5 GiB, each within its own limits; a host that has memory for a node at all has this."""
     max_connections: int = 80
     """Twice ``max_peers``: the composition root derives it."""
     kept_for_dialed: int = 0
@@ -41,6 +44,36 @@ class TcpSettings:
     """Loopback is exempt: a network on one machine is a use, not an attack."""
     idle_s: float = 30.0
     silent_s: float = 90.0
+
+
+@dataclass(frozen=True, slots=True)
+class RateSettings:
+    """WIRE: limits: how often one peer may do what costs us or others more than it costs the peer. A burst is
+    what it may do at once.
+    """
+
+    useless_per_s: int = 200
+    useless_burst: int = 2_000
+    """Messages that are of no use to anybody here (unknown kinds, malformed gossip, answers to nothing), of a
+    connection; above it, it is read more slowly. Somebody's extension of the protocol may say so much to all
+    his peers; a hundred connections that say nothing else cost a tenth of a processor."""
+    talk_relays_per_s: int = 5
+    talk_relay_burst: int = 5
+    """Gossip that no room judges (chat), passed on for a peer."""
+    talk_heard_per_s: int = 100
+    talk_heard_burst: int = 500
+    """The same, heard by listeners: half of what may wait for one (ADMIN_API), so that no single peer makes one
+    fall behind."""
+    look_ups_per_s: int = 2_000
+    look_up_burst: int = 256
+    """Searches answered from our store, delayed by not reading; at once what one connection's read credit
+    lets in."""
+    search_relays_per_s: int = 5
+    search_relay_burst: int = 50
+    """Searches passed on for a peer."""
+
+
+DEFAULT_RATES = RateSettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +170,7 @@ class Settings:
     channelz: bool = False
     """Whether the admin server serves grpc.channelz.v1 beside its own services."""
     tcp: TcpSettings = field(default_factory=TcpSettings)
+    rates: RateSettings = field(default_factory=RateSettings)
     peers: PeersSettings = field(default_factory=PeersSettings)
     mempool: MempoolSettings = field(default_factory=MempoolSettings)
     chain: ChainSettings = field(default_factory=ChainSettings)

@@ -11,9 +11,12 @@ import random
 import socket
 from contextlib import ExitStack, closing
 from dataclasses import replace
+from functools import partial
 
-from actors.assembly import CREWS, START_ORDER, Machine, assemble
+from actors.assembly import CREWS, START_ORDER, VERSION, Machine, assemble
 from actors.chain.archive import Archive
+from actors.chain.checkup import Checkup
+from actors.chain.repair import finish, ready_at
 from actors.chain.store import Store, StoreError
 from actors.config import Settings
 from actors.datadir import DataDir, DataDirError
@@ -22,10 +25,13 @@ from actors.miner.engines import EnginePlan, NoKernelError, plan_engine
 from actors.peers.slots import outbound_wanted
 from actors.runtime.address import ActorDownError
 from actors.runtime.clock import ThreadClock
+from actors.runtime.dump import dump, where_is
 from actors.runtime.journal import FileJournal
+from actors.runtime.quarantine import FileCabinet, Quarantine
 from actors.runtime.supervisor import Supervisor, ThreadRunner
 from actors.runtime.team import ThreadTeam
 from actors.tcp.actor import TcpActor
+from actors.tcp.adoption import Seats
 from actors.tcp.messages import ConnId
 from actors.tcp.sockets import ListenError, allow_connections, open_listener
 
@@ -46,6 +52,7 @@ class Node:
         self._given = settings
         self._resources = ExitStack()
         self._supervisor: Supervisor | None = None
+        self._runner: ThreadRunner | None = None
 
     def start(self) -> None:
         """Open everything and let the actors begin.
@@ -74,6 +81,10 @@ class Node:
             self._supervisor = None
         self._resources.close()
 
+    def dump(self) -> str:
+        """Where each thread is, and what each actor does. Any thread, at any time; waits for nobody."""
+        return dump(self._runner)
+
     def announce_engine(self) -> None:
         """Say in the log what scans for nonces: for a node that has come up, with all around it."""
         self._engine_plan.announce(self.settings.miner.threads)
@@ -84,6 +95,9 @@ class Node:
         self.data_dir = DataDir(given.data_dir)
         self._resources.callback(self.data_dir.close)
         self.wallet: PrivateKey = self.data_dir.wallet_key(given.network.scheme, os.urandom)
+        if ready_at(self.data_dir.chain_db).exists():  # the repair was cut off at its last steps
+            with self.data_dir.chain_alone():
+                finish(self.data_dir.chain_db)
         self._store = Store.open(
             self.data_dir.chain_db, given.network, keep_history=given.chain.keep_history
         )
@@ -118,9 +132,19 @@ class Node:
         self.started_s = self.clock.now_s()
         self.archive = Archive(self.data_dir.chain_db, self.settings.network, self.clock)
         self._resources.callback(self.archive.close)
-        conn_ids = map(ConnId, itertools.count(1))
-        machine = Machine(
-            runner=ThreadRunner(self.clock, CREWS),
+        runner = self._runner = ThreadRunner(self.clock, CREWS)
+        self._supervisor, self.addresses = assemble(self.settings, self._machine(runner))
+        self._supervisor.watch(partial(where_is, runner))
+        self._supervisor.start_members()
+        self._supervisor.await_members()
+        checkup = Checkup(self.data_dir.chain_db, self.addresses.reader.tell)
+        self._resources.callback(checkup.close)
+
+    def _machine(self, runner: ThreadRunner) -> Machine:
+        conn_ids, seats = map(ConnId, itertools.count(1)), Seats()
+        self._resources.callback(seats.clear)
+        return Machine(
+            runner=runner,
             clock=self.clock,
             random=random.SystemRandom(),
             team=self._resources.enter_context(closing(ThreadTeam(os.cpu_count() or 1))),
@@ -137,11 +161,13 @@ class Node:
                 me=me,
                 clock=self.clock,
                 conn_ids=conn_ids,
+                seats=seats,
+            ),
+            forget_tcp=seats.clear,
+            quarantine=Quarantine(
+                FileCabinet(self.data_dir.quarantine), version=VERSION, wall_s=self.clock.wall_s
             ),
             build_engine=lambda miner: self._engine_plan.build(
                 miner, self.settings.miner.threads, self.clock.now_s
             ),
         )
-        self._supervisor, self.addresses = assemble(self.settings, machine)
-        self._supervisor.start_members()
-        self._supervisor.await_members()

@@ -13,9 +13,11 @@ from typing import Any, TypeVar
 
 from troupe.admin.v1 import errors_pb2
 
+from actors.chain.schema import StoreError
 from actors.runtime.address import ActorDownError, Address, Ask
 from actors.runtime.supervisor import ActorState, ListActors, SupervisorInput
 from admin.errors import Refusal
+from admin.verdicts import store_refusal
 
 R = TypeVar("R")
 
@@ -37,7 +39,8 @@ class Asker:
         """The actor's answer; ``timeout_s`` where a question takes longer by its nature.
 
         Raises:
-            Refusal: ACTOR_DOWN, ACTOR_BUSY (it will not be handled) or ACTOR_TIMEOUT (it may be).
+            Refusal: ACTOR_DOWN, ACTOR_BUSY (it will not be handled), ACTOR_TIMEOUT (it may be) or
+                STORE_UNREADABLE.
         """
         limit_s = self._timeout_s if timeout_s is None else timeout_s
         future = address.ask_soon(question)
@@ -73,6 +76,8 @@ class Asker:
             return future.result()
         except ActorDownError as error:
             raise actor_down(error.name) from error
+        except StoreError as error:
+            raise store_refusal(error) from error
 
     async def _is_down(self, name: str) -> bool:
         future = self._supervisor.ask_soon(ListActors())

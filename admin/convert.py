@@ -33,6 +33,7 @@ from actors.ledger.types import HASH_BYTES, Block, BlockRef, Transaction
 from actors.mempool.messages import PooledTransaction
 from actors.miner.messages import BlockTemplate, MinerInfo
 from actors.peers.messages import PeerInfo, PeerKind
+from actors.runtime.quarantine import Exhibit
 from actors.runtime.supervisor import ActorReport, ActorState
 from admin.errors import field_invalid
 
@@ -211,6 +212,27 @@ def actor(report: ActorReport) -> actor_service_pb2.Actor:
         last_error=report.last_error or "",
         requested_restart_count=report.requested_restarts,
         restart_group=report.group,
+        lost_count=box.lost,
+    )
+
+
+def exhibit(item: Exhibit, *, with_frames: bool) -> actor_service_pb2.Exhibit:
+    find = item.find
+    return actor_service_pb2.Exhibit(
+        id=item.id,
+        time=timestamp(item.at_s),
+        actor=find.actor,
+        letter=find.letter,
+        error=find.error,
+        peer=find.peer,
+        fingerprint=find.fingerprint.hex(),
+        version=item.version,
+        frame_count=len(find.frames),
+        size_bytes=item.size_bytes,
+        frames=[
+            actor_service_pb2.ExhibitFrame(kind=frame.kind, payload=frame.payload.hex())
+            for frame in (find.frames if with_frames else ())
+        ],
     )
 
 

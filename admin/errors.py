@@ -47,6 +47,7 @@ _BY_CODE: Mapping[grpc.StatusCode, tuple[ReasonValue, ...]] = {
         errors_pb2.ERROR_REASON_SERVICE_NOT_FOUND,
         errors_pb2.ERROR_REASON_ITEM_NOT_FOUND,
         errors_pb2.ERROR_REASON_ACTOR_NOT_FOUND,
+        errors_pb2.ERROR_REASON_EXHIBIT_NOT_FOUND,
         errors_pb2.ERROR_REASON_LOGGER_NOT_FOUND,
         errors_pb2.ERROR_REASON_TOKEN_NOT_FOUND,
         errors_pb2.ERROR_REASON_BAN_NOT_FOUND,
@@ -106,7 +107,9 @@ _BY_CODE: Mapping[grpc.StatusCode, tuple[ReasonValue, ...]] = {
         errors_pb2.ERROR_REASON_STOPPING,
         errors_pb2.ERROR_REASON_ACTOR_DOWN,
         errors_pb2.ERROR_REASON_ACTOR_BUSY,
+        errors_pb2.ERROR_REASON_STORE_UNWRITABLE,
     ),
+    grpc.StatusCode.DATA_LOSS: (errors_pb2.ERROR_REASON_STORE_UNREADABLE,),
     grpc.StatusCode.DEADLINE_EXCEEDED: (
         errors_pb2.ERROR_REASON_ACTOR_TIMEOUT,
         errors_pb2.ERROR_REASON_PEER_NO_RESPONSE,

@@ -11,27 +11,24 @@ import contextlib
 import logging
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any
 
 import grpc
 from google.protobuf.message import DecodeError
 from troupe.admin.v1 import errors_pb2
 
-from admin.auth import Token, Tokens, authorize
+from actors.runtime.clock import Clock
+from admin.auth import Tokens, authorize
+from admin.brake import Brake
+from admin.bursts import Bursts
 from admin.counts import CallCounts
 from admin.errors import Refusal, stopping
 from admin.permissions import OPEN_METHODS, PACKAGE
+from admin.places import Call, Places
 from admin.sharing import Changes
 
 log = logging.getLogger(__name__)
 
-MAX_STREAMS = 128
-"""Streams with a token: each may hold a thousand events (ADMIN_API: TOO_MANY_STREAMS)."""
-MAX_OPEN_STREAMS = 64
-"""Streams that need no token (health, reflection) have places of their own: nobody can take the others'."""
-MAX_OPEN_CALLS = 64
-"""Other calls that need no token: so few that those with a token always have room (``MAX_CALLS``)."""
 REQUEST_S = 5.0
 """A request comes with its call, at most 4 MiB over loopback; a call without one only holds a place."""
 
@@ -41,56 +38,27 @@ there: each of those ends the moment.
 """
 UPLOAD_GAP_S = 30.0
 """For the next message of an upload, from when it is wanted: a disk that has to spin up, and to spare."""
+REQUEST_LOOKS = 5
+"""The same for a stream: its request is read by gRPC, and we look once a second."""
+STALLED_LOOKS = 300
+"""Likewise: a reader that takes nothing for so long leaves its place to others. Whoever reads page by
+page needs minutes, and can resume.
+"""
 _NO_MORE = object()
 
 Handler = Any
 """``grpc.RpcMethodHandler``: the border to an untyped library."""
 
 
-@dataclass(slots=True)
-class _Call:
-    """A call that is under way.
-
-    Attributes:
-        token: What it was let in with; None for an open method.
-        ending: What it is being ended with.
-        is_upload: Whether it takes a stream of requests, which only its handler knows.
-        writing: Whether a message of it is being sent.
-        is_cut: Whether it is to end after that message.
-    """
-
-    method: str
-    is_stream: bool
-    token: Token | None = None
-    ending: Refusal | None = None
-    is_upload: bool = False
-    writing: bool = False
-    is_cut: bool = False
-
-    @property
-    def is_open(self) -> bool:
-        return self.method in OPEN_METHODS
-
-    @property
-    def kind(self) -> tuple[bool, bool]:
-        """Calls of a kind share their places."""
-        return self.is_open, self.is_stream
-
-    @property
-    def limit(self) -> int | None:
-        if self.is_stream:
-            return MAX_OPEN_STREAMS if self.is_open else MAX_STREAMS
-        return MAX_OPEN_CALLS if self.is_open else None
-
-
 class Guard(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
     """The server's one interceptor. Everything on the server's event loop."""
 
-    def __init__(self, tokens: Tokens, counts: CallCounts, changes: Changes) -> None:
+    def __init__(self, tokens: Tokens, counts: CallCounts, changes: Changes, clock: Clock) -> None:
         """``changes`` is told before the answer to any call that changes or shows something new."""
         self._tokens, self._counts, self._changes = tokens, counts, changes
         self._guarded: dict[str, Handler] = {}
-        self._calls: dict[asyncio.Task[Any], _Call] = {}
+        self._places = Places(counts)
+        self._brake, self._bursts = Brake(clock), Bursts(clock)
         self._stopping = False
 
     async def intercept_service(
@@ -110,40 +78,52 @@ class Guard(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
                 token = authorize(self._tokens, method, details.invocation_metadata or ())
                 if self._stopping:
                     raise stopping()
-            self._take_place(_Call(method, handler.response_streaming, token))
+            self._places.take(_current_task(), Call(method, handler.response_streaming, token))
         except Refusal as refusal:
             self._counts.end(method, refusal.code.name)
-            return _refuse(refusal)
+            return self._refuse(method, refusal)
         return handler
 
-    def end_lapsed(self) -> None:
-        """End the streams, of either direction, whose token was deleted or has expired; other calls are left
-        to finish. One whose reader has not taken its last message by the next look is cut off.
+    def look(self) -> None:
+        """Once a second: end the streams, of either direction, whose token was deleted or has expired, and
+        those whose reader stalls; other calls are left to finish. One whose reader has not taken its last
+        message by the next look is cut off.
         """
-        for task, call in self._calls.items():
+        self._bursts.look()
+        for task, call in self._places:
+            waited = call.stalls()
             if call.ending is not None:
                 task.cancel()
-            elif (call.is_stream or call.is_upload) and call.token is not None:
-                call.ending = self._tokens.lapse(call.token)
+            elif call.is_stream or call.is_upload:
+                call.ending = self._overdue(call, waited)
                 if call.ending is not None:
                     _cut(task, call)
+
+    def _overdue(self, call: Call, waited: int) -> Refusal | None:
+        """Why a stream is to end now, if it is."""
+        patience = STALLED_LOOKS if call.has_begun else REQUEST_LOOKS
+        if call.is_stream and waited > patience:
+            message = f"the client sent or took nothing for {patience} s"
+            return Refusal(errors_pb2.ERROR_REASON_SLOW_CONSUMER, message)
+        return self._tokens.lapse(call.token) if call.token is not None else None
 
     # -- the node's stop ----------------------------------------------------------------------------
 
     def close(self) -> None:
-        """Refuse calls from now on."""
+        """Refuse calls from now on, and at once."""
         self._stopping = True
+        self._brake.release()
 
     async def end_calls(self, *, last: frozenset[str], patience_s: float) -> None:
         """End every call with STOPPING: streams at once, calls and the streams of ``last`` if they do not
         end by themselves in a while.
         """
-        for task, call in self._calls.items():
+        for task, call in self._places:
             if call.is_stream and call.method not in last:
                 _cut(task, call)
-        if self._calls:
-            await asyncio.wait(self._calls, timeout=patience_s)
-        for task in self._calls:
+        if len(self._places):
+            await asyncio.wait([task for task, _ in self._places], timeout=patience_s)
+        for task, _ in self._places:
             task.cancel()
 
     # -- calls --------------------------------------------------------------------------------------
@@ -165,8 +145,9 @@ class Guard(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
                 self._upload(method, served.stream_unary), decode, served.response_serializer
             )
         # Reflection alone streams both ways; its requests are decoded by its own rules.
+        both_ways = served.stream_stream
         return grpc.stream_stream_rpc_method_handler(
-            self._stream(method, served.stream_stream),
+            self._stream(method, lambda asked, context: both_ways(_while_asked(asked), context)),
             served.request_deserializer,
             served.response_serializer,
         )
@@ -181,16 +162,18 @@ class Guard(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
     def _upload(self, method: str, behaviour: Callable[..., Awaitable[Any]]) -> Any:
         async def call(requests: AsyncIterator[Any], context: Any) -> Any:
             async with self._boundary(method, context):
-                self._calls[_current_task()].is_upload = True
+                own = self._own()
+                own.is_upload = own.has_begun = True
                 return await behaviour(_paced(requests), context)
 
         return call
 
     def _stream(self, method: str, behaviour: Callable[..., AsyncIterator[Any]]) -> Any:
         async def call(request: Any, context: Any) -> None:
+            own = self._own()
+            own.has_begun = True
             async with self._boundary(method, context):
                 responses = _closable(behaviour(_decoded(request), context))
-                own = self._calls[_current_task()]
                 async with contextlib.aclosing(responses) as out:
                     async for response in out:
                         if method not in _LOOKS:
@@ -198,6 +181,7 @@ class Guard(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
                         own.writing = True
                         await context.write(response)
                         own.writing = False
+                        own.written += 1
                         if own.is_cut:
                             raise asyncio.CancelledError
 
@@ -215,6 +199,7 @@ class Guard(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
                     self._changes.tell()
         except Refusal as refusal:
             code = refusal.code
+            self._bursts.note(refusal, method, context.peer)
             await refusal.abort(context)
         except grpc.aio.AbortError:
             code = grpc.StatusCode.UNKNOWN
@@ -225,6 +210,7 @@ class Guard(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
             if ending is None:
                 raise
             code = ending.code
+            self._bursts.note(ending, method, context.peer)
             await ending.abort(context)
         except Exception as error:  # noqa: BLE001 - the boundary where a bug becomes a status
             code = grpc.StatusCode.INTERNAL
@@ -236,32 +222,26 @@ class Guard(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
         """What this call is being ended with; None: it ended of its client's accord."""
         if self._stopping:
             return stopping()
-        task = asyncio.current_task()
-        call = self._calls.get(task) if task is not None else None
+        call = self._places.own()
         return call.ending if call is not None else None
 
-    def _take_place(self, call: _Call) -> None:
-        """Count a call from before its request, which may never come, to the end of its task."""
-        limit = call.limit
-        if (
-            limit is not None
-            and sum(other.kind == call.kind for other in self._calls.values()) >= limit
-        ):
-            message = f"{limit} {'streams' if call.is_stream else 'calls'} are open, and that is the limit"
-            raise Refusal(errors_pb2.ERROR_REASON_TOO_MANY_STREAMS, message, limit=str(limit))
-        task = _current_task()
-        self._calls[task] = call
-        if call.is_stream:
-            self._counts.open_streams[call.method] += 1
-        task.add_done_callback(self._leave_place)
+    def _own(self) -> Call:
+        call = self._places.own()
+        assert call is not None, "it took its place before"
+        return call
 
-    def _leave_place(self, task: asyncio.Task[Any]) -> None:
-        call = self._calls.pop(task)
-        if call.is_stream:
-            self._counts.open_streams[call.method] -= 1
+    def _refuse(self, method: str, refusal: Refusal) -> Handler:
+        """A handler that answers any kind of call with a refusal, whatever it sends."""
+
+        async def abort(_requests: Any, context: Any) -> None:
+            self._bursts.note(refusal, method, context.peer)
+            await self._brake.hold()
+            await refusal.abort(context)
+
+        return grpc.stream_stream_rpc_method_handler(abort)
 
 
-def _cut(task: asyncio.Task[Any], call: _Call) -> None:
+def _cut(task: asyncio.Task[Any], call: Call) -> None:
     """End a stream, after the message that is being sent if one is: gRPC takes no status meanwhile."""
     call.is_cut = True
     if not call.writing:
@@ -272,15 +252,6 @@ def _current_task() -> asyncio.Task[Any]:
     task = asyncio.current_task()
     assert task is not None
     return task
-
-
-def _refuse(refusal: Refusal) -> Handler:
-    """A handler that answers any kind of call with a refusal, whatever it sends."""
-
-    async def abort(_requests: Any, context: Any) -> None:
-        await refusal.abort(context)
-
-    return grpc.stream_stream_rpc_method_handler(abort)
 
 
 def _bug(method: str, error: Exception) -> Refusal:
@@ -331,6 +302,17 @@ async def _paced(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
         if request is _NO_MORE:
             return
         yield _decoded(request)
+
+
+async def _while_asked(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    """The requests of a dialogue, which ends when none comes for as long as an upload may pause."""
+    with contextlib.suppress(TimeoutError):
+        while True:
+            async with asyncio.timeout(UPLOAD_GAP_S):
+                request = await anext(requests, _NO_MORE)
+            if request is _NO_MORE:
+                return
+            yield request
 
 
 def _decoded(request: Any) -> Any:

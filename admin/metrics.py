@@ -107,6 +107,11 @@ def _actors(reports: Sequence[ActorReport]) -> Iterator[Metric]:
     dropped = CounterMetricFamily(
         "troupe_actor_dropped_messages", "Messages refused by an actor that ended.", labels=name
     )
+    lost = CounterMetricFamily(
+        "troupe_actor_lost_messages",
+        "Messages given up because the actor failed over them.",
+        labels=name,
+    )
     restarts = CounterMetricFamily(
         "troupe_actor_restarts",
         "Restarts, by what caused them: a failure, or a request.",
@@ -120,9 +125,10 @@ def _actors(reports: Sequence[ActorReport]) -> Iterator[Metric]:
         handled.add_metric(label, box.handled)
         failed.add_metric(label, box.failed)
         dropped.add_metric(label, box.dropped)
+        lost.add_metric(label, box.lost)
         restarts.add_metric((report.name, "failure"), report.restarts)
         restarts.add_metric((report.name, "request"), report.requested_restarts)
-    yield from (running, depth, age, handled, failed, dropped, restarts, _handling(reports))
+    yield from (running, depth, age, handled, failed, dropped, lost, restarts, _handling(reports))
 
 
 def _handling(reports: Sequence[ActorReport]) -> Metric:
@@ -171,6 +177,8 @@ def _transport(info: TransportInfo) -> Iterator[Metric]:
     yield _counter("troupe_tcp_sent_frames", "Messages queued to be sent.", info.sent_frames)
     unsent = info.unsent_bytes
     yield _gauge("troupe_tcp_unsent_bytes", "Bytes queued and not yet sent.", unsent, unit="bytes")
+    held = "Bytes that connections hold: unhandled input and output of their own."
+    yield _gauge("troupe_tcp_held_bytes", held, info.held_bytes, unit="bytes")
 
 
 def _peers(peers: Sequence[PeerInfo]) -> Iterator[Metric]:

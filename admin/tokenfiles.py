@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from actors.runtime.clock import LATEST_S
 from actors.runtime.files import PRIVATE_MODE, write_whole
 from admin.auth import MINTED, Minted, Token, digest, new_secret
 
@@ -21,6 +22,8 @@ TOKENS_FILE: Final = "tokens.json"
 _VERSION: Final = 1
 _DIGEST_BYTES: Final = 32
 _OTHERS = 0o777 & ~PRIVATE_MODE
+_NO_TOKENS = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
+"""What a file that somebody else wrote may raise: text that is no JSON, or JSON that is no table of ours."""
 
 
 class TokenFiles:
@@ -60,7 +63,7 @@ class TokenFiles:
             table = json.loads(path.read_bytes())
             entries = {_VERSION: table["tokens"]}[table["version"]]
             return [_from_json(entry) for entry in entries]
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except _NO_TOKENS as error:
             message = f"{path} holds no tokens: remove it, and create them again"
             raise OSError(message) from error
 
@@ -77,7 +80,7 @@ def _as_json(token: Token) -> dict[str, Any]:
 
 
 def _from_json(entry: dict[str, Any]) -> Token:
-    """Raises ValueError, KeyError, TypeError or AttributeError if it is none."""
+    """Raises one of ``_NO_TOKENS`` if it is none."""
     expire_s = entry["expire_unix_s"]
     token = Token(
         id=entry["id"].lower(),
@@ -89,6 +92,9 @@ def _from_json(entry: dict[str, Any]) -> Token:
     )
     if len(token.digest) != _DIGEST_BYTES or not token.name or token.id in MINTED:
         raise ValueError
+    if not all(0 <= at_s < LATEST_S for at_s in (token.create_s, token.expire_s or 0.0)):
+        raise ValueError
+    "".join((token.id, token.name, *token.permissions)).encode()  # a lone surrogate raises
     return token
 
 

@@ -7,6 +7,7 @@ actors is the service's (``services.settings``).
 from __future__ import annotations
 
 import contextlib
+import tomllib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -130,10 +131,10 @@ def as_text(value: object) -> str:
 def _with_value(file: Path, name: str, value: Value) -> str:
     """The text of the file with one value changed, and all else as it was."""
     try:
-        document = (
-            tomlkit.parse(file.read_text(encoding="utf-8")) if file.exists() else tomlkit.document()
-        )
-    except (TOMLKitError, UnicodeDecodeError) as error:
+        text = file.read_text(encoding="utf-8") if file.exists() else ""
+        tomllib.loads(text)  # as the next start reads it: tomlkit lets more pass
+        document = tomlkit.parse(text)
+    except (TOMLKitError, ValueError, RecursionError) as error:
         message = f"{file.name} is no TOML: {error}"
         raise OSError(message) from error
     document[name] = value

@@ -13,6 +13,8 @@ from actors.chain.messages import (
     SteerOutcome,
     SteerVerdict,
 )
+from actors.chain.replay import ScratchError
+from actors.chain.schema import StoreError, UnwritableError
 from actors.ledger.violation import Rule, Violation
 from actors.mempool.messages import Admission, Submission
 from actors.miner.messages import MinerRefusal
@@ -66,6 +68,8 @@ def block_refusal(verdict: BlockVerdict) -> Refusal | None:
             "the block, or one that it stands on, is treated as invalid by InvalidateBlock",
             block_hash=_hex(verdict.hash),
         )
+    if verdict.outcome is BlockOutcome.UNSTORED:
+        return unstored()
     if verdict.outcome is not BlockOutcome.INVALID:
         return None
     rule, detail = _broken(verdict.violation)
@@ -95,6 +99,23 @@ def steer_refusal(verdict: SteerVerdict, block_hash: str) -> Refusal | None:
             )
             reason = errors_pb2.ERROR_REASON_REORG_TOO_DEEP
             return Refusal(reason, message, limit=str(MAX_STEERED_BLOCKS))
+        case SteerOutcome.UNSTORED:
+            return unstored()
+
+
+def unstored() -> Refusal:
+    """Of what a store takes nothing of for now; NodeService says why."""
+    message = (
+        "the node can store nothing for now: `troupe status` says why; it tries again by itself"
+    )
+    return Refusal(errors_pb2.ERROR_REASON_STORE_UNWRITABLE, message)
+
+
+def store_refusal(error: StoreError) -> Refusal:
+    """Of what the disk does not give back, or has no room for on the way."""
+    if isinstance(error, ScratchError | UnwritableError):
+        return Refusal(errors_pb2.ERROR_REASON_STORE_UNWRITABLE, str(error))
+    return Refusal(errors_pb2.ERROR_REASON_STORE_UNREADABLE, str(error))
 
 
 def connect_refusal(outcome: ConnectOutcome, address: str) -> Refusal | None:
@@ -148,6 +169,10 @@ _MINER: Mapping[MinerRefusal, tuple[ReasonValue, str]] = {
     MinerRefusal.STOPPED: (
         errors_pb2.ERROR_REASON_MINING_STOPPED,
         "mining was stopped before the block was found",
+    ),
+    MinerRefusal.UNSTORED: (
+        errors_pb2.ERROR_REASON_STORE_UNWRITABLE,
+        "the node can store no block for now: `troupe status` says why; it tries again by itself",
     ),
 }
 

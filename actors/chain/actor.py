@@ -14,6 +14,7 @@ from actors.chain.answering import Answering
 from actors.chain.download import Downloads
 from actors.chain.greeting import Greeting
 from actors.chain.importer import Importer, decode_run
+from actors.chain.intake import STORED, Intake
 from actors.chain.line import Batch, Line
 from actors.chain.messages import (
     BlockMined,
@@ -26,19 +27,21 @@ from actors.chain.messages import (
     InvalidateBlock,
     MinedVerdict,
     ReconsiderBlock,
+    SteerOutcome,
     SteerVerdict,
     SubmitBlock,
     SyncState,
     TipChanged,
-    tip_moved,
 )
 from actors.chain.orphans import Orphan
+from actors.chain.outage import Outage
 from actors.chain.progress import Progress
 from actors.chain.room import Late, Neighbours, Room, Verified, tokens
-from actors.chain.signatures import Passed, Signatures
+from actors.chain.side import SideBranches
+from actors.chain.signatures import Signatures
 from actors.chain.steering import Steering
 from actors.chain.store import Store
-from actors.chain.sync import ASK_AGAIN_S, MAX_PENDING_BLOCKS, gossip_points
+from actors.chain.sync import MAX_PENDING_BLOCKS, gossip_points
 from actors.chain.table import PeerTable
 from actors.chain.walkback import WalkBack
 from actors.gossip.messages import Decision, GossipItem, GossipReceived, Publish, Verdicts
@@ -48,8 +51,9 @@ from actors.ledger.types import Block
 from actors.ledger.violation import Violation
 from actors.messaging.messages import Received, Response
 from actors.peers.messages import (
+    Brought,
+    ConnectionMisbehaved,
     LinksReset,
-    Misbehaved,
     PeerEvent,
     PeerId,
     PeerKind,
@@ -60,9 +64,7 @@ from actors.peers.messages import (
 from actors.runtime.actor import NodeActor
 from actors.runtime.address import Address
 from actors.runtime.clock import Clock
-from actors.runtime.events import Happened
 from actors.search.messages import SearchEnded
-from actors.tcp.messages import ConnId
 
 log = logging.getLogger(__name__)
 
@@ -75,8 +77,8 @@ _DECISIONS = {
     BlockOutcome.SIDE_BRANCH: Decision.DROP,
     BlockOutcome.INVALIDATED: Decision.DROP,
     BlockOutcome.ORPHAN: Decision.DROP,
+    BlockOutcome.UNSTORED: Decision.DROP,
 }
-_STORED = (BlockOutcome.CONNECTED, BlockOutcome.SIDE_BRANCH, BlockOutcome.INVALIDATED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,18 +93,13 @@ class _AskAgain:
     peer: PeerId
 
 
-ChainInput = (
-    ChainCommand
-    | GossipReceived
-    | SearchEnded
-    | PeerEvent
-    | Received
-    | Response
-    | Verified
-    | Late
-    | _Continue
-    | _AskAgain
-)
+@dataclass(frozen=True, slots=True)
+class _TryStore:
+    """The store may take something again. Tell."""
+
+
+_Heard = GossipReceived | SearchEnded | PeerEvent | Received | Response
+ChainInput = ChainCommand | _Heard | Verified | Late | _Continue | _AskAgain | _TryStore
 
 
 class ChainActor(NodeActor):
@@ -136,34 +133,34 @@ class ChainActor(NodeActor):
         self._store, self._network, self._clock = store, network, clock
         self._me, self._to = me, neighbours
         signatures = signatures or Signatures(network)
-        self._importer = Importer(store, network, signatures)
+        importer = Importer(store, network, signatures)
         self._table = PeerTable()
         room = Room(store, network, self._table, neighbours, me, tokens(clock), clock)
         self._greeting = Greeting(room, agent)
         self._answering = Answering(room, self._greeting)
-        self._steering = Steering(room, self._importer, self._greeting, self._note_moved)
+        self._outage = Outage(room, self._begin_outage)
         self._line = Line(signatures, me, room.tokens)
         self._downloads = Downloads(room, self._line, self._ask_later)
         self._walk = WalkBack(room, self._line, self._continue_soon, max_pending)
-        self._progress = Progress(clock)
-        self._moves: list[TipChanged] = []
-        """Of this message, committed and not yet told."""
-        self._continuing = self._unannounced = False
-        """Unannounced: the tip moved by other ways than gossip: tell the network once it stands still."""
+        self._intake = Intake(room, importer, self._walk, self._outage)
+        self._steering = Steering(room, importer, self._greeting, self._intake.note_moved)
+        self._progress, self._side_branches = Progress(clock), SideBranches(room)
+        self._continuing = False
 
     def on_start(self) -> None:
         at_start = TipChanged(self._store.tip())
         self._to.mempool.tell(at_start)
         self._to.miner.tell(at_start)
         self._to.peers.tell(Resync(self._me))
-        self._walk.start()
+        with self._outage.noticed():
+            self._walk.start()
 
     def on_receive(self, message: ChainInput) -> object:  # noqa: C901, PLR0912 - a case per message
         match message:
             case GossipReceived(items):
                 self._on_gossip(items)
             case BlockMined(block, reply_to):
-                reply_to.tell(MinedVerdict(self._take_own(block)))
+                reply_to.tell(MinedVerdict(self._take_own(block, keep=True)))
             case SubmitBlock(raw, validate_only):
                 return self._submit(raw, validate_only=validate_only)
             case ImportRun(raws):
@@ -179,7 +176,8 @@ class ChainActor(NodeActor):
             case Late():
                 self._downloads.on_late(message)
             case SearchEnded():
-                self._progress.note(self._walk.on_ended(message))
+                with self._outage.noticed():
+                    self._progress.note(self._walk.on_ended(message))
                 self._settle()
             case PeerLinked() | PeerUnlinked() | LinksReset():
                 self._on_link(message)
@@ -187,6 +185,8 @@ class ChainActor(NodeActor):
                 self._continue()
             case _AskAgain(peer):
                 self._ask(peer)
+            case _TryStore():
+                self._try_store()
             case GetChain():
                 return self._info()
             case InvalidateBlock() | ReconsiderBlock():
@@ -201,107 +201,68 @@ class ChainActor(NodeActor):
         """The verdicts go first: what others here do about a new tip must not delay its way to the peers."""
         decisions = [(item.ticket, self._judge(item)) for item in items]
         self._to.gossip.tell(Verdicts(tuple(decisions)))
+        if any(decision is Decision.RELAY for _, decision in decisions):
+            self._to.peers.tell(Brought((items[0].peer,), is_block=True))
         self._settle()
 
     def _judge(self, item: GossipItem) -> Decision:
         block = decode_block(item.payload)
         if isinstance(block, Violation):
-            self._blame(item.peer, block)
+            self._blame(item, block)
             return Decision.FINAL
-        verdict = self._take(block, item.peer, item.conn)
+        if not self._side_branches.has_room_for(block, item.peer):
+            return Decision.DROP
+        verdict = self._intake.take(Orphan(block, item.peer, item.conn), keep=True)
         if verdict.outcome is BlockOutcome.CONNECTED:
-            self._unannounced = False
+            self._intake.unannounced = False
         if verdict.violation is not None and verdict.outcome is BlockOutcome.INVALID:
-            self._blame(item.peer, verdict.violation)
+            self._blame(item, verdict.violation)
         elif verdict.outcome is not BlockOutcome.INVALIDATED:
             self._greeting.heard_of(item.peer, block.number)
         return _DECISIONS[verdict.outcome]
 
-    def _blame(self, peer: PeerId, violation: Violation) -> None:
-        log.debug("%s gossiped an invalid block: %s", peer, violation)
-        points = gossip_points(violation, is_ours=self._table.is_troupe(peer))
+    def _blame(self, item: GossipItem, violation: Violation) -> None:
+        log.debug("%s gossiped an invalid block: %s", item.peer, violation)
+        points = gossip_points(violation, is_ours=self._table.is_troupe(item.peer))
         if points:
-            self._to.peers.tell(Misbehaved(peer, points, "an invalid block"))
+            self._to.peers.tell(ConnectionMisbehaved(item.conn, points, "an invalid block"))
 
     def _submit(self, raw: bytes, *, validate_only: bool) -> BlockVerdict:
         block = decode_block(raw)
         if isinstance(block, Violation):
             return BlockVerdict(BlockOutcome.INVALID, None, block)
-        if not validate_only:
-            return self._take_own(block)
-        verdict = self._importer.add((block,), keep=False).verdicts[0]
-        if verdict.outcome is BlockOutcome.CONNECTED:
-            return BlockVerdict(BlockOutcome.VALID, block.hash)
-        return verdict
+        return self._intake.rehearse(block) if validate_only else self._take_own(block, keep=False)
 
-    def _take_own(self, block: Block) -> BlockVerdict:
-        """Take a block of our miner or user, and gossip it if it is the new tip."""
-        verdict = self._take(block, None, None)
+    def _take_own(self, block: Block, *, keep: bool) -> BlockVerdict:
+        """Take a block of our miner or user, and gossip it if it is the new tip; ``keep``: nobody hands it in
+        again.
+        """
+        verdict = self._intake.take(Orphan(block, None, None), keep=keep)
         if verdict.outcome is BlockOutcome.CONNECTED:
-            self._unannounced = False
+            self._intake.unannounced = False
             self._to.gossip.tell(Publish(BLOCK_KIND, block.raw))
         self._settle()
         return verdict
 
     def _import_run(self, raws: Sequence[bytes]) -> tuple[BlockVerdict, ...]:
         blocks, refused = decode_run(raws)
-        verdicts = self._import(blocks)
+        verdicts = self._intake.take_run(blocks)
         self._settle()
         return (*verdicts, *refused)
 
-    def _take(self, block: Block, peer: PeerId | None, conn: ConnId | None) -> BlockVerdict:
-        verdict = self._import((block,))[0]
-        if verdict.outcome is BlockOutcome.ORPHAN:
-            violation = self._walk.hold(Orphan(block, peer, conn))
-            if violation is not None:
-                return BlockVerdict(BlockOutcome.INVALID, block.hash, violation)
-        return verdict
-
-    # -- every block goes through here ------------------------------------------------------------
-
-    def _import(self, blocks: Sequence[Block]) -> Sequence[BlockVerdict]:
-        """Take blocks, and see to what was waiting for them."""
-        verdicts = self._add(blocks)
-        for block, verdict in zip(blocks, verdicts, strict=True):
-            if verdict.outcome in _STORED:
-                self._walk.connect(block.hash)
-        return verdicts
-
-    def _add(self, blocks: Sequence[Block], passed: Passed = frozenset()) -> Sequence[BlockVerdict]:
-        """Store blocks and move the tip; who is to know is told when the message is dealt with."""
-        imported = self._importer.add(blocks, passed=passed)
-        if imported.change is not None:
-            self._note_moved(imported.change)
-        self._walk.on_stored()
-        return imported.verdicts
-
-    def _note_moved(self, change: TipChanged) -> None:
-        """A commit moved the tip."""
-        level = logging.INFO if change.disconnected else logging.DEBUG
-        log.log(level, "tip %d %.8s", change.tip.number, change.tip.hash.hex())
-        self._unannounced = True
-        self._moves.append(change)
-
-    def _tell_moves(self) -> None:
-        for change in self._moves:
-            self._to.mempool.tell(change)
-            self._to.miner.tell(change)
-            moved = tip_moved(change)
-            blocks = len(moved.connected) + len(moved.disconnected)
-            self._to.events.tell(Happened(moved, 1 + blocks))
-        self._moves.clear()
+    # -- batches of blocks ---------------------------------------------------------------------------
 
     def _continue_soon(self) -> None:
         """In a turn of its own, so that no turn is longer than a batch."""
         can_go_on = self._line.is_ready or self._walk.can_line_up
-        if can_go_on and not self._continuing:
+        if can_go_on and not self._continuing and not self._outage.is_on:
             self._continuing = True
             self._me.tell(_Continue())
 
     def _continue(self) -> None:
         """Import the first batch of the line, put held blocks at its end, then look at the mailbox."""
         self._continuing = False
-        if self._line.is_ready:
+        if self._line.is_ready and not self._outage.is_on:
             self._import_batch(self._line.pop())
         if self._walk.can_line_up:
             self._walk.line_up()
@@ -309,27 +270,37 @@ class ChainActor(NodeActor):
         self._continue_soon()
 
     def _import_batch(self, batch: Batch) -> None:
-        verdicts = self._add(batch.blocks, batch.passed or frozenset())
+        verdicts = self._intake.add(batch.blocks, batch.passed or frozenset())
+        if self._outage.is_on:
+            self._line.put_back(batch)
+            return
         for block, verdict in zip(batch.blocks, verdicts, strict=True):
-            if verdict.outcome in _STORED and (batch.source is not None or self._walk.orphans):
+            if verdict.outcome in STORED and (batch.source is not None or self._walk.orphans):
                 self._walk.connect(block.hash)
         if batch.source is None:
-            self._walk.refuse(v.hash for v in verdicts if v.outcome is BlockOutcome.ORPHAN)
+            with self._outage.noticed():
+                self._walk.refuse(v.hash for v in verdicts if v.outcome is BlockOutcome.ORPHAN)
         self._downloads.on_imported(batch, verdicts)
         self._progress.note(len(batch.blocks))
 
     def _settle(self) -> None:
         """What next, now that a message is dealt with: more blocks, or the news of those we have."""
-        self._tell_moves()
-        self._downloads.seek()
-        if not self._walk.is_connecting:
-            self._walk.seek()
-            if self._unannounced and not self._downloads.busy:
-                self._unannounced = False
-                raw = self._store.raw(self._store.tip().hash)
-                assert raw is not None, "the tip is stored"
-                self._to.gossip.tell(Publish(BLOCK_KIND, raw))
+        self._intake.tell_moves()
+        if not self._outage.is_on:
+            with self._outage.noticed():
+                self._seek()
         self._progress.look(*self._doing())
+
+    def _seek(self) -> None:
+        self._downloads.seek()
+        if self._walk.is_connecting:
+            return
+        self._walk.seek()
+        if self._intake.unannounced and not self._line.downloaded:
+            self._intake.unannounced = False  # whoever promises more, we do not wait for it with news
+            raw = self._store.raw(self._store.tip().hash)
+            assert raw is not None, "the tip is stored"
+            self._to.gossip.tell(Publish(BLOCK_KIND, raw))
 
     def _doing(self) -> tuple[SyncState, str, int]:
         """What is going on, in words too, and how many blocks are missing for it."""
@@ -362,8 +333,9 @@ class ChainActor(NodeActor):
 
     def _on_response(self, response: Response) -> None:
         match self._greeting.on_response(response):
-            case PeerKind.LEGACY:
-                self._walk.resume(response.conn)
+            case PeerKind.LEGACY if not self._outage.is_on:
+                with self._outage.noticed():
+                    self._walk.resume(response.conn)
             case None:
                 self._downloads.on_response(response)
         self._settle()
@@ -374,12 +346,36 @@ class ChainActor(NodeActor):
             self._greeting.ask(peer, known.conn)
 
     def _ask_later(self, peer: PeerId) -> None:
-        self._clock.tell_after(ASK_AGAIN_S, self._me, _AskAgain(peer))
+        self._clock.tell_after(self._table.ask_again_s(peer), self._me, _AskAgain(peer))
+
+    # -- a store that takes nothing -----------------------------------------------------------------
+
+    def _begin_outage(self, delay_s: float) -> None:
+        """Let the walk back rest, which writes each of its steps, and try again after a while."""
+        self._walk.forget()
+        self._clock.tell_after(delay_s, self._me, _TryStore())
+
+    def _try_store(self) -> None:
+        """Go on with all that had to wait, if the store takes the first of it."""
+        if not self._outage.is_on:
+            return  # a former incarnation's timer
+        self._intake.try_again()
+        self._continue()
+        if self._outage.is_on:
+            return
+        self._outage.end()
+        self._greeting.ask_anew()  # for what we let pass meanwhile
+        with self._outage.noticed():
+            self._walk.start()
+        self._settle()
 
     # -- people -----------------------------------------------------------------------------------
 
     def _steer(self, word: InvalidateBlock | ReconsiderBlock) -> SteerVerdict:
-        verdict = self._steering.obey(word)
+        verdict = SteerVerdict(SteerOutcome.UNSTORED, self._store.tip())
+        if not self._outage.is_on:
+            with self._outage.noticed():
+                verdict = self._steering.obey(word)
         self._settle()
         return verdict
 

@@ -10,7 +10,7 @@ import logging
 import sqlite3
 from pathlib import Path
 
-from actors.chain.schema import BUSY_TIMEOUT_S, LOG_LIMIT_BYTES
+from actors.chain.schema import BUSY_TIMEOUT_S, LOG_LIMIT_BYTES, StoreError
 
 log = logging.getLogger(__name__)
 
@@ -35,14 +35,21 @@ class Checkpoints:
         """Begin a long log anew, between two answers: from then on readers read from the file.
 
         If somebody reads for longer, or the file has no room, it is tried again when the log has grown by
-        as much again. Never fails for want of room: the commit stands, and whoever made it goes on to tell.
+        as much again. Never fails, whatever the disk does: the commit stands, and whoever made it goes on to
+        tell.
         """
-        if self._log is None or (size_bytes := self._log.stat().st_size) < self._limit_bytes:
+        if self._log is None:
+            return
+        try:
+            size_bytes = self._log.stat().st_size
+        except OSError:
+            return  # whoever took it away: the next commit says so
+        if size_bytes < self._limit_bytes:
             return
         self._wait_at_most(WAIT_S)
         try:
             is_new = any(self._begin_anew() for _ in range(TRIES))
-        except sqlite3.OperationalError as error:
+        except (sqlite3.OperationalError, StoreError) as error:
             is_new = False
             log.warning("the log of the store cannot be taken up into its file: %s", error)
         finally:

@@ -227,7 +227,10 @@ class Downloads:
         for course in self._courses:
             course.halted = course.halted and course.last != batch.blocks[-1].ref
         faults = [_FAULTS[verdict.outcome] for verdict in verdicts if verdict.outcome in _FAULTS]
-        if not faults or batch.source is None:
+        if batch.source is None:
+            return
+        if not faults:
+            self._table.was_of_use(batch.source)
             return
         bad = {v.hash for v in verdicts if v.hash is not None and v.outcome in _FAULTS}
         bad = self._line.drop_above(bad)

@@ -72,7 +72,9 @@ class Greeting:
             self._network.genesis.hash,
         ):
             log.warning("%s is of another network, %s", peer, status.network)
-            self._to.peers.tell(DropPeer(peer, CloseReason.OTHER_NETWORK))
+            known = self._table.get(peer)
+            conn = None if known is None else known.conn
+            self._to.peers.tell(DropPeer(peer, CloseReason.OTHER_NETWORK, conn))
             return
         self._to.peers.tell(Classify(peer, PeerKind.TROUPE, status.agent, status.height))
         ours, theirs = self._store.tip(), self._store.header(status.tip_hash)

@@ -123,6 +123,13 @@ class Line:
             self._headers.pop(block.hash, None)
         return batch
 
+    def put_back(self, batch: Batch) -> None:
+        """The batch that was taken out last is the first again."""
+        self._batches.appendleft(batch)
+        for block in batch.blocks:
+            header = Header(block.hash, block.number, block.parent_hash, Status.STORED)
+            self._headers[block.hash] = header
+
     def drop_above(self, refused: set[bytes]) -> set[bytes]:
         """Take out the batches that stand on refused blocks: these, and what was dropped, by hash."""
         kept: deque[Batch] = deque()

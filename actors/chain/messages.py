@@ -26,6 +26,8 @@ class BlockOutcome(Enum):
     """Only checked, on request: it would connect."""
     INVALIDATED = "invalidated"
     """Stored; it or an ancestor is not followed by the operator's word."""
+    UNSTORED = "unstored"
+    """The store takes nothing for now (see StoreFault). Says nothing about the block."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +194,8 @@ class SteerOutcome(Enum):
     """Every chain stands on it."""
     TOO_DEEP = "too-deep"
     """More blocks would move than may at once."""
+    UNSTORED = "unstored"
+    """The store takes nothing for now (see StoreFault)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,9 +258,9 @@ class GetBlock(Ask["BlockView | None"]):
 
 
 @dataclass(frozen=True, slots=True)
-class ListBlocks(Ask[tuple[BlockView, ...]]):
+class ListBlocks(Ask["tuple[BlockDigest, ...]"]):
     """Canonical blocks from number ``start`` downwards, at most ``limit``; from the tip, where ``start`` is
-    None or above it. Ask: tuple of BlockView.
+    None or above it. Ask: tuple of BlockDigest.
     """
 
     start: int | None
@@ -326,6 +330,15 @@ class TipChanged:
     tip: BlockRef
     connected: tuple[Block, ...] = ()
     disconnected: tuple[Block, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StoreFault:
+    """No block can be stored from now on, and why, so that to mine is in vain; None: they can again. Told at
+    each change; a new incarnation of the room begins with a store that works. Tell.
+    """
+
+    reason: str | None
 
 
 @dataclass(frozen=True, slots=True)

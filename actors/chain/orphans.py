@@ -33,6 +33,9 @@ class Orphans:
 
     def __init__(self) -> None:
         self._held: dict[bytes, Orphan] = {}
+        self._turns: dict[PeerId | None, int] = {}
+        """Of the peers that hold some, which turn they had last."""
+        self._last_turn = 0
 
     def __len__(self) -> int:
         return len(self._held)
@@ -62,10 +65,25 @@ class Orphans:
             del self._held[child.hash]
         return tuple(children)
 
-    def highest(self, wanted: Callable[[Orphan], bool]) -> Orphan | None:
-        """The one of the highest number among the wanted, the oldest of equals."""
+    def wait(self, wanted: Callable[[Orphan], bool]) -> bool:
+        """Whether there is one of the wanted."""
+        return any(map(wanted, self._held.values()))
+
+    def take_turn(self, wanted: Callable[[Orphan], bool]) -> Orphan | None:
+        """One of the wanted, of the peer whose turn was longest ago: its highest, the oldest of equals.
+
+        A number costs nothing: by that alone, whoever makes up the highest would have all the turns.
+        """
         candidates = [orphan for orphan in self._held.values() if wanted(orphan)]
-        return max(candidates, key=lambda orphan: orphan.block.number, default=None)
+        if not candidates:
+            return None
+        holders = {orphan.peer for orphan in self._held.values()}
+        self._turns = {peer: turn for peer, turn in self._turns.items() if peer in holders}
+        peer = min(candidates, key=lambda orphan: self._turns.get(orphan.peer, 0)).peer
+        self._last_turn += 1
+        self._turns[peer] = self._last_turn
+        its = (orphan for orphan in candidates if orphan.peer == peer)
+        return max(its, key=lambda orphan: orphan.block.number)
 
     def _drop_oldest(self, peer: PeerId | None) -> None:
         oldest = next(h for h, orphan in self._held.items() if orphan.peer == peer)

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from actors.chain.history import history_start
 from actors.chain.locator import MAX_LOCATOR_HASHES
 from actors.chain.messages import TipCursor
-from actors.chain.rows import checked_raw, decode_stored, header_of
+from actors.chain.rows import account_of, checked_raw, decode_stored, header_of, numbers_of
 from actors.chain.schema import raise_damaged
-from actors.chain.tree import Header, Status
-from actors.ledger.types import EMPTY_ACCOUNT, Account, Block, BlockRef
+from actors.chain.tree import Header
+from actors.ledger.types import Account, Block, BlockRef
 
 ON_CHAIN = "FROM canonical JOIN blocks ON blocks.id = block"
 _NEWEST_CANONICAL = tuple(
@@ -110,7 +110,7 @@ class Reader:
         row = self._db.execute(
             "SELECT number, position FROM transactions WHERE id = ?", (transaction_id,)
         ).fetchone()
-        return None if row is None else TransactionPlace(*row)
+        return None if row is None else TransactionPlace(*numbers_of(row, "a stored place"))
 
     # -- accounts ---------------------------------------------------------------------------------
 
@@ -120,7 +120,7 @@ class Reader:
             "SELECT balance, nonce FROM accounts WHERE address = ? ORDER BY height DESC LIMIT 1",
             (address,),
         ).fetchone()
-        return EMPTY_ACCOUNT if row is None else Account(*row)
+        return account_of(row)
 
     def history_start(self) -> int:
         """The oldest block as of which accounts can be asked for: 0 unless a part of them was deleted."""
@@ -138,7 +138,7 @@ class Reader:
         ).fetchone()
         if row is None and height < (start := self.history_start()):
             return self.account_at(address, start)
-        return EMPTY_ACCOUNT if row is None else Account(*row)
+        return account_of(row)
 
     def addresses(self, start: bytes, limit: int) -> list[bytes]:
         """Addresses that any canonical block changed, by their bytes, from ``start`` on, at most so many.
@@ -224,10 +224,8 @@ class Reader:
                 "limit": limit,
             },
         )
-        return [
-            (TipCursor(number, at), Header(block_hash, number, parent_hash, Status(status)))
-            for at, block_hash, number, parent_hash, status in rows.fetchall()
-        ]
+        found = ((at, header_of(row)) for at, *row in rows.fetchall())
+        return [(TipCursor(header.number, at), header) for at, header in found if header]
 
     def side_blocks(self) -> int:
         """How many stored blocks are not canonical: ids have no gaps, as no block is ever deleted."""

@@ -6,17 +6,25 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from actors.chain.messages import TipChanged
+from actors.chain.messages import StoreFault, TipChanged
 from actors.chain.signatures import Passed
 from actors.chain.store import Store
 from actors.chain.table import PeerTable
 from actors.gossip.messages import Publish, PublishTo, Verdicts
 from actors.ledger.network import Network
-from actors.messaging.messages import Done, Respond, Response, SendRequest
-from actors.peers.messages import Classify, DropPeer, Misbehaved, Resync
+from actors.messaging.messages import Done, RespondBatch, Response, SendRequest
+from actors.peers.messages import (
+    Brought,
+    Classify,
+    ConnectionMisbehaved,
+    DropPeer,
+    Misbehaved,
+    Resync,
+)
 from actors.runtime.address import Address
 from actors.runtime.clock import Clock
 from actors.runtime.events import Happened
+from actors.runtime.supervisor import Ailing
 from actors.search.messages import SearchEnded, StartSearch
 
 
@@ -24,13 +32,14 @@ from actors.search.messages import SearchEnded, StartSearch
 class Neighbours:
     """Whom the chain room tells what. Value."""
 
-    messaging: Address[SendRequest | Respond | Done]
-    peers: Address[Classify | DropPeer | Misbehaved | Resync]
+    messaging: Address[SendRequest | RespondBatch | Done]
+    peers: Address[Classify | DropPeer | Misbehaved | ConnectionMisbehaved | Brought | Resync]
     gossip: Address[Publish | PublishTo | Verdicts]
     search: Address[StartSearch]
     mempool: Address[TipChanged]
-    miner: Address[TipChanged]
+    miner: Address[TipChanged | StoreFault]
     events: Address[Happened]
+    supervisor: Address[Ailing]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,8 @@ from __future__ import annotations
 import logging
 import sqlite3
 from contextlib import closing
+from hashlib import sha256
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +35,21 @@ LOG_LIMIT_BYTES = 64 * 1024 * 1024
 CACHED_STATEMENTS = 256
 """More than there are statements: none is ever prepared twice."""
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_PASSING = (
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_PROTOCOL,
+)
+"""What may be otherwise the next time: no room, a disk or a mount that fails, another process's lock."""
 PRIMARY_CODE = 0xFF
 """The part of an extended error code that says what kind of error it is."""
+CHECKED_BLOCKS = 16
+"""At each start, and by each reader: under a millisecond, unless blocks are large. More than a power cut can leave half written."""
 BUSY_TIMEOUT_S = 10.0
 """How long to wait for another process that holds the file (a backup, a verification)."""
 
@@ -107,14 +122,15 @@ _MIGRATIONS = {
 """From each older version to the next: each reads every block, or the index that goes, once."""
 
 
-REMEDY = (
-    "run `troupe verify` to see how much of it is sound, and move the file away to download the chain again"
-    " from peers"
-)
+REMEDY = "stop the node and run `troupe repair`, which keeps what can be read; what is lost comes again from peers"
 
 
 class StoreError(Exception):
     """The store cannot be used; the text is one sentence or two for the operator."""
+
+
+class UnwritableError(StoreError):
+    """The store takes nothing for now; what was begun is undone, and the same may succeed later."""
 
 
 def open_store(path: Path | None, network: Network) -> sqlite3.Connection:
@@ -160,6 +176,19 @@ def open_for_reading(path: Path, network: Network) -> sqlite3.Connection:
         return connection
 
 
+def open_to_look(path: Path) -> sqlite3.Connection:
+    """Open an existing store as it is, to write nothing to it.
+
+    Raises:
+        sqlite3.OperationalError: It cannot be opened.
+    """
+    # As a URI: the only way to say so, and a path may have any characters in it.
+    uri = f"{path.resolve().as_uri()}?mode=ro"
+    connection = sqlite3.connect(uri, uri=True, factory=_Connection)
+    connection.path = path
+    return connection
+
+
 def recorded_network(path: Path) -> Network:
     """The network that a store was made for, as it records it.
 
@@ -190,6 +219,8 @@ class _Connection(sqlite3.Connection):
         except sqlite3.DatabaseError as error:
             raise_damaged(self, error)
             raise
+        except UnicodeDecodeError as error:  # what SQLite says of it quotes what is damaged
+            raise StoreError(damaged(self.path, error)) from error
 
 
 def raise_damaged(connection: sqlite3.Connection, error: sqlite3.DatabaseError) -> None:
@@ -201,6 +232,23 @@ def raise_damaged(connection: sqlite3.Connection, error: sqlite3.DatabaseError) 
     if getattr(error, "sqlite_errorcode", 0) & PRIMARY_CODE in _DAMAGED:
         path = connection.path if isinstance(connection, _Connection) else None
         raise StoreError(damaged(path, error)) from error
+
+
+def raise_unwritable(connection: sqlite3.Connection, error: sqlite3.DatabaseError) -> None:
+    """Return if the error is about something else than what the disk or another process does to us.
+
+    Raises:
+        UnwritableError: That is what it is about.
+    """
+    if getattr(error, "sqlite_errorcode", 0) & PRIMARY_CODE in _PASSING:
+        path = connection.path if isinstance(connection, _Connection) else None
+        message = f"{path} cannot be written ({error}): see to the room and the health of its disk"
+        raise UnwritableError(message) from error
+
+
+def unreadable(error: Exception) -> StoreError:
+    """What to say of something that was asked of a store and cannot be read."""
+    return error if isinstance(error, StoreError) else StoreError(f"cannot read the chain: {error}")
 
 
 def _connect(name: str, cache_kib: int = CACHE_KIB) -> _Connection:
@@ -257,7 +305,7 @@ def _migrate(connection: sqlite3.Connection) -> None:
 
 
 def _check(connection: sqlite3.Connection, network: Network) -> None:
-    """What can be told at once; ``troupe verify`` tells the rest."""
+    """What can be told at once; `integrity` looks at the rest."""
     if not _has_tables(connection):
         message = "the file holds no chain yet: start the node once"
         raise StoreError(message)
@@ -275,12 +323,25 @@ def _check(connection: sqlite3.Connection, network: Network) -> None:
             f" {network.definition()}: use another data directory"
         )
         raise StoreError(message)
-    tip = connection.execute(
-        "SELECT hash FROM canonical JOIN blocks ON blocks.id = block"
-        " ORDER BY canonical.number DESC LIMIT 1"
-    ).fetchone()
-    if tip is None:
+    _check_newest(connection)
+
+
+def _check_newest(connection: sqlite3.Connection) -> None:
+    """See that the newest blocks of the chain are what was written: whoever begins stands on them."""
+    newest = connection.execute(
+        "SELECT hash, parent_hash, raw FROM canonical JOIN blocks ON blocks.id = block"
+        " ORDER BY canonical.number DESC LIMIT ?",
+        (CHECKED_BLOCKS,),
+    ).fetchall()
+    if not newest:
         message = "the chain has no tip"
+        raise sqlite3.DatabaseError(message)
+    for block_hash, _, raw in newest:
+        if not isinstance(raw, bytes) or sha256(raw).digest() != block_hash:
+            message = "one of the newest blocks is not what was written"
+            raise sqlite3.DatabaseError(message)
+    if any(above[1] != below[0] for above, below in pairwise(newest)):
+        message = "the newest blocks do not stand one on the other"
         raise sqlite3.DatabaseError(message)
 
 
@@ -316,6 +377,6 @@ class _Refusing:
         raise StoreError(message) from error
 
 
-def damaged(path: Path | None, error: sqlite3.DatabaseError) -> str:
+def damaged(path: Path | None, error: Exception) -> str:
     """What to say of a file that SQLite cannot make sense of."""
     return f"{path} is damaged ({error}): {REMEDY}"

@@ -10,6 +10,7 @@ from typing import assert_never
 from actors.chain.messages import (
     AccountsPage,
     AccountView,
+    BlockDigest,
     BlockView,
     GetAccount,
     GetBlock,
@@ -23,7 +24,9 @@ from actors.chain.messages import (
     TipStatus,
     TipView,
     TransactionView,
+    digest_of,
 )
+from actors.chain.schema import REMEDY, StoreError
 from actors.chain.store import Reader, decode_stored
 from actors.chain.tree import Header, Status
 from actors.chain.wire import MAX_BATCH_BLOCKS, decode_locator, encode_batch
@@ -98,24 +101,24 @@ class Serving:
             return BlockView(block, canonical=False, confirmations=0)
         return BlockView(block, canonical=True, confirmations=tip.number - block.number + 1)
 
-    def blocks(self, question: ListBlocks) -> tuple[BlockView, ...]:
+    def blocks(self, question: ListBlocks) -> tuple[BlockDigest, ...]:
+        """Each block is let go before the next one is read: a page may be of a thousand large ones."""
         tip = self._store.tip()
         last = tip.number if question.start is None else min(question.start, tip.number)
         count = max(0, min(question.limit, MAX_LISTED_BLOCKS))
         raws = self._store.canonical_raws(max(0, last - count + 1), last) if count else ()
-        blocks = [decode_stored(raw) for raw in raws]
-        return tuple(
-            BlockView(block, canonical=True, confirmations=tip.number - block.number + 1)
-            for block in reversed(blocks)
-        )
+        return tuple(digest_of(decode_stored(raw)) for raw in raws)[::-1]
 
     def transaction(self, tx_id: bytes) -> TransactionView | None:
         place = self._store.transaction_place(tx_id)
         view = None if place is None else self.block(GetBlock(number=place.number))
         if place is None or view is None:
             return None
-        transaction = view.block.transactions[place.position]
-        return TransactionView(transaction, view.block.ref, place.position, view.confirmations)
+        found = view.block.transactions[place.position : place.position + 1]
+        if not found or found[0].id != tx_id:
+            message = f"the index of transactions is damaged: {REMEDY}"
+            raise StoreError(message)
+        return TransactionView(found[0], view.block.ref, place.position, view.confirmations)
 
     def account(self, question: GetAccount) -> AccountView | HistoryPruned | None:
         tip = self._store.tip()

@@ -22,7 +22,13 @@ from actors.chain.marks import Marks
 from actors.chain.pending import Pending
 from actors.chain.reading import ON_CHAIN, Reader, TransactionPlace
 from actors.chain.rows import decode_stored
-from actors.chain.schema import StoreError, open_for_reading, open_store, raise_damaged
+from actors.chain.schema import (
+    StoreError,
+    open_for_reading,
+    open_store,
+    raise_damaged,
+    raise_unwritable,
+)
 from actors.chain.tree import Status
 from actors.ledger.network import Network
 from actors.ledger.state import touched_addresses
@@ -31,6 +37,9 @@ from actors.ledger.types import Account, Block, BlockRef
 __all__ = ["Reader", "Store", "StoreError", "TransactionPlace", "decode_stored"]
 
 log = logging.getLogger(__name__)
+
+TRIAL_BYTES = 64 * 1024
+"""Written to see whether there is room: what a small block needs with its log, a few pages of each index."""
 
 Executed = tuple[Block, Mapping[bytes, Account]]
 """A valid block, and the accounts that it changed."""
@@ -111,11 +120,19 @@ class Store(History, Reader, Marks, Pending):
 
     @contextmanager
     def transaction(self, *, keep: bool = True) -> Iterator[None]:
-        """All or nothing of the writes within; ``keep`` False: nothing, a rehearsal."""
-        self._db.execute("BEGIN IMMEDIATE")
+        """All or nothing of the writes within; ``keep`` False: nothing, a rehearsal.
+
+        Raises:
+            UnwritableError: Nothing of it was done: the disk is full or fails, or the file is held.
+            StoreError: Nothing of it was done, and the file is damaged.
+            sqlite3.Error: A bug; or COMMIT failed and moved the tip all the same, so that whoever asked
+                has to begin anew with what is stored.
+        """
+        tip = self.tip()
         try:
+            self._db.execute("BEGIN IMMEDIATE")
             yield
-            self._db.execute("COMMIT" if keep else "ROLLBACK")
+            self._end(keep=keep)
             if not keep:
                 self._forget()
         except BaseException as error:
@@ -124,8 +141,29 @@ class Store(History, Reader, Marks, Pending):
                 self._db.execute("ROLLBACK")
             if isinstance(error, sqlite3.DatabaseError):
                 raise_damaged(self._db, error)
+                if self.tip() == tip:
+                    raise_unwritable(self._db, error)
             raise
         self._checkpoints.after_commit()
+
+    def _end(self, *, keep: bool) -> None:
+        """End a transaction. A simulated disk fails here: raising before, it is one that is full, raising
+        after, one that has kept what it says it has not (``sqlite3.OperationalError`` with an errorcode).
+        """
+        self._db.execute("COMMIT" if keep else "ROLLBACK")
+
+    def require_room(self) -> None:
+        """Write something of no meaning, to see whether the disk takes it.
+
+        Raises:
+            StoreError: As of :meth:`transaction`.
+        """
+        with self.transaction():
+            self._db.execute(
+                "INSERT OR REPLACE INTO meta VALUES ('trial', ?)", (bytes(TRIAL_BYTES),)
+            )
+        with self.transaction():
+            self._db.execute("DELETE FROM meta WHERE key = 'trial'")
 
     def add_block(self, block: Block, status: Status) -> None:
         """Store a block on a stored parent."""

@@ -13,6 +13,7 @@ from enum import Enum
 from actors.chain.locator import MAX_LOCATOR_HASHES, locator_numbers, make_locator
 from actors.chain.tree import Header
 from actors.chain.wire import MAX_BATCH_BLOCKS, MAX_BATCH_BYTES, decode_batch
+from actors.config import KIB, MIB
 from actors.ledger.codec import decode_block
 from actors.ledger.network import Network
 from actors.ledger.state import check_header
@@ -28,6 +29,9 @@ ASK_AGAIN_S = 30.0
 """After a download failed with nobody else to ask: a busy peer may have time again."""
 SEARCH_TIMEOUTS_S = (2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
 """WIRE: extensions, the walk back. Unanswered for two minutes, the walk gives up."""
+YIELDING_ATTEMPT = 3
+"""From this one on, when all have been asked and eight seconds were over, a walk lets others go first. It may be
+that nobody has its block, and a block that stands on nothing is made as fast as any other."""
 MAX_PENDING_BLOCKS = 1_000_000
 """WIRE: limits. A longer walk is not worth its disk."""
 MAX_KNOWN_BATCHES = 16
@@ -125,6 +129,8 @@ def _fault_of_run(
         if block.parent_hash != parent_hash or block.number != number + 1:
             return BatchFault.UNLINKED
         violation = check_header(network, block)
+        if violation is None and len(block.raw) > longest_block_bytes(network):
+            return BatchFault.INVALID
         if violation is not None:
             return BatchFault.WORKLESS if violation.rule is Rule.WORK else BatchFault.INVALID
         number, parent_hash = block.number, block.hash
@@ -133,6 +139,15 @@ def _fault_of_run(
     if not expected.named.isdisjoint(block.hash for block in blocks):
         return BatchFault.NAMED
     return BatchFault.SHORT if len(blocks[0].raw) + 1 <= expected.room_bytes else None
+
+
+def longest_block_bytes(network: Network) -> int:
+    """WIRE: limits, gossip payload. No valid block is longer: the fields of `ed25519` have fixed lengths. On
+    `p192-sha1` one may be as long as a frame, and its maker paid a proof of work for it.
+    """
+    if network.key_scheme == "p192-sha1":
+        return MIB
+    return max(16 * KIB, KIB * (network.max_transactions_per_block + 1))
 
 
 def room_bytes(blocks: Sequence[Block], claimed: int) -> int:
@@ -216,4 +231,5 @@ def judge_found(walk: Walk, answer: bytes, network: Network) -> Block | None:
     block = decode_block(answer)
     if isinstance(block, Violation) or block.hash != walk.wanted or block.number != walk.number:
         return None
-    return block if check_header(network, block) is None else None
+    is_sound = check_header(network, block) is None
+    return block if is_sound and len(block.raw) <= longest_block_bytes(network) else None

@@ -8,10 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from actors.chain.sync import ASK_AGAIN_S
 from actors.ledger.types import BlockRef
 from actors.peers.messages import PeerId, PeerKind
 from actors.tcp.messages import ConnId
 
+MAX_DOUBLINGS = 3
+"""Of `ASK_AGAIN_S`, for a peer that fails each time: four minutes. It may be the only one that we have."""
 USUAL_BATCHES = 4.0
 """An answer is late after so many times what this peer's take, within these bounds: below the one, a
 pause of our own is taken for one of the peer's, above the other the download stands still for too long."""
@@ -32,6 +35,7 @@ class SyncPeer:
         agent: What it says that it runs.
         height: Of its tip. None: not known, or not to be believed.
         doubted: It failed us: what it says unasked of its height does not count.
+        failures: How often it failed us since it was last of use.
         reached: Where a download from it was broken off, if that is on a side branch.
         batch_s: How long its answers take; None: not known.
         turn_s: The sum of those that it was asked for: who has the least of it has the next turn.
@@ -42,6 +46,7 @@ class SyncPeer:
     agent: str | None = None
     height: int | None = None
     doubted: bool = False
+    failures: int = 0
     reached: BlockRef | None = None
     batch_s: float | None = None
     turn_s: float = 0.0
@@ -117,7 +122,21 @@ class PeerTable:
         """
         known = self._peers.pop(peer, None)
         if known is not None:
-            self._peers[peer] = replace(known, height=None, doubted=True, reached=reached)
+            self._peers[peer] = replace(
+                known, height=None, doubted=True, failures=known.failures + 1, reached=reached
+            )
+
+    def ask_again_s(self, peer: PeerId) -> float:
+        """After how long a peer that failed us is asked again what it has."""
+        known = self._peers.get(peer)
+        doublings = 0 if known is None else min(MAX_DOUBLINGS, max(0, known.failures - 1))
+        return ASK_AGAIN_S * (1 << doublings)
+
+    def was_of_use(self, peer: PeerId) -> None:
+        """Blocks of this peer were good, and news."""
+        known = self._peers.get(peer)
+        if known is not None and known.failures:
+            self._peers[peer] = replace(known, failures=0)
 
     def forget_heights(self) -> tuple[tuple[PeerId, ConnId], ...]:
         """Know no height of our kind of peer any more, nor where downloads ended; whom to ask, and where."""

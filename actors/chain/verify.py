@@ -16,7 +16,8 @@ from functools import partial
 from pathlib import Path
 
 from actors.chain.replay import Replay, ScratchError
-from actors.chain.schema import StoreError, damaged, open_for_reading
+from actors.chain.rows import account_of
+from actors.chain.schema import StoreError, open_for_reading
 from actors.chain.store import Reader, TransactionPlace
 from actors.ledger.codec import decode_block
 from actors.ledger.network import Network
@@ -99,10 +100,10 @@ def verify(
     except ScratchError:
         raise
     except StoreError as error:
-        check.note(Fault.DAMAGED, None, str(error))
+        check.note(Fault.DAMAGED, None, str(error.__cause__ or error))
     except sqlite3.DatabaseError as error:
         if not ended():  # else it is the interruption
-            check.note(Fault.DAMAGED, None, damaged(path, error))
+            check.note(Fault.DAMAGED, None, str(error))
     finally:
         check.close()
         connection.close()
@@ -205,7 +206,7 @@ class _Check:
             "SELECT balance, nonce FROM accounts WHERE address = ? AND height = ?",
             (address, height),
         ).fetchone()
-        return None if row is None else Account(*row)
+        return None if row is None else account_of(row)
 
     def _read(self, number: int) -> Block | None:
         row = self._db.execute(

@@ -15,7 +15,7 @@ from dataclasses import replace
 from actors.chain.line import MAX_CONNECTING, Line
 from actors.chain.orphans import Orphan, Orphans
 from actors.chain.room import Room
-from actors.chain.sync import Walk, judge_found, search_at
+from actors.chain.sync import YIELDING_ATTEMPT, Walk, judge_found, search_at
 from actors.chain.tree import Header, Status
 from actors.chain.wire import MAX_BATCH_BLOCKS, MAX_BATCH_BYTES
 from actors.ledger.types import Block
@@ -33,10 +33,11 @@ COMPARED_BLOCKS = 1_000
 
 
 class WalkBack:
-    """Holds orphans, and walks back from one at a time: from new ones and from waiting lines in turns.
+    """Holds orphans, and walks back from one at a time: from new ones, by peer, and from waiting lines in turns.
 
     Each waiting line has one turn for every new peer and every new block of a line, so none keeps
-    another from it, and a line that nobody can complete is not searched for again and again.
+    another from it, and a line that nobody can complete is not searched for again and again. A turn is in
+    parts: while others wait, a walk that finds nothing lets them go first.
     """
 
     def __init__(
@@ -56,10 +57,9 @@ class WalkBack:
         self._bases: deque[bytes] = deque()
         """Blocks whose held children are to be lined up: stored, or in the line before them."""
         self._walk: Walk | None = None
-        self._lines: dict[bytes, None] = {}
-        """The roots of the waiting lines, the next in turn first; some may be pending no more."""
-        self._turns = 0
-        """How many waiting lines may still have a turn on the last news."""
+        self._lines: dict[bytes, int | None] = {}
+        """The roots of the waiting lines, the next in turn first, and with which attempt it goes on. None: it
+        had its turn on the last news. Some may be pending no more."""
         self._line_is_next = False
         self._conn: ConnId | None = None
         self.orphans = Orphans()
@@ -81,7 +81,7 @@ class WalkBack:
 
     def start(self) -> None:
         """Go on with what an earlier run left behind, the newest first."""
-        self._lines = dict.fromkeys(self._store.pending_roots())
+        self._lines = dict.fromkeys(self._store.pending_roots(), 0)
         self.resume(None)
 
     def hold(self, orphan: Orphan) -> Violation | None:
@@ -104,7 +104,7 @@ class WalkBack:
         if self._walk is None:
             self._walk_on(_header(block), orphan.conn)
         else:
-            self._turns = len(self._lines)
+            self._lines = {root: attempt or 0 for root, attempt in self._lines.items()}
         return None
 
     def seek(self) -> None:
@@ -118,27 +118,21 @@ class WalkBack:
 
     def _seek_line(self) -> bool:
         """Give the next waiting line its turn."""
-        while self._turns > 0 and self._lines:
-            self._turns -= 1
-            root = next(iter(self._lines))
+        for root, attempt in tuple(self._lines.items()):
+            if attempt is None:
+                continue
             del self._lines[root]
             header = self._store.pending_header(root)
             if header is not None:
                 log.info("walking back on from block %d", header.number)
                 self._line_is_next = False
-                self._walk_on(header, self._conn)
+                self._walk_on(header, self._conn, attempt)
                 return True
         return False
 
     def _seek_orphan(self) -> bool:
-        """Begin a line with an orphan that promises a longer chain.
-
-        Those of our kind of peer are left to the download.
-        """
-        height = self._store.tip().number
-        orphan = self.orphans.highest(
-            lambda held: held.block.number > height and not self._table.is_troupe(held.peer)
-        )
+        """Begin a line with an orphan that promises a longer chain."""
+        orphan = self.orphans.take_turn(self._promising())
         if orphan is None:
             return False
         self.orphans.pop(orphan.block.hash)
@@ -148,9 +142,15 @@ class WalkBack:
             self._walk_on(_header(orphan.block), orphan.conn)
         return True
 
+    def _promising(self) -> Callable[[Orphan], bool]:
+        """Which orphans are worth a walk; those of our kind of peer are left to the download."""
+        height = self._store.tip().number
+        return lambda held: held.block.number > height and not self._table.is_troupe(held.peer)
+
     def resume(self, conn: ConnId | None) -> None:
         """Give every waiting line a turn, and the walk under way another start; ``conn`` is new."""
-        self._conn, self._turns, self._line_is_next = conn, len(self._lines), True
+        self._lines = dict.fromkeys(self._lines, 0)
+        self._conn, self._line_is_next = conn, True
         if self._walk is None:
             self._seek_line()
         elif self._walk.attempt > 0:
@@ -224,7 +224,7 @@ class WalkBack:
             return 1
         return 0
 
-    def _walk_on(self, at: Header, conn: ConnId | None) -> None:
+    def _walk_on(self, at: Header, conn: ConnId | None, attempt: int = 0) -> None:
         """Go down from a pending block over what we hold already, then search for what we do not."""
         self._walk = None
         while True:
@@ -246,25 +246,40 @@ class WalkBack:
             self._abandon(at.hash, "another genesis")
             peer = self._table.owner(conn)
             if peer is not None:
-                self._to.peers.tell(DropPeer(peer, CloseReason.OTHER_NETWORK))
+                self._to.peers.tell(DropPeer(peer, CloseReason.OTHER_NETWORK, conn))
         else:
-            self._search(Walk(at.hash, at.parent_hash, at.number - 1, conn, token=0))
+            walk = Walk(at.hash, at.parent_hash, at.number - 1, conn, 0, attempt)
+            self._search(walk, is_first=True)
 
-    def _search(self, walk: Walk) -> None:
+    def _search(self, walk: Walk, *, is_first: bool = False) -> None:
         whom = search_at(walk, self._table.another(walk.conn))
         if whom is None:
             log.info("nobody has block %d of the walk back", walk.number)
             self._walk = None
-            self._lines[walk.child] = None
-            while len(self._lines) > MAX_LINES:
-                self._drop_shortest()
+            self._wait(walk.child, None)
             self.seek()
+            return
+        if walk.attempt >= YIELDING_ATTEMPT and not is_first and self._others_wait():
+            self._walk = None
+            self.seek()
+            if self._walk is None or self._walk.child != walk.child:
+                self._wait(walk.child, walk.attempt)
             return
         only, timeout_s = whom
         self._walk = walk = replace(walk, token=next(self._tokens))
         self._to.search.tell(
             StartSearch(walk.token, "block", walk.wanted, self._me, only, timeout_s)
         )
+
+    def _others_wait(self) -> bool:
+        has_turn = any(attempt is not None for attempt in self._lines.values())
+        return has_turn or self.orphans.wait(self._promising())
+
+    def _wait(self, root: bytes, attempt: int | None) -> None:
+        """A line waits for its next turn."""
+        self._lines[root] = attempt
+        while len(self._lines) > MAX_LINES:
+            self._drop_shortest()
 
     def _is_full(self) -> bool:
         return self._store.pending_count() >= self._max_pending

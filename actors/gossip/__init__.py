@@ -4,7 +4,10 @@
 |---|---|
 | `kinds` | who handles a kind, and how long its payloads may be |
 | `course` | what is done with a batch's messages of one kind |
-| `seen` | which ids and which contents are old news |
+| `seen` | what a cache of old news holds, and for how long |
+| `news` | which rumours are sound, and which are news |
+| `docket` | which rumours are at their handler, and whose turn it is when it is busy |
+| `talk` | what is heard, and what goes on, of kinds that no room handles |
 | `links` | over which connections a relay goes |
 | `audience` | which outsiders listen to which kinds |
 | `allowance` | how much a peer may say in kinds that no room handles |

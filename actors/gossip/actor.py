@@ -11,15 +11,15 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
-from hashlib import sha256
-from itertools import compress, groupby, takewhile
+from itertools import groupby
 from operator import itemgetter
 from typing import Any, NamedTuple, assert_never
 
-from actors.gossip.allowance import Allowances
+from actors.config import DEFAULT_RATES, RateSettings
 from actors.gossip.audience import Audience, Listener
-from actors.gossip.counts import Counts, Tally
+from actors.gossip.counts import Tally
 from actors.gossip.course import ID_BYTES, Course, Courses
+from actors.gossip.docket import MAX_AWAITING, Docket, Handler, Round, Source, Waiting
 from actors.gossip.kinds import WIRE_PREFIX, Kinds, is_well_formed
 from actors.gossip.links import Links
 from actors.gossip.messages import (
@@ -39,18 +39,27 @@ from actors.gossip.messages import (
     Unlisten,
     Verdicts,
 )
+from actors.gossip.news import News, Rumour, misdeed_of
 from actors.gossip.report import kind_infos
-from actors.gossip.seen import SEEN_CAPACITY, SEEN_LIFETIME_S, SeenKeys
+from actors.gossip.seen import SEEN_CAPACITY, SEEN_LIFETIME_S
+from actors.gossip.talk import Talk
 from actors.messaging.messages import (
     Done,
     Inbound,
-    MessageType,
     MessagingCommand,
     Received,
     SendBatch,
     SendRegular,
 )
-from actors.peers.messages import LinksReset, PeerEvent, PeerId, PeerLinked, PeerUnlinked, Resync
+from actors.peers.messages import (
+    ConnectionMisbehaved,
+    LinksReset,
+    PeerEvent,
+    PeerId,
+    PeerLinked,
+    PeerUnlinked,
+    Resync,
+)
 from actors.runtime.actor import NodeActor
 from actors.runtime.address import ActorDownError, Address
 from actors.runtime.clock import Clock
@@ -59,12 +68,6 @@ from actors.tcp.messages import ConnId
 VERDICT_TIMEOUT_S = 60.0
 """A handler that fell has lost its tickets; their senders' read credit must not be lost with them."""
 SWEEP_S = 10.0
-MAX_AWAITING = 32_768
-"""80 connections of 256 frames each may have some 20,000. Where there are a thousand, or connections come and
-go, this is the bound: what is beyond it is dropped, and its sender reads on."""
-KEPT_PARTS = 8
-"""One of so many equal parts of that is kept for each handler: a flood of transactions leaves room for blocks."""
-
 MAX_HELD = 1_024
 """Publishes before the peers room has told the links, a few messages after a start: of more than these,
 such as a mempool told anew, the newest count most."""
@@ -73,23 +76,10 @@ such as a mempool told anew, the newest count most."""
 # Every rumour passes here: a field by its position, and the members of enumerations under names of their
 # own, for to look one up in its class takes longer than all that is done with it.
 _kind_of = itemgetter(Inbound._fields.index("kind"))
-_REGULAR = MessageType.REGULAR
-_RELAY, _FINAL, _PASS = Decision.RELAY, Decision.FINAL, Decision.PASS
+_RELAY, _FINAL, _PASS, _UNHEARD = Decision.RELAY, Decision.FINAL, Decision.PASS, Decision.UNHEARD
 
-
-class _Round(NamedTuple):
-    """What the rumours of one connection have in common that went to their handler together."""
-
-    peer: PeerId
-    source: _Source
-    since_s: float
-    counts: Counts
-
-
-_Source = tuple[ConnId, Address[GossipReceived] | None]
-"""Whose read credit is with which handler."""
-_Awaiting = tuple[Inbound, bytes, _Round]
-"""A rumour at its handler, and the hash of its kind and payload. A plain tuple for speed."""
+_Asked = dict[Handler, list[GossipItem]]
+"""What handlers are to be told, once for each batch."""
 
 
 class _Held(NamedTuple):
@@ -119,25 +109,26 @@ class GossipActor(NodeActor):
         handlers: Mapping[str, Address[GossipReceived]],
         limits_bytes: Mapping[str, int],
         messaging: Address[MessagingCommand],
-        peers: Address[Resync],
+        peers: Address[Resync | ConnectionMisbehaved],
         clock: Clock,
         rng: random.Random,
+        rates: RateSettings = DEFAULT_RATES,
+        links: Links | None = None,
     ) -> None:
+        """``links`` are those of the incarnation before: what waits in the mailbox came over them."""
         super().__init__()
         self._me, self._messaging, self._peers = me, messaging, peers
         self._clock, self._rng = clock, rng
         self._kinds = Kinds(handlers, limits_bytes)
-        self._links = Links()
         self._held: deque[_Held] = deque()
-        self._audience, self._allowances, self._tally = Audience(), Allowances(), Tally()
+        self._audience, self._tally = Audience(), Tally()
         self._courses = Courses(self._kinds, self._audience, self._tally)
-        # Ids are kept with the hash of what they named, or known ids would suppress other news.
-        self._seen, self._judged = SeenKeys(), SeenKeys()
-        self._awaiting: dict[int, _Awaiting] = {}
-        self._judging: dict[Any, int] = dict.fromkeys(handlers.values(), 0)  # of these, by handler
+        self._links, self._news = links or Links(), News()
+        self._talk = Talk(self._news, self._offer, rates)
         self._owed: Counter[ConnId] = Counter()  # read credit that is with us
         # Verdicts on an earlier incarnation's tickets may still arrive: ours differ from them.
-        self._incarnation = self._last_ticket = rng.getrandbits(62)
+        self._incarnation = rng.getrandbits(62)
+        self._docket = Docket(handlers.values(), self._incarnation)
 
     def on_start(self) -> None:
         self._peers.tell(Resync(self._me))
@@ -173,9 +164,7 @@ class GossipActor(NodeActor):
             case PublishGossip(kind, payload):
                 return self._publish_for_asker(kind, payload)
             case PeerLinked() | PeerUnlinked() | LinksReset():
-                self._links.apply(message)
-                self._allowances.apply(message)
-                self._publish_held()
+                self._on_peer_event(message)
             case Listen(sink, wanted):
                 self._courses.forget()
                 return self._audience.join(sink, wanted)
@@ -191,6 +180,18 @@ class GossipActor(NodeActor):
                 assert_never(message)
         return None
 
+    def _on_peer_event(self, event: PeerEvent) -> None:
+        """What waits for the turn of a peer that is gone is ended."""
+        for peer in self._links.apply(event):
+            self._drop(self._docket.forget(peer))
+        self._talk.apply(event)
+        self._publish_held()
+
+    def _drop(self, waiting: list[Waiting]) -> None:
+        for (message, _), _ in waiting:
+            self._courses.of(message.kind).counts.dropped += 1
+        self._give_back(Counter(message.conn for (message, _), _ in waiting))
+
     # -- in -------------------------------------------------------------------------------------
 
     def _on_received(self, messages: tuple[Inbound, ...]) -> None:
@@ -198,86 +199,84 @@ class GossipActor(NodeActor):
         self._owed[conn] += len(messages)
         peer = self._links.peer_of(conn)
         now_s = self._clock.now_s()
-        self._seen.expire(now_s)
-        self._judged.expire(now_s)
-        items: defaultdict[Address[GossipReceived], list[GossipItem]] = defaultdict(list)
+        self._news.expire(now_s)
+        asked: _Asked = defaultdict(list)
         passed_on: list[tuple[str, bytes]] = []
+        useless = unsound = kept = 0
         for wire_kind, run in groupby(messages, _kind_of):  # a look per run, not per message
             course, alike = self._courses.of(wire_kind), list(run)
             course.counts.received += len(alike)
             if peer is None or not course.is_wanted:
                 course.counts.dropped += len(alike)
+                useless += len(alike) if peer is not None else 0
                 continue
-            round_ = _Round(peer, (conn, course.kind.handler), now_s, course.counts)
-            news = self._news(alike, course, round_)
+            rumours = self._news.sound(alike, course)
+            lost = len(alike) - len(rumours)
+            useless += lost
+            course.counts.dropped += lost
             if course.kind.handler is None:
-                for message, _ in news:
-                    passed_on += self._hear_unjudged(message, peer, course)
+                passed_on += self._talk.hear(rumours, peer, course, now_s)
             else:
-                items[course.kind.handler] += self._await_verdicts(news, course, round_)
-        for handler, batch in items.items():
-            if batch:
-                handler.tell(GossipReceived(tuple(batch)))
+                unsound += lost
+                round_ = Round(peer, (conn, course.kind.handler), now_s, course.counts)
+                kept += self._enter(rumours, course, round_, asked)
+        self._ask(asked)
         if peer is not None and passed_on:
             self._messaging.tell(SendBatch(self._links.outbound_but(peer), tuple(passed_on)))
-        self._give_back({conn: len(messages) - sum(map(len, items.values()))})
+        self._give_back({conn: len(messages) - kept}, useless)
+        if unsound:
+            self._peers.tell(misdeed_of(conn, unsound))
+
+    def _enter(self, rumours: list[Rumour], course: Course, round_: Round, asked: _Asked) -> int:
+        """Have rumours of one kind judged, now or when their peer's turn comes; how many are kept for it."""
+        kind, handler, docket, counts = course.kind, round_.source[1], self._docket, course.counts
+        free = docket.free(kind, handler)
+        if len(rumours) <= free and docket.is_ample_for(len(rumours)):
+            return self._await_verdicts(rumours, course, round_, asked)
+        if len(rumours) > (room := docket.room(handler, round_.peer)):
+            counts.dropped += len(rumours) - room
+            rumours = rumours[:room]
+        kept = self._await_verdicts(rumours[:free], course, round_, asked) if free else 0
+        rumours = rumours[free:]
+        waiting = self._news.unheard(rumours)
+        counts.duplicates += len(rumours) - len(waiting)
+        docket.queue(waiting, kind, handler, round_.peer)
+        return kept + len(waiting)
 
     def _await_verdicts(
-        self, news: list[tuple[Inbound, bytes]], course: Course, round_: _Round
-    ) -> list[GossipItem]:
-        """Let listeners hear news of one kind; what its handler is asked."""
-        name, (peer, (conn, handler), _, _) = course.kind.name, round_
+        self, rumours: list[Rumour], course: Course, round_: Round, asked: _Asked
+    ) -> int:
+        """Let listeners hear news of one kind, and ask its handler; how much was news."""
+        name, (peer, (conn, handler), since_s, counts) = course.kind.name, round_
+        news = self._news.note(rumours, since_s)
+        counts.duplicates += len(rumours) - len(news)
         if course.listeners:
             for message, _ in news:
                 self._offer(course.listeners, name, message.payload, peer)
-        first = self._last_ticket + 1
-        self._last_ticket += len(news)
-        self._judging[handler] += len(news)
-        self._awaiting.update(enumerate([(*each, round_) for each in news], first))
+        first = self._docket.give(news, round_)
         new = tuple.__new__  # as GossipItem(...), without the detour over its generated __new__
-        return [
+        asked[handler] += [
             new(GossipItem, (ticket, name, message.payload[ID_BYTES:], peer, conn))
             for ticket, (message, _) in enumerate(news, first)
         ]
+        return len(news)
 
-    def _news(
-        self, messages: list[Inbound], course: Course, round_: _Round
-    ) -> list[tuple[Inbound, bytes]]:
-        """Those of one kind that are well formed, have room and were not seen, with their content's hash."""
-        salt, longest, judged = course.kind.salt, course.longest_bytes, self._judged.keys()
-        fit = [
-            message
-            for message in messages[: self._room(course.kind.handler)]
-            if message.type is _REGULAR and ID_BYTES <= len(message.payload) <= longest
-        ]
-        hashed = [(message, sha256(salt + message.payload[ID_BYTES:]).digest()) for message in fit]
-        unjudged = [each for each in hashed if each[1] not in judged]
-        keys = [message.payload[:ID_BYTES] + content for message, content in unjudged]
-        news = list(compress(unjudged, self._seen.add_all(keys, round_.since_s)))
-        course.counts.dropped += len(messages) - len(fit)
-        course.counts.duplicates += len(fit) - len(news)
-        return news
+    def _ask(self, asked: _Asked) -> None:
+        for handler, items in filter(itemgetter(1), asked.items()):
+            handler.tell(GossipReceived(tuple(items)))
 
-    def _room(self, handler: Address[GossipReceived] | None) -> int:
-        """How many rumours more there is room for that this handler judges."""
-        kept, others = MAX_AWAITING // KEPT_PARTS, self._judging.items()
-        kept_for_others = sum(max(0, kept - count) for each, count in others if each is not handler)
-        return max(0, MAX_AWAITING - len(self._awaiting) - kept_for_others)
-
-    def _hear_unjudged(
-        self, message: Inbound, peer: PeerId, course: Course
-    ) -> tuple[tuple[str, bytes], ...]:
-        """Let listeners hear what no room judges, as far as its peer may speak; what is to be passed on."""
-        now_s = self._clock.now_s()
-        is_good = is_well_formed(course.kind.name, message.payload[ID_BYTES:])
-        if is_good and self._allowances.may_be_heard(peer, now_s):
-            self._offer(course.listeners, course.kind.name, message.payload, peer)
-        may_pass = is_good and course.is_subscribed
-        if not may_pass or not self._allowances.may_be_relayed(peer, now_s):
-            course.counts.dropped += 1
-            return ()
-        course.counts.relayed += 1
-        return ((message.kind, message.payload),)
+    def _take_turns(self, handler: Handler) -> Counter[ConnId]:
+        """Hand on what waits, while there are places; the credit of what is no news any more."""
+        now_s, returned = self._clock.now_s(), Counter[ConnId]()
+        while waiting := self._docket.next_turn(handler):
+            for (conn, wire_kind), run in groupby(waiting, Waiting.where):
+                asked: _Asked = defaultdict(list)
+                rumours, course = [each.rumour for each in run], self._courses.of(wire_kind)
+                round_ = Round(waiting[0].peer, (conn, handler), now_s, course.counts)
+                returned[conn] += len(rumours)
+                returned[conn] -= self._await_verdicts(rumours, course, round_, asked)
+                self._ask(asked)
+        return returned
 
     def _offer(
         self, listeners: tuple[Listener, ...], kind: str, payload: bytes, peer: PeerId | None
@@ -293,42 +292,48 @@ class GossipActor(NodeActor):
 
     def _on_verdicts(self, decisions: tuple[tuple[int, Decision], ...]) -> None:
         relays: defaultdict[PeerId, list[tuple[str, bytes]]] = defaultdict(list)
-        done, final = list[_Source](), list[bytes]()
-        pop = self._awaiting.pop
+        done, final = list[Source](), list[bytes]()
+        pop = self._docket.awaiting.pop
         for ticket, decision in decisions:
             judged = pop(ticket, None)
             if judged is None:
                 continue  # it took too long, or was asked by an earlier incarnation
-            message, content, round_ = judged
-            done.append(round_.source)
+            message, content, (peer, source, _, counts) = judged
+            done.append(source)
             if decision is _RELAY or decision is _FINAL:
                 final.append(content)
+            elif decision is _UNHEARD:
+                self._news.take_back((message, content))
             if decision is _RELAY or decision is _PASS:
-                round_.counts.relayed += 1
-                relays[round_.peer].append((message.kind, message.payload))
+                counts.relayed += 1
+                relays[peer].append((message.kind, message.payload))
             else:
-                round_.counts.dropped += 1
-        self._judged.add_all(final, self._clock.now_s())
+                counts.dropped += 1
+        self._news.note_judged(final, self._clock.now_s())
         for peer, messages in relays.items():
             self._messaging.tell(SendBatch(self._links.outbound_but(peer), tuple(messages)))
-        returned = Counter[ConnId]()
+        returned, awaited = Counter[ConnId](), set[Handler]()
         for (conn, handler), messages_done in Counter(done).items():
             returned[conn] += messages_done
-            self._judging[handler] -= messages_done
+            if self._docket.judged(handler, messages_done):
+                awaited.add(handler)
+        for handler in awaited:
+            returned += self._take_turns(handler)
         self._give_back(returned)
 
     def _sweep(self) -> None:
-        """End what no handler will judge any more, as if dropped."""
+        """End what no handler will judge any more, as if dropped, and what waits for such a one."""
         self._clock.tell_after(SWEEP_S, self._me, _Sweep(self._incarnation))
-        latest_s = self._clock.now_s() - VERDICT_TIMEOUT_S
-        overdue = takewhile(lambda entry: entry[1][2].since_s <= latest_s, self._awaiting.items())
-        self._on_verdicts(tuple((ticket, Decision.DROP) for ticket, _ in overdue))
+        overdue = self._docket.overdue(self._clock.now_s() - VERDICT_TIMEOUT_S)
+        for handler in dict.fromkeys(overdue.values()):
+            self._drop(self._docket.abandon(handler))
+        self._on_verdicts(tuple((ticket, Decision.DROP) for ticket in overdue))
 
-    def _give_back(self, done: Mapping[ConnId, int]) -> None:
-        """Return the read credit of messages that are dealt with."""
+    def _give_back(self, done: Mapping[ConnId, int], useless: int = 0) -> None:
+        """Return the read credit of messages that are dealt with; ``useless``: of so many of them."""
         for conn, messages in done.items():
             if messages:
-                self._messaging.tell(Done(conn, messages))
+                self._messaging.tell(Done(conn, messages, useless))
                 self._owed[conn] -= messages
             if not self._owed[conn]:
                 del self._owed[conn]
@@ -372,14 +377,10 @@ class GossipActor(NodeActor):
                 asker.set_result(Published(message_id, len(conns)))
 
     def _publish(self, conns: tuple[ConnId, ...], name: str, payload: bytes) -> bytes:
-        """Send news of our own; it is accepted by definition, so its echo is a duplicate."""
+        """Send news of our own."""
         kind = self._kinds.named(name)
         message_id = self._rng.randbytes(ID_BYTES)
-        content = sha256(kind.salt + payload).digest()
-        now_s = self._clock.now_s()
-        self._seen.add(message_id + content, now_s)
-        if kind.handler is not None:  # of what nobody judges the same may be said again
-            self._judged.add(content, now_s)
+        self._news.note_own(message_id, kind, payload, self._clock.now_s())
         self._tally.of(name, ours=True).published += 1
         self._messaging.tell(SendRegular(conns, WIRE_PREFIX + name, message_id + payload))
         return message_id
@@ -388,11 +389,11 @@ class GossipActor(NodeActor):
 
     def _info(self) -> GossipInfo:
         return GossipInfo(
-            seen_ids=len(self._seen),
-            seen_contents=len(self._judged),
+            seen_ids=self._news.ids,
+            seen_contents=self._news.contents,
             max_seen=SEEN_CAPACITY,
             seen_lifetime_s=SEEN_LIFETIME_S,
-            awaiting_verdict=len(self._awaiting),
+            awaiting_verdict=len(self._docket),
             max_awaiting_verdict=MAX_AWAITING,
             listeners=len(self._audience),
             kinds=kind_infos(self._tally, self._kinds, self._audience),

@@ -6,27 +6,22 @@ of what listeners hear of it.
 
 from __future__ import annotations
 
+from actors.config import RateSettings
 from actors.peers.messages import LinksReset, PeerEvent, PeerId, PeerUnlinked
 from actors.runtime.pace import Bucket
 
-RELAYS_PER_S = 5
-RELAY_BURST = 5
-"""WIRE: gossip, chat."""
-HEARD_PER_S = 100
-HEARD_BURST = 500
-"""Half of what may wait for a reader (ADMIN_API): no single peer makes one fall behind."""
-
 
 class _Allowance:
-    def __init__(self, now_s: float) -> None:
-        self.relays = Bucket(RELAYS_PER_S, RELAY_BURST, now_s)
-        self.heard = Bucket(HEARD_PER_S, HEARD_BURST, now_s)
+    def __init__(self, rates: RateSettings, now_s: float) -> None:
+        self.relays = Bucket(rates.talk_relays_per_s, rates.talk_relay_burst, now_s)
+        self.heard = Bucket(rates.talk_heard_per_s, rates.talk_heard_burst, now_s)
 
 
 class Allowances:
     """One for each peer that has said such things, for as long as it is a peer."""
 
-    def __init__(self) -> None:
+    def __init__(self, rates: RateSettings) -> None:
+        self._rates = rates
         self._of: dict[PeerId, _Allowance] = {}
 
     def may_be_heard(self, peer: PeerId, now_s: float) -> bool:
@@ -48,5 +43,5 @@ class Allowances:
     def _allowance(self, peer: PeerId, now_s: float) -> _Allowance:
         allowance = self._of.get(peer)
         if allowance is None:
-            allowance = self._of[peer] = _Allowance(now_s)
+            allowance = self._of[peer] = _Allowance(self._rates, now_s)
         return allowance

@@ -28,6 +28,8 @@ class Kind:
     """Of the payload behind the message id."""
     salt: bytes
     """Hashed before a payload: the same bytes under another kind are other news."""
+    is_of_family: bool = False
+    """Whether its handler is that of all kinds that begin as it does."""
 
 
 class Kinds:
@@ -47,6 +49,7 @@ class Kinds:
             self._handlers.get(name) or self._handlers.get(family),
             limits.get(name, limits.get(family, DEFAULT_LIMIT_BYTES)),
             salt_of(WIRE_PREFIX + name),
+            is_of_family=name not in self._handlers,
         )
 
     def knows(self, name: str) -> bool:

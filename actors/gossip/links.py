@@ -21,7 +21,9 @@ class Links:
         self._outbound: dict[PeerId, ConnId] = {}
         self._but: dict[PeerId, tuple[ConnId, ...]] = {}
 
-    def apply(self, event: PeerEvent) -> None:
+    def apply(self, event: PeerEvent) -> list[PeerId]:
+        """Note what is told; the peers that are none any more."""
+        before = tuple(self._outbound)
         match event:
             case PeerLinked(peer, conn, _, first):
                 self._peer_of[conn] = peer
@@ -40,6 +42,7 @@ class Links:
             case _:
                 assert_never(event)
         self._but.clear()
+        return [peer for peer in before if peer not in self._outbound]
 
     def peer_of(self, conn: ConnId) -> PeerId | None:
         return self._peer_of.get(conn)

@@ -24,6 +24,9 @@ class Decision(Enum):
     """It will never be good: end it here, and remember its content."""
     DROP = "drop"
     """End it here; the same content may come again and be good then."""
+    UNHEARD = "unheard"
+    """End it here unjudged, for its sender has had too many or is gone: the very same message from another is
+    news."""
     PASS = "pass"  # noqa: S105 - a verdict, not a password
     """Pass it on without a judgement of its content (a search that we cannot answer)."""
 

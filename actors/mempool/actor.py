@@ -6,16 +6,16 @@ Must not live here: admission rules (``pool``), the wire, or who is relayed to (
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain, repeat
 from typing import Protocol, assert_never
 
 from actors.chain.messages import TipChanged
 from actors.config import MempoolSettings
-from actors.gossip.messages import Decision, GossipReceived, Publish, Verdicts
+from actors.gossip.messages import Decision, GossipItem, GossipReceived, Publish, Verdicts
 from actors.ledger.network import Network
 from actors.ledger.signatures import KnownSignatures
 from actors.ledger.types import Account, AccountLookup
@@ -51,10 +51,10 @@ from actors.messaging.messages import (
     SendRequest,
 )
 from actors.peers.messages import (
+    Brought,
+    ConnectionMisbehaved,
     LinksReset,
-    Misbehaved,
     PeerEvent,
-    PeerId,
     PeerLinked,
     PeerUnlinked,
     Resync,
@@ -65,6 +65,7 @@ from actors.runtime.clock import Clock, Timer
 from actors.runtime.events import Happened
 from actors.runtime.journal import Journal
 from actors.runtime.team import Team
+from actors.tcp.messages import ConnId
 
 log = logging.getLogger(__name__)
 
@@ -81,10 +82,15 @@ SWEEP_EVERY_S = 60.0
 
 BAD_SIGNATURE_POINTS = 20
 """WIRE: limits; the field, too, verifies a signature before it passes a transaction on."""
+UNHEARD_OF_POINTS = 20
+"""WIRE: limits: for one of our kind alone, which looks before it passes anything on."""
+MAX_FORGED = 5
+"""Bad signatures at once, which are worth a ban: what came with them is not looked at."""
+JUDGED_TOGETHER = 64
+"""What a forger costs us before he is found out: some milliseconds. Much less would leave cores idle."""
 
-_FINAL_RULES = frozenset(
-    {Rule.MALFORMED, Rule.PUBLIC_KEY, Rule.SIGNATURE, Rule.NONCE_USED, Rule.POLICY}
-)
+_NEVER_HELD = frozenset({Rule.MALFORMED, Rule.PUBLIC_KEY, Rule.POLICY})
+_FINAL_RULES = _NEVER_HELD | {Rule.SIGNATURE, Rule.NONCE_USED}
 """Verdicts that the same bytes will get again (WIRE: limits, seen ids)."""
 
 
@@ -120,7 +126,7 @@ class MempoolActor(NodeActor):
         journal: Journal,
         clock: Clock,
         me: Address[MempoolInput],
-        peers: Address[Resync | Misbehaved],
+        peers: Address[Resync | ConnectionMisbehaved | Brought],
         messaging: Address[SendRequest | Respond | Done],
         gossip: Address[Publish | Verdicts],
         miner: Address[PoolChanged],
@@ -168,12 +174,12 @@ class MempoolActor(NodeActor):
                 reply_to.tell(Candidates(self._pool.revision, transactions, token))
             case TipChanged():
                 self._follow(message)
-            case GossipReceived():
-                self._judge(message)
+            case GossipReceived(items):
+                self._judge(items)
             case Received(messages):
                 self._answer(messages)
-            case Response(_, _, payload):
-                self._take_in(payload)
+            case Response():
+                self._take_in(message)
             case PeerLinked():
                 self._greet(message)
             case PeerUnlinked() | LinksReset():
@@ -203,30 +209,51 @@ class MempoolActor(NodeActor):
             self._tell_news()
         return eviction
 
-    def _judge(self, gossip: GossipReceived) -> None:
-        """Decide on gossiped transactions; the verdict itself relays those that become pending."""
-        decisions: list[tuple[int, Decision]] = []
-        relayed: set[bytes] = set()
-        forged: Counter[PeerId] = Counter()
-        items = gossip.items
-        submissions = self._admit_all([item.payload for item in items])
-        for item, submission in zip(items, submissions, strict=True):
-            decisions.append((item.ticket, _decision(submission)))
-            if submission.admission is Admission.PENDING and submission.tx_id is not None:
-                relayed.add(submission.tx_id)
-            elif submission.violation is not None and submission.violation.rule is Rule.SIGNATURE:
-                forged[item.peer] += 1
-        self._gossip.tell(Verdicts(tuple(decisions)))
-        self._tell_news(relayed)
-        for peer, count in forged.items():
-            self._peers.tell(Misbehaved(peer, count * BAD_SIGNATURE_POINTS, "a bad signature"))
+    def _judge(self, items: Sequence[GossipItem]) -> None:
+        """Decide on gossiped transactions, all of one connection; the verdicts relay what becomes pending."""
+        first = items[0]
+        submissions = self._admit_until_forged([item.payload for item in items], first.conn)
+        judged = [_decision(each) for each in submissions]
+        left = repeat(Decision.UNHEARD, len(items) - len(judged))  # news of whoever says it next
+        tickets = [item.ticket for item in items]
+        self._gossip.tell(Verdicts(tuple(zip(tickets, chain(judged, left), strict=True))))
+        pending = {
+            each.tx_id
+            for each in submissions
+            if each.admission is Admission.PENDING and each.tx_id is not None
+        }
+        self._tell_news(pending)
+        if pending:
+            self._peers.tell(Brought((first.peer,), is_block=False))
 
-    def _take_in(self, payload: bytes | None) -> None:
+    def _take_in(self, answer: Response) -> None:
         """Admit what a peer holds; None or nonsense is an old node's or a liar's, and costs little."""
-        if not payload:
-            return
-        self._admit_all(payload.split(b"\n", MAX_GET_TRANSACTIONS)[:MAX_GET_TRANSACTIONS])
-        self._tell_news()
+        if answer.payload:
+            lines = answer.payload.split(b"\n", MAX_GET_TRANSACTIONS)[:MAX_GET_TRANSACTIONS]
+            self._admit_until_forged(lines, answer.conn)
+            self._tell_news()
+
+    def _admit_until_forged(self, raws: Sequence[bytes], conn: ConnId) -> list[Submission]:
+        """Admit what came on a connection, part by part, and no more of who turns out to be a forger."""
+        submissions: list[Submission] = []
+        forged = 0
+        for start in range(0, len(raws), JUDGED_TOGETHER):
+            part = self._admit_all(raws[start : start + JUDGED_TOGETHER])
+            submissions += part
+            forged += sum(map(_is_forged, part))
+            if forged >= MAX_FORGED:
+                break
+        self._blame(conn, forged, sum(map(_is_unheard_of, submissions)))
+        return submissions
+
+    def _blame(self, conn: ConnId, forged: int, unheard_of: int) -> None:
+        if forged:
+            points = forged * BAD_SIGNATURE_POINTS
+            self._peers.tell(ConnectionMisbehaved(conn, points, "a bad signature"))
+        if unheard_of:
+            points = unheard_of * UNHEARD_OF_POINTS
+            reason = "a transaction that none of ours passes on"
+            self._peers.tell(ConnectionMisbehaved(conn, points, reason, ours_only=True))
 
     def _follow(self, change: TipChanged) -> None:
         if change.connected or change.disconnected:
@@ -249,12 +276,13 @@ class MempoolActor(NodeActor):
         """Answer requests for our pending transactions, within the budget for a batch of one
         connection; anything else only returns its credit.
         """
-        ignored, budget_bytes = 0, ANSWER_BUDGET_BYTES
+        ignored, budget_bytes, answer = 0, ANSWER_BUDGET_BYTES, None
         for message in messages:
             wanted = message.type is MessageType.REQUEST and message.kind == GET_KIND
             if wanted and budget_bytes > 0:
-                lines = (each.raw for each in self._pool.candidates(MAX_GET_TRANSACTIONS))
-                answer = b"\n".join(lines)
+                if answer is None:
+                    lines = (each.raw for each in self._pool.candidates(MAX_GET_TRANSACTIONS))
+                    answer = b"\n".join(lines)
                 budget_bytes -= len(answer)
                 self._messaging.tell(Respond(message.conn, message.message_id, answer))
             else:
@@ -298,7 +326,9 @@ class MempoolActor(NodeActor):
         """Admit what was saved, silently: it is no news, and nobody is linked yet."""
         lines = self._journal.load()
         kept = (Admission.PENDING, Admission.QUEUED)
-        admitted = sum(each.admission in kept for each in self._admit_all(lines))
+        submissions = self._admit_all(lines)
+        self._journal.refused(sum(each.tx_id is None for each in submissions))
+        admitted = sum(each.admission in kept for each in submissions)
         self._pool.take_news()
         self._told_revision, self._saved_changes = self._pool.revision, self._pool.changes
         if lines:
@@ -315,6 +345,15 @@ class MempoolActor(NodeActor):
             log.error("the mempool could not be saved: %s", error)  # noqa: TRY400 - no bug of ours
         else:
             self._saved_changes = self._pool.changes
+
+
+def _is_forged(submission: Submission) -> bool:
+    return submission.violation is not None and submission.violation.rule is Rule.SIGNATURE
+
+
+def _is_unheard_of(submission: Submission) -> bool:
+    """Whether no node of ours has ever held it, whatever its chain."""
+    return submission.violation is not None and submission.violation.rule in _NEVER_HELD
 
 
 def _decision(submission: Submission) -> Decision:

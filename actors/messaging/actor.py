@@ -10,7 +10,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import assert_never
 
-from actors.messaging.asked import MAX_ASKED, Asked
+from actors.config import DEFAULT_RATES, RateSettings
+from actors.messaging.adoption import OpenLinks
+from actors.messaging.asked import MAX_ASKED
 from actors.messaging.codec import (
     MAX_MESSAGE_ID,
     Decoded,
@@ -19,16 +21,18 @@ from actors.messaging.codec import (
     encode_regular,
     encode_responses,
 )
+from actors.messaging.fingerprint import not_refused
 from actors.messaging.link import Link
 from actors.messaging.messages import (
     AskPeer,
+    CallRoll,
     Disconnect,
     Done,
     GetMessaging,
     Inbound,
+    LinksNow,
     MessageType,
     MessagingCommand,
-    MessagingInfo,
     OpenGate,
     Post,
     Received,
@@ -42,19 +46,24 @@ from actors.messaging.messages import (
     Unwatch,
     Watch,
 )
-from actors.messaging.requests import MAX_IN_FLIGHT, Pending, Stray
+from actors.messaging.requests import MAX_IN_FLIGHT, Pending
 from actors.messaging.routes import Routes
+from actors.messaging.tally import Tally
 from actors.messaging.trace import Passing, Trace
 from actors.messaging.traffic import RESPONSES, Traffic
+from actors.peers.messages import ConnectionMisbehaved
 from actors.runtime.actor import NodeActor
 from actors.runtime.address import ActorDownError, Address
 from actors.runtime.clock import Clock
+from actors.runtime.quarantine import Quarantine
+from actors.runtime.restraint import Restraint
 from actors.tcp.messages import (
     Answer,
     Close,
     CloseReason,
     Connected,
     ConnectFailed,
+    ConnectionsNow,
     ConnId,
     Disconnected,
     Establish,
@@ -63,6 +72,7 @@ from actors.tcp.messages import (
     HelloSaid,
     Idle,
     LinkEvent,
+    RollCall,
     Send,
     TcpEvent,
     TcpInput,
@@ -72,6 +82,8 @@ log = logging.getLogger(__name__)
 
 SWEEP_S = 0.5
 """Timeouts of requests are checked once in so long while any is in flight; the shortest are 3 s."""
+UNASKED_POINTS = 10
+"""WIRE: limits, requests in flight: a response to what was never asked on its connection."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,14 +91,22 @@ class _Sweep:
     """Requests may be overdue; only the one armed last counts. Tell."""
 
 
-MessagingInput = MessagingCommand | TcpEvent | _Sweep
+@dataclass(frozen=True, slots=True)
+class _Release:
+    """Useless messages have waited long enough: their read credit returns. Tell."""
+
+    conn: ConnId
+    messages: int
+
+
+MessagingInput = MessagingCommand | TcpEvent | _Sweep | _Release
 
 
 class MessagingActor(NodeActor):
     """Decodes, gates and routes what comes in; encodes what goes out; ends each request once.
 
     ``rooms`` maps a kind, or the first part of kinds, to the actor that handles it; ``links`` (the peers room) is
-    told of connections. ``me`` is its own address.
+    told of connections. ``me`` is its own address; ``kept`` outlives the incarnation.
     """
 
     def __init__(
@@ -94,30 +114,37 @@ class MessagingActor(NodeActor):
         *,
         tcp: Address[TcpInput],
         rooms: Mapping[str, Address[Received]],
-        links: Address[LinkEvent],
-        me: Address[_Sweep],
+        links: Address[LinkEvent | LinksNow | ConnectionMisbehaved],
+        me: Address[_Sweep | _Release],
         clock: Clock,
+        kept: OpenLinks | None = None,
+        quarantine: Quarantine | None = None,
+        rates: RateSettings = DEFAULT_RATES,
     ) -> None:
         super().__init__()
         self._tcp, self._peers, self._me, self._clock = tcp, links, me, clock
         self._routes = Routes(rooms)
-        self._links: dict[ConnId, Link] = {}
+        self._kept, self._quarantine = kept or OpenLinks(), quarantine or Quarantine()
+        self._links, self._asked = self._kept.links, self._kept.asked
         self._sweep: _Sweep | None = None
         self._last_regular_id = 0
-        self._received = self._malformed = self._dropped_at_gate = 0
-        self._strays = {Stray.LATE: 0, Stray.UNASKED: 0}
-        self._traffic, self._trace, self._asked = Traffic(), Trace(), Asked()
+        self._tally, self._traffic, self._trace = Tally(), Traffic(), Trace()
+        self._rates, self._faults = rates, Restraint(log)
+
+    def on_start(self) -> None:
+        self._kept.lives += 1
+        if self._kept.lives > 1:
+            self._tcp.tell(RollCall())
+            self._arm_sweep()
 
     def on_stop(self) -> None:
-        self._let_down()
+        self._trace.close()
+        if not self.returns:
+            self._asked.abandon(ActorDownError(self.box.name))
 
     def on_crash(self) -> None:
-        self._let_down()
-
-    def _let_down(self) -> None:
-        """Nobody outside shall wait for what the next incarnation does not know of."""
+        """Those who watch come back; who waits for a response gets it of the next incarnation."""
         self._trace.close()
-        self._asked.abandon(ActorDownError(self.box.name))
 
     def on_receive(  # noqa: C901, PLR0912 - a case per message is what a room looks like
         self, message: MessagingInput
@@ -129,8 +156,8 @@ class MessagingActor(NodeActor):
                 self._respond(conn, answers)
             case Respond(conn, message_id, payload):
                 self._respond(conn, ((message_id, payload),))
-            case Done(conn, count):
-                self._finish(conn, count)
+            case Done(conn, count, useless):
+                self._finish(conn, count, useless)
             case SendRegular(conns, kind, payload):
                 self._send_regular(conns, ((kind, payload),))
             case SendBatch(conns, messages):
@@ -145,8 +172,14 @@ class MessagingActor(NodeActor):
                 return self._on_people(message)
             case Connected() | ConnectFailed() | Disconnected() | Idle():
                 self._on_link_event(message)
+            case ConnectionsNow(connections):
+                self._on_roll(connections)
+            case CallRoll():
+                self._peers.tell(LinksNow(self._kept.open()))
             case _Sweep():
                 self._end_overdue(message)
+            case _Release(conn, count):
+                self._finish(conn, count)
             case _:
                 assert_never(message)
         return None
@@ -157,24 +190,26 @@ class MessagingActor(NodeActor):
         link = self._open_link(conn)
         if link is None:
             return
-        self._received += len(frames)
+        self._tally.received += len(frames)
+        if refused := self._quarantine.refused:
+            admitted = not_refused(frames, refused)
+            self._finish(conn, len(frames) - len(admitted))
+            frames = admitted
         decoded = decode(conn, frames)
         self._traffic.received(decoded.inbound)
         if self._trace.is_watched:
             self._show_received(link, decoded)
-        if decoded.responses:
-            self._traffic.received_responses(decoded.responses)
-            for response in decoded.responses:
-                self._on_response(link, response)
+        strays = self._on_responses(link, decoded.responses) if decoded.responses else 0
         passage = link.pass_gate(decoded.inbound)
-        self._dropped_at_gate += passage.dropped
+        self._tally.dropped_at_gate += passage.dropped
         if passage.says_hello:
             self._tcp.tell(HelloSaid(conn))
-        unknown = self._deliver(passage.delivered)
-        self._finish(conn, len(decoded.responses) + passage.dropped + unknown)
+        dropped = passage.dropped + self._deliver(passage.delivered)
+        self._finish(conn, len(decoded.responses) + dropped, strays + dropped)
         if decoded.fault is not None:
-            self._malformed += 1
-            log.warning("connection %d sent what is no message: %s", conn, decoded.fault.value)
+            self._tally.malformed += 1
+            fault, now_s = decoded.fault.value, self._clock.now_s()
+            self._faults.warning(now_s, "connection %d sent what is no message: %s", conn, fault)
             self._disconnect(conn, CloseReason.PROTOCOL)
 
     def _deliver(self, messages: list[Inbound]) -> int:
@@ -185,17 +220,31 @@ class MessagingActor(NodeActor):
             delivered += len(batch.messages)
         return len(messages) - delivered
 
-    def _on_response(self, link: Link, response: Inbound) -> None:
-        ended = link.requests.answer(response.message_id)
-        if isinstance(ended, Stray):
-            self._strays[ended] += 1
-        else:
-            ended.reply_to.tell(Response(ended.token, link.conn, response.payload))
+    def _on_responses(self, link: Link, responses: list[Inbound]) -> int:
+        """End the requests that they answer; how many answer none."""
+        self._traffic.received_responses(responses)
+        answered = link.requests.answer_all(responses)
+        self._tally.responses(answered)
+        for pending, payload in answered.ended:
+            pending.reply_to.tell(Response(pending.token, link.conn, payload))
+        if answered.unasked:
+            points = answered.unasked * UNASKED_POINTS
+            self._peers.tell(ConnectionMisbehaved(link.conn, points, "an unasked response"))
+        return answered.late + answered.unasked
 
-    def _finish(self, conn: ConnId, messages: int) -> None:
-        """Return the read credit of messages that are dealt with."""
-        if messages:
-            self._tcp.tell(Handled(conn, messages))
+    def _finish(self, conn: ConnId, messages: int, useless: int = 0) -> None:
+        """Return the read credit of messages that are dealt with; later, if too many were useless, so that
+        their sender is read more slowly.
+        """
+        if not messages:
+            return
+        link = self._links.get(conn) if useless else None
+        if link is not None:
+            wait_s = link.owe_for(useless, self._rates, self._clock.now_s())
+            if wait_s > 0:
+                self._clock.tell_after(wait_s, self._me, _Release(conn, messages))
+                return
+        self._tcp.tell(Handled(conn, messages))
 
     # -- out ------------------------------------------------------------------------------------
 
@@ -259,7 +308,7 @@ class MessagingActor(NodeActor):
                 self._trace.remove(sink)
                 return None
             case GetMessaging():
-                return self._info()
+                return self._tally.info(self._traffic, self._routes, self._links.values())
             case _:
                 assert_never(message)
 
@@ -291,7 +340,7 @@ class MessagingActor(NodeActor):
     def _on_link_event(self, event: LinkEvent) -> None:
         match event:
             case Connected(conn):
-                self._links[conn] = Link(conn)
+                self._links.setdefault(conn, Link(event))
             case Disconnected(conn):
                 link = self._links.pop(conn, None)
                 if link is not None:
@@ -301,6 +350,16 @@ class MessagingActor(NodeActor):
             case _:
                 assert_never(event)
         self._peers.tell(event)
+
+    def _on_roll(self, connections: tuple[Connected, ...]) -> None:
+        """Bring what we know into line with what there is; tell tcp anew what it may have missed."""
+        for event in self._kept.missed(connections):
+            self._on_link_event(event)
+            if isinstance(event, Connected):
+                self._links[event.conn].requests.is_whole = False
+        for command in self._kept.repeated():
+            self._tcp.tell(command)
+        self._peers.tell(LinksNow(self._kept.open()))
 
     def _open_link(self, conn: ConnId) -> Link | None:
         """The connection, unless it is gone or on its way out."""
@@ -336,15 +395,3 @@ class MessagingActor(NodeActor):
     def _report_absent(self, conn: ConnId, requests: Iterable[Pending]) -> None:
         for pending in requests:
             pending.reply_to.tell(Response(pending.token, conn, None))
-
-    def _info(self) -> MessagingInfo:
-        return MessagingInfo(
-            kinds=self._traffic.report(),
-            received=self._received,
-            malformed=self._malformed,
-            dropped_at_gate=self._dropped_at_gate,
-            late_responses=self._strays[Stray.LATE],
-            unasked_responses=self._strays[Stray.UNASKED],
-            requests_in_flight=sum(len(link.requests) for link in self._links.values()),
-            unknown_kinds=self._routes.unknown_kinds,
-        )

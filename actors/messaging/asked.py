@@ -39,6 +39,8 @@ class _Waiting:
         self.future, self._among = future, among
 
     def tell(self, message: Response) -> None:
+        if self not in self._among:
+            return  # let down before
         self._among.discard(self)
         payload = message.payload
         self.future.set_result(RequestFailure.NO_RESPONSE if payload is None else payload)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from actors.config import RateSettings
 from actors.messaging.messages import Inbound, MessageType
 from actors.messaging.requests import Requests
-from actors.tcp.messages import ConnId
+from actors.runtime.pace import Bucket
+from actors.tcp.messages import Connected, ConnId
 
 MAX_WAITING = 64
 """Messages that wait for the gate. Nobody has reason to say more before the hello is answered."""
@@ -26,21 +28,32 @@ class Passage:
 class Link:
     """An open connection's gate and requests."""
 
-    __slots__ = ("_is_open", "_waiting", "closing", "conn", "peer", "requests")
+    __slots__ = (
+        "_useless",
+        "_waiting",
+        "closing",
+        "conn",
+        "connected",
+        "is_open",
+        "peer",
+        "requests",
+    )
 
-    def __init__(self, conn: ConnId) -> None:
-        self.conn = conn
+    def __init__(self, connected: Connected) -> None:
+        self.connected = connected
+        self.conn: ConnId = connected.conn
         self.peer = ""
         """Whose it is, once its gate is open."""
         self.requests = Requests()
         self.closing = False
         """We told tcp to close it: what still comes in is of no interest."""
-        self._is_open = False
+        self.is_open = False
         self._waiting: list[Inbound] = []
+        self._useless: Bucket | None = None  # most never say anything useless
 
     def pass_gate(self, messages: list[Inbound]) -> Passage:
         """Before the gate is open only the peers room is spoken to; a bounded rest waits."""
-        if self._is_open:
+        if self.is_open:
             return Passage(messages)
         delivered, dropped, says_hello = [], 0, False
         for inbound in messages:
@@ -55,6 +68,12 @@ class Link:
 
     def open(self, peer: str) -> list[Inbound]:
         """Open the gate for good, to this peer; what waited behind it."""
-        self._is_open, self.peer = True, peer
+        self.is_open, self.peer = True, peer
         waited, self._waiting = self._waiting, []
         return waited
+
+    def owe_for(self, useless: int, rates: RateSettings, now_s: float) -> float:
+        """It sent so many useless messages; for how long it is not to be read for that, in seconds."""
+        if self._useless is None:
+            self._useless = Bucket(rates.useless_per_s, rates.useless_burst, now_s)
+        return self._useless.owe(useless, now_s)

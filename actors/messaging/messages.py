@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 
 from actors.runtime.address import Ask
 from actors.runtime.sink import Sink
-from actors.tcp.messages import CloseReason, ConnId
+from actors.tcp.messages import CloseReason, Connected, ConnId
 
 ANSWER_BUDGET_BYTES = 2 * 1024 * 1024
 """What one Received may be answered with at most (WIRE: unsent bytes). An honest peer has one large
@@ -89,10 +89,13 @@ class RespondBatch:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """So many Inbound of a connection are dealt with without an answer. Tell."""
+    """So many Inbound of a connection are dealt with without an answer. So many of them were ``useless``: not
+    what the protocol has a use for, whoever sends it; too many of these make it be read more slowly. Tell.
+    """
 
     conn: ConnId
     messages: int
+    useless: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +116,11 @@ class Disconnect:
 
     conn: ConnId
     reason: CloseReason
+
+
+@dataclass(frozen=True, slots=True)
+class CallRoll:
+    """Tell LinksNow: the peers room has begun anew. Tell."""
 
 
 # -- for people: questions, and messages of any kind --------------------------------------------
@@ -248,6 +256,23 @@ class Response:
     payload: bytes | None
 
 
+@dataclass(frozen=True, slots=True)
+class OpenLink:
+    """A connection as messaging has it; ``peer`` is empty while its gate is closed. Value."""
+
+    connected: Connected
+    peer: str
+
+
+@dataclass(frozen=True, slots=True)
+class LinksNow:
+    """All connections, as of this place among the events, told to the peers room when it asks, and when what it
+    was told before may be out of date. Tell.
+    """
+
+    links: tuple[OpenLink, ...]
+
+
 MessagingCommand = (
     SendRegular
     | SendBatch
@@ -257,6 +282,7 @@ MessagingCommand = (
     | Done
     | OpenGate
     | Disconnect
+    | CallRoll
     | Post
     | AskPeer
     | Watch

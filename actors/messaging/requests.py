@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from actors.messaging.codec import MAX_MESSAGE_ID
-from actors.messaging.messages import ReplyTo, SendRequest
+from actors.messaging.messages import Inbound, ReplyTo, SendRequest
 
 MAX_IN_FLIGHT = 256
 """Per connection (WIRE: limits): the other side is entitled not to read more."""
@@ -30,13 +32,23 @@ class Stray(Enum):
     """Its id was never used on this connection."""
 
 
+class Answered(NamedTuple):
+    """What became of responses: the requests that they end, with their payloads, and how many end none."""
+
+    ended: list[tuple[Pending, bytes]]
+    late: int
+    unasked: int
+
+
 class Requests:
     """The requests in flight on one connection. Ids count from 1, so an id tells whether it was used."""
 
-    __slots__ = ("_last_id", "_pending")
+    __slots__ = ("_last_id", "_pending", "is_whole")
 
     def __init__(self) -> None:
         self._last_id = 0
+        self.is_whole = True
+        """Whether these are all that there ever were on the connection. If not, any response may be a late one."""
         self._pending: dict[int, Pending] = {}
 
     def __len__(self) -> int:
@@ -56,7 +68,21 @@ class Requests:
         pending = self._pending.pop(message_id, None)
         if pending is not None:
             return pending
-        return Stray.LATE if 0 < message_id <= self._last_id else Stray.UNASKED
+        was_used = 0 < message_id <= self._last_id or not self.is_whole
+        return Stray.LATE if was_used else Stray.UNASKED
+
+    def answer_all(self, responses: Iterable[Inbound]) -> Answered:
+        """Take out the requests that responses belong to, in order."""
+        ended, late, unasked = list[tuple[Pending, bytes]](), 0, 0
+        for response in responses:
+            pending = self.answer(response.message_id)
+            if isinstance(pending, Pending):
+                ended.append((pending, response.payload))
+            elif pending is Stray.LATE:
+                late += 1
+            else:
+                unasked += 1
+        return Answered(ended, late, unasked)
 
     def expire(self, now_s: float) -> list[Pending]:
         """Take out the requests whose time is over."""

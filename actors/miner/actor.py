@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from actors.chain.messages import BlockMined, BlockOutcome, MinedVerdict, TipChanged
+from actors.chain.messages import BlockMined, BlockOutcome, MinedVerdict, StoreFault, TipChanged
 from actors.config import MAX_THREADS
 from actors.ledger.network import Network
 from actors.ledger.types import Account, Block, BlockRef, Transaction
@@ -21,11 +21,11 @@ from actors.miner.engine import (
     ScanEngine,
     ScanExhausted,
     ScanFound,
-    ScanJob,
     ScanLost,
     ScanProgress,
     ScanResult,
 )
+from actors.miner.jobs import Jobs
 from actors.miner.messages import (
     AbandonGenerate,
     GenerateBlock,
@@ -41,7 +41,7 @@ from actors.miner.messages import (
 )
 from actors.miner.orders import MiningOrders
 from actors.miner.rate import HashRate
-from actors.miner.template import draft_block, judge_coinbase, seal, shown_template, template_of
+from actors.miner.template import draft_block, judge_coinbase, seal, shown_template
 from actors.miner.waiting import Generate, HandedIn, Passed, Queue, Sought
 from actors.runtime.actor import NodeActor
 from actors.runtime.address import Address
@@ -52,8 +52,6 @@ log = logging.getLogger(__name__)
 
 REFRESH_EVERY_S = 1.0
 """A change of the pool replaces the template at most so often; a change of the tip always does."""
-MAX_LIVE_JOBS = 2
-"""The running one, and its predecessor: a nonce found just before a refresh is still good."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +59,8 @@ class _Refresh:
     """Look for better candidates now. Tell."""
 
 
-MinerInput = (
-    MinerCommand | TipChanged | PoolChanged | Candidates | MinedVerdict | ScanResult | _Refresh
-)
+_News = TipChanged | StoreFault | PoolChanged | Candidates | MinedVerdict
+MinerInput = MinerCommand | _News | ScanResult | _Refresh
 
 
 class MinerActor(NodeActor):
@@ -88,13 +85,13 @@ class MinerActor(NodeActor):
         self._accounts_at, self._read_tip, self._clock, self._me = accounts_at, tip, clock, me
         self._chain, self._mempool, self._events = chain, mempool, events
         self._tip: BlockRef
-        self._mining = False
+        self._mining = self._paused = False
+        """Paused: blocks cannot be stored, so to scan for them is in vain."""
         self._threads, self._coinbase = orders.settings.threads, orders.settings.coinbase
         self._generates, self._passed = Queue(), Passed()
         self._handed_in: HandedIn | None = None
         self._candidates: tuple[Transaction, ...] = ()  # the last that the mempool gave
-        self._scanned: Block | None = None  # the block that the engine works on
-        self._live_jobs: dict[int, Block] = {}  # whose nonces still count, newest last
+        self._jobs = Jobs(engine, orders)
         self._asked_s = 0.0
         self._refresh_timer: Timer | None = None
         self._rate = HashRate()
@@ -138,6 +135,8 @@ class MinerActor(NodeActor):
                 self._abandon_generate(token)
             case TipChanged(tip):
                 self._on_tip(tip)
+            case StoreFault(reason):
+                self._pause(paused=reason is not None)
             case PoolChanged():
                 self._on_pool_changed()
             case GetTemplate(coinbase):
@@ -199,14 +198,13 @@ class MinerActor(NodeActor):
         )
         if self._coinbase != former:
             payee = self._payee()  # a late nonce must pay nobody whom it is not to pay any more
-            self._live_jobs = {n: b for n, b in self._live_jobs.items() if b.coinbase == payee}
+            self._jobs.forget_other_payees(payee)
             if self._mining:
                 self._go_on()
         return None
 
     def _stop_mining(self) -> None:
-        self._abandon()
-        self._live_jobs.clear()
+        self._jobs.drop()
         self._generates.clear()
         self._rate.restart(self._clock.now_s())
         self._orders.settings = replace(self._orders.settings, mine=False)
@@ -223,6 +221,8 @@ class MinerActor(NodeActor):
         refusal = judge_coinbase(self._network, coinbase)
         if refusal is not None:
             return refusal
+        if self._paused:
+            return MinerRefusal.UNSTORED
         if self._generates.full:
             return MinerRefusal.BUSY
         self._generates.join(Generate(coinbase, token, self.defer()))
@@ -233,8 +233,7 @@ class MinerActor(NodeActor):
     def _abandon_generate(self, token: object) -> None:
         """Forget who left; if the scan was for one of them, go on with what is wanted now."""
         if self._generates.leave(token):
-            self._abandon()
-            self._live_jobs.clear()
+            self._jobs.drop()
             self._ask_candidates()
 
     def _seek_template(self, wanted: bytes | None) -> MinerRefusal | None:
@@ -248,6 +247,7 @@ class MinerActor(NodeActor):
         return refusal
 
     def _info(self) -> MinerInfo:
+        scanned = self._jobs.scanned
         return MinerInfo(
             mining=self._mining,
             threads=self._threads,
@@ -256,7 +256,7 @@ class MinerActor(NodeActor):
             hashes=self._hashes,
             blocks_found=self._found,
             blocks_stale=self._stale,
-            template_height=None if self._scanned is None else self._scanned.number,
+            template_height=None if scanned is None else scanned.number,
             engine=self._engine.name,
             native=self._engine.native,
             engine_note=self._engine.note,
@@ -266,10 +266,20 @@ class MinerActor(NodeActor):
 
     def _on_tip(self, tip: BlockRef) -> None:
         """Abandon at once what is no longer on the tip."""
-        self._tip = tip
-        if self._scanned is None or self._scanned.parent_hash != tip.hash:
-            self._abandon()
+        self._tip, scanned = tip, self._jobs.scanned
+        if scanned is None or scanned.parent_hash != tip.hash:
+            self._jobs.abandon()
             self._go_on()
+
+    def _pause(self, *, paused: bool) -> None:
+        """Rest while blocks cannot be stored; whoever waits for one is told so."""
+        self._paused = paused
+        if not paused:
+            self._go_on()
+            return
+        self._jobs.drop()
+        self._generates.clear(MinerRefusal.UNSTORED)
+        self._rate.restart(self._clock.now_s())
 
     def _go_on(self) -> None:
         """A new tip does not wait for the mempool; a block asked for does, to hold what is pooled."""
@@ -308,7 +318,8 @@ class MinerActor(NodeActor):
         return draft_block(self._network, self._tip, self._accounts_at, coinbase, candidates)
 
     def _is_wanted(self) -> bool:
-        return (self._mining or bool(self._generates)) and self._handed_in is None
+        is_asked = self._mining or bool(self._generates)
+        return is_asked and self._handed_in is None and not self._paused
 
     def _payee(self) -> bytes:
         first = self._generates.first
@@ -319,26 +330,14 @@ class MinerActor(NodeActor):
         if not self._is_wanted():
             return  # stopped or solved in the meantime
         block = self._draft(self._payee(), self._candidates)
-        if block == self._scanned:
+        if block == self._jobs.scanned:
             return
-        self._scanned = block
-        self._orders.last_job_id += 1
-        job_id = self._orders.last_job_id
-        self._live_jobs[job_id] = block
-        if len(self._live_jobs) > MAX_LIVE_JOBS:
-            del self._live_jobs[next(iter(self._live_jobs))]
-        template = template_of(block, self._network.difficulty)
         try:
-            self._engine.start(ScanJob(job_id, template, self._passed.next_nonce(block)))
+            self._jobs.begin(block, self._network.difficulty, self._passed.next_nonce(block))
         except OSError as error:  # no more processes or files: trying on would not make it better
             log.error("the %s engine cannot start, mining stops: %s", self._engine.name, error)  # noqa: TRY400
             self._engine.stop()
             self._stop_mining()
-
-    def _abandon(self) -> None:
-        if self._scanned is not None:
-            self._scanned = None
-            self._engine.cancel()
 
     # -- results --------------------------------------------------------------------------------
 
@@ -349,7 +348,7 @@ class MinerActor(NodeActor):
     def _on_found(self, result: ScanFound) -> None:
         """Hand in a solved block; what solves no live job is late, and the block already there."""
         self._count(result.hashes)
-        draft = self._live_jobs.get(result.job_id)
+        draft = self._jobs.draft(result.job_id)
         if draft is None:
             return
         block = seal(draft, result.nonce)
@@ -358,14 +357,13 @@ class MinerActor(NodeActor):
             self._restart_engine()
         elif block.parent_hash != self._tip.hash:
             self._stale += 1
-            del self._live_jobs[result.job_id]
+            self._jobs.forget(result.job_id)
         else:
             self._hand_in(block)
 
     def _hand_in(self, block: Block) -> None:
         """Give a block to the chain; the next job begins with its verdict."""
-        self._abandon()
-        self._live_jobs.clear()
+        self._jobs.drop()
         self._handed_in = HandedIn(block, self._generates.take_first(block.coinbase))
         self._chain.tell(BlockMined(block, self._me))
 
@@ -377,7 +375,7 @@ class MinerActor(NodeActor):
         self._handed_in = None
         connected = verdict.outcome is BlockOutcome.CONNECTED
         self._found += connected
-        self._stale += not connected
+        self._stale += not connected and verdict.outcome is not BlockOutcome.UNSTORED
         ref = handed_in.block.ref
         log.info("found block %d %s: %s", ref.number, ref.hash.hex()[:8], verdict.outcome.value)
         if verdict.outcome is BlockOutcome.INVALIDATED:
@@ -386,12 +384,14 @@ class MinerActor(NodeActor):
         if verdict.outcome is BlockOutcome.INVALID:
             log.error("our own block is invalid: %s", verdict.violation)
             self._refresh_after(REFRESH_EVERY_S)  # no faster: the next one may be no better
+        elif verdict.outcome is BlockOutcome.UNSTORED:
+            self._pause(paused=True)
         else:
             self._go_on()
 
     def _restart_engine(self) -> None:
         """Begin anew, after a pause, with an engine that failed."""
         log.error("the scan failed: it starts again with %s", self._engine.name)
-        self._scanned = None
+        self._jobs.scanned = None
         self._engine.stop()
         self._refresh_after(REFRESH_EVERY_S)

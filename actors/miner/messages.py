@@ -19,6 +19,8 @@ class MinerRefusal(Enum):
     BUSY = "busy"
     BLOCK_REJECTED = "block-rejected"
     STOPPED = "stopped"
+    UNSTORED = "unstored"
+    """No block can be stored for now (see StoreFault)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,6 +79,8 @@ class Queue:
             generate.answer.set_result(handed_in.block.ref)
         elif outcome is BlockOutcome.INVALID:
             generate.answer.set_result(MinerRefusal.BLOCK_REJECTED)
+        elif outcome is BlockOutcome.UNSTORED:
+            generate.answer.set_result(MinerRefusal.UNSTORED)
         else:
             self.put_first(generate)
 
@@ -93,10 +95,10 @@ class Queue:
         self._waiting = staying
         return first is not None and first.token == token
 
-    def clear(self) -> None:
+    def clear(self, refusal: MinerRefusal = MinerRefusal.STOPPED) -> None:
         """Let all go."""
         while self._waiting:
-            self._waiting.popleft().answer.set_result(MinerRefusal.STOPPED)
+            self._waiting.popleft().answer.set_result(refusal)
 
 
 class Passed:

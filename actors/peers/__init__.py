@@ -4,8 +4,10 @@
 |---|---|
 | `addresses` | which text is an address, how peer lists are read and written |
 | `table` | who is a peer, over which links, and which of them carries what we send |
-| `slots` | how many peers are wanted, for whom places are kept, who goes first |
+| `slots` | how many peers are wanted, for whom places are kept |
+| `eviction` | who goes first, and who is of use |
 | `book` | which known address is worth a dial, and when |
+| `shares` | how much of the book one teller, network or host may have |
 | `shelf` | when the book is written, so that it outlives the node |
 | `hosts` | where those are whom we chose, and where that is enough |
 | `dialer` | what is under way between a dial and the answer to its hello |

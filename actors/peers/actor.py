@@ -14,14 +14,17 @@ from typing import assert_never
 
 from actors.config import PeersSettings
 from actors.messaging.messages import (
+    CallRoll,
     Disconnect,
+    LinksNow,
     MessagingCommand,
     OpenGate,
     Received,
     Response,
     SendRequest,
 )
-from actors.peers.addresses import is_peer_list, read_peer_list, require_address
+from actors.peers.addresses import host_of, is_peer_list, read_peer_list, require_address
+from actors.peers.adoption import Company, Roll
 from actors.peers.book import AddressBook
 from actors.peers.bouncer import Bouncer
 from actors.peers.crawler import GET_PEERS, Crawler, CrawlOver
@@ -31,7 +34,9 @@ from actors.peers.greeter import ACCEPTED, HELLO, Greeter
 from actors.peers.links import Links
 from actors.peers.messages import (
     AddressSource,
+    Brought,
     Classify,
+    ConnectionMisbehaved,
     ConnectOutcome,
     DropPeer,
     Misbehaved,
@@ -39,11 +44,13 @@ from actors.peers.messages import (
     PeerId,
     PeerKind,
     PeersCommand,
+    Poisoned,
     Resync,
 )
+from actors.peers.scores import Scores
+from actors.peers.shares import may_tell, teller_of
 from actors.peers.shelf import Shelf
-from actors.peers.slots import SlotPolicy
-from actors.peers.table import PeerTable
+from actors.peers.slots import Seats, SlotPolicy
 from actors.peers.warden import Warden
 from actors.runtime.actor import NodeActor
 from actors.runtime.address import ActorDownError, Address
@@ -67,6 +74,7 @@ MALFORMED_LIST_POINTS = 5
 """WIRE: limits, peer list."""
 KNOWN_PER_PEER = 3
 """Addresses for each peer that there may be: most of what is told is stale, and a book is no phone book."""
+SALT_BYTES = 16
 HELLO_ANSWER_S = 10.0
 """WIRE: messages, the time that a response has."""
 
@@ -91,7 +99,7 @@ class _Linger:
 
 
 PeersTimer = _Maintain | _Seek | _Linger | CrawlOver
-PeersInput = PeersCommand | LinkEvent | Received | Response | PeersTimer
+PeersInput = PeersCommand | LinkEvent | LinksNow | Received | Response | PeersTimer
 
 
 class PeersActor(NodeActor):
@@ -110,8 +118,13 @@ class PeersActor(NodeActor):
         addresses: Journal,
         clock: Clock,
         rng: random.Random,
+        scores: Scores | None = None,
+        company: Company | None = None,
     ) -> None:
-        """Raises ValueError where the settings hold an address that is none."""
+        """``scores`` and ``company`` are those of the incarnation before.
+
+        Raises ValueError where the settings hold an address that is none.
+        """
         super().__init__()
         self._settings, self._me, self._messaging = settings, me, messaging
         self._clock, self._rng = clock, rng
@@ -120,10 +133,23 @@ class PeersActor(NodeActor):
         # Tokens and timers of an earlier incarnation may still arrive: ours differ from them.
         self._incarnation = rng.getrandbits(62)
         tokens = itertools.count(self._incarnation + 1)
-        self._table, self._slots = PeerTable(), SlotPolicy(settings.max_peers)
+        self._company, self._slots = company or Company(), SlotPolicy(settings.max_peers)
+        self._table, connections = self._company.adopt()
         self._bouncer = Bouncer(bans, clock)
         self._book = self._new_book(rng)
         self._shelf = Shelf(self._book, addresses, clock)
+        self._meet(tcp, rooms, events, tokens, connections)
+        self._furnish(tcp, tokens, Scores() if scores is None else scores)
+
+    def _meet(
+        self,
+        tcp: Address[Connect],
+        rooms: Sequence[Address[PeerEvent]],
+        events: Address[Happened],
+        tokens: Iterator[int],
+        connections: dict[ConnId, Connected],
+    ) -> None:
+        """The dials and the links, which know each other."""
         self._dialer = Dialer(
             own=self._own,
             kept=self._bootstrap,
@@ -134,7 +160,17 @@ class PeersActor(NodeActor):
             seek_after=lambda delay_s: self._tell_after(delay_s, _Seek()),
             tokens=tokens,
         )
-        self._furnish(tcp, rooms, events, tokens)
+        self._links = Links(
+            table=self._table,
+            book=self._book,
+            dialer=self._dialer,
+            end_dial=self._end_dial,
+            messaging=self._messaging,
+            rooms=rooms,
+            events=events,
+            clock=self._clock,
+            connections=connections,
+        )
 
     def _new_book(self, rng: random.Random) -> AddressBook:
         return AddressBook(
@@ -149,21 +185,10 @@ class PeersActor(NodeActor):
     def _furnish(
         self,
         tcp: Address[Connect],
-        rooms: Sequence[Address[PeerEvent]],
-        events: Address[Happened],
         tokens: Iterator[int],
+        scores: Scores,
     ) -> None:
-        """The parts that stand on table, slots, book, bans and dialer."""
-        self._links = Links(
-            table=self._table,
-            book=self._book,
-            dialer=self._dialer,
-            end_dial=self._end_dial,
-            messaging=self._messaging,
-            rooms=rooms,
-            events=events,
-            clock=self._clock,
-        )
+        """The parts that stand on table, links, slots, book, bans and dialer."""
         self._crawler = Crawler(
             own=self._own,
             table=self._table,
@@ -175,7 +200,12 @@ class PeersActor(NodeActor):
             clock=self._clock,
             tokens=tokens,
         )
-        self._warden = Warden(self._table, self._links, self._bouncer, self._clock)
+        self._roll = Roll(
+            self._table, self._links, self._crawler, self._messaging, self._on_connected
+        )
+        self._warden = Warden(self._table, self._links, self._bouncer, scores, self._clock)
+        salt, score_of = self._rng.randbytes(SALT_BYTES), self._warden.score_of
+        self._seats = Seats(self._slots, self._table, self._bootstrap, score_of, salt)
         self._greeter = Greeter(
             own=self._own,
             table=self._table,
@@ -183,7 +213,7 @@ class PeersActor(NodeActor):
             book=self._book,
             bouncer=self._bouncer,
             dialer=self._dialer,
-            slots=self._slots,
+            seats=self._seats,
             messaging=self._messaging,
             close_later=self._linger,
             rng=self._rng,
@@ -204,16 +234,19 @@ class PeersActor(NodeActor):
         self._bouncer.load()
         self._shelf.load()
         self._links.begin()
+        if self._company.lives > 1:
+            self._messaging.tell(CallRoll())
         self._maintain()
 
     def on_stop(self) -> None:
-        self._bouncer.save_if_changed()
         self._shelf.save_if_changed()
         self.on_crash()
 
     def on_crash(self) -> None:
+        """Let down who waits, and keep the bans: who felled us must not be free again for that."""
         for waited_for in (self._dialer, self._crawler):
             waited_for.abandon(ActorDownError(self.box.name))
+        self._bouncer.save_if_changed()
 
     def on_receive(  # noqa: C901, PLR0912 - a case a message
         self, message: PeersInput
@@ -225,6 +258,8 @@ class PeersActor(NodeActor):
                 self._on_connected(message)
             case Disconnected(conn):
                 self._links.forget(conn)
+            case LinksNow():
+                self._roll.answer(message)
             case ConnectFailed(token):
                 if not self._crawler.failed(token):
                     self._end_dial(token, ConnectOutcome.UNREACHABLE)
@@ -234,12 +269,20 @@ class PeersActor(NodeActor):
                 self._on_response(token, conn, payload)
             case _Maintain() | _Seek() | _Linger() | CrawlOver():
                 self._on_timer(message)
-            case DropPeer(peer, reason):
-                self._links.drop(peer, reason)
+            case DropPeer(peer, reason, conn):
+                meant = self._table.get(peer) if conn is None else self._table.peer_of(conn)
+                if meant is not None:
+                    self._links.drop(meant.id, reason)
             case Misbehaved():
                 self._warden.misbehaved(message)
+            case ConnectionMisbehaved():
+                self._warden.connection_misbehaved(message)
+            case Poisoned(conn):
+                self._warden.poisoned(conn, self._company.suspects)
             case Classify():
                 self._table.classify(message)
+            case Brought():
+                self._table.brought(message, self._clock.now_s())
             case Resync(reply_to):
                 self._links.resync(reply_to)
             case _:
@@ -296,8 +339,8 @@ class PeersActor(NodeActor):
 
     def _on_peer_list(self, conn: ConnId, payload: bytes) -> None:
         """Ours write sound lists; the field passes on whatever the hellos of its peers said."""
-        self._book.add(read_peer_list(payload), AddressSource.PEER_LIST)
         peer = self._table.peer_of(conn)
+        self._note_told(conn, PeerId("") if peer is None else peer.id, payload)
         if peer is not None and peer.kind is PeerKind.TROUPE and not is_peer_list(payload):
             self._warden.misbehaved(
                 Misbehaved(peer.id, MALFORMED_LIST_POINTS, "a malformed peer list")
@@ -306,8 +349,7 @@ class PeersActor(NodeActor):
     def _on_hello_answer(
         self, token: int, address: PeerId, conn: ConnId, payload: bytes | None
     ) -> None:
-        listed = read_peer_list(payload[1:] if payload else b"")
-        self._book.add(listed, AddressSource.PEER_LIST)
+        self._note_told(conn, address, payload[1:] if payload else b"")
         if payload is None or conn not in self._links:
             self._end_dial(token, ConnectOutcome.NO_ANSWER)
             self._links.close(conn, CloseReason.HELLO_TIMEOUT)
@@ -319,6 +361,13 @@ class PeersActor(NodeActor):
             self._end_dial(token, ConnectOutcome.REJECTED)
             self._links.close(conn, CloseReason.REJECTED)
 
+    def _note_told(self, conn: ConnId, peer: PeerId, payload: bytes) -> None:
+        """Take up a peer list, as far as who sent it can know, on the account of his network."""
+        if conn in self._links:
+            host = host_of(self._links[conn].remote)
+            told = (each for each in read_peer_list(payload) if may_tell(each, host))
+            self._book.add(told, AddressSource.PEER_LIST, teller_of(peer, host))
+
     def _end_dial(self, token: int, outcome: ConnectOutcome) -> None:
         """Only the first outcome counts."""
         if self._dialer.get(token) is not None:
@@ -329,7 +378,7 @@ class PeersActor(NodeActor):
 
     def _maintain(self) -> None:
         self._tell_after(self._settings.maintain_every_s, _Maintain(self._incarnation))
-        for peer in self._slots.surplus(self._table, self._bootstrap, self._warden.score_of):
+        for peer in self._seats.surplus():
             self._links.drop(peer, CloseReason.EVICTED)
         self._seek()
         wanted = self._slots.missing(self._table)

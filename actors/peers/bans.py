@@ -1,7 +1,7 @@
 """Bans: with whom this node has nothing to do, and until when (WIRE: limits, score).
 
-A ban is on an IP address, whatever the port; on loopback, where all nodes have the same one, it is on the
-address that a node advertises. Lives here: what can be banned, the list, its text form. Must not live
+A ban is on an IP address, whatever the port, of IPv6 on the /64 that it is in, since who has one address
+there has all; on loopback, where all nodes have the same one, it is on the address that a node advertises. Lives here: what can be banned, the list, its text form. Must not live
 here: files, or the closing of connections.
 """
 
@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, ip_address
 from itertools import islice
 
 from actors.peers.addresses import join_address, parse_address, split_address
 from actors.peers.messages import Ban, BanRefusal, BanTarget, PeerId
+from actors.runtime.hosts import HOST_BITS_V6, Reach, host_key, literal, reach
 
 MAX_BANS = 1_000
 """Made by hand, or one for each misbehaving host: whoever has more of those needs a firewall."""
@@ -26,6 +26,7 @@ MAX_BAN_S = 365 * 24 * 3600
 _FIELDS = 4
 
 _LOCALHOST = "localhost"
+_WHOLE_HOST_V6 = f"/{HOST_BITS_V6}"
 _SEPARATOR = "\t"  # in no target, and not printable, hence in no reason
 _ZONE = "%"
 """Behind it an IPv6 literal names an interface of this machine, with any characters (RFC 4007)."""
@@ -33,44 +34,48 @@ _ZONE = "%"
 
 def parse_target(text: str) -> BanTarget | None:
     """What a user names to be banned, in canonical form; None: it cannot be."""
-    ip = None if _ZONE in text else _literal(text)
+    ip = None if _ZONE in text or "[" in text else literal(text.removesuffix(_WHOLE_HOST_V6))
     if ip is not None:
-        return None if ip.is_loopback else BanTarget(str(ip))
+        key = host_key(str(ip))
+        whole = text.endswith(_WHOLE_HOST_V6)
+        return None if ip.is_loopback or (whole and key != text) else BanTarget(key)
     address = parse_address(text)
     target = None if address is None else target_of(address)
     return target if target is not None and is_on_loopback(target) else None
 
 
 def target_of(address: PeerId) -> BanTarget | None:
-    """What is banned with the node at an address: its IP, or on loopback the very address; None where
-    only a look-up of its name could tell.
+    """What is banned with the node at an address: its IP, of IPv6 its /64, or on loopback the very
+    address; None where only a look-up of its name could tell.
     """
     host, port = split_address(address)
-    ip = ip_address("127.0.0.1") if host == _LOCALHOST else _literal(host)
+    ip = literal("127.0.0.1" if host == _LOCALHOST else host)
     if ip is None:
         return None
-    return BanTarget(join_address(str(ip), port) if ip.is_loopback else str(ip))
+    return BanTarget(join_address(str(ip), port) if ip.is_loopback else host_key(str(ip)))
+
+
+def host_target(remote: str) -> BanTarget | None:
+    """What is banned for the misdeeds of whoever is at the other end of a socket, before it said who it is;
+    None on loopback, where all have one IP.
+    """
+    target = target_of(PeerId(remote))
+    return None if target is None or is_on_loopback(target) else target
 
 
 def culprit_of(peer: PeerId, host: str) -> BanTarget | None:
     """What is banned for the misdeeds of a peer at ``host``: its IP, never one that it only claims; on
     loopback its address, as advertised or dialed. None: its address is a name, and it is on loopback.
     """
-    if is_loopback(host):
+    if reach(host) is Reach.MACHINE:
         target = target_of(peer)
         return target if target is not None and is_on_loopback(target) else None
     return target_of(PeerId(f"{host}:0"))
 
 
-def is_loopback(host: str) -> bool:
-    """Whether all nodes of this machine share this host, so that it tells none from another."""
-    target = target_of(PeerId(f"{host}:0"))
-    return target is not None and is_on_loopback(target)
-
-
 def is_on_loopback(target: BanTarget) -> bool:
     """Whether it names one node, and not all of an IP."""
-    return _literal(target) is None
+    return not target.endswith(_WHOLE_HOST_V6) and literal(target) is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,12 +188,3 @@ def _read(line: bytes) -> Ban | None:
     if target is None or not 0 <= created_s <= until_s < float("inf"):
         return None
     return Ban(target, reason, created_s, until_s)
-
-
-def _literal(text: str) -> IPv4Address | IPv6Address | None:
-    """An IP literal without its zone; IPv4 in an IPv6 dress is IPv4, as tcp has it."""
-    try:
-        ip = ip_address(text.partition(_ZONE)[0])
-    except ValueError:
-        return None
-    return ip.ipv4_mapped or ip if isinstance(ip, IPv6Address) else ip

@@ -9,12 +9,12 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass, field
-from heapq import nlargest
 from itertools import islice
-from math import isfinite
+from math import inf, isfinite
 
 from actors.peers.addresses import parse_address
 from actors.peers.messages import AddressSource, PeerId
+from actors.peers.shares import Shares, Spot, is_teller, spot_of
 
 GIVE_UP_AFTER = 8
 """Failures in a row, some minutes of back-off: an address from a list is not worth more. One that answered
@@ -22,6 +22,8 @@ once stays until its place is needed: it may be us who are cut off, and for days
 """
 REDIAL_PROVEN_MOST_S = 3_600.0
 """Between the tries of an address that answered once, and has failed often since."""
+MAX_FAILURES = 2**31 - 1
+"""In a saved book: no address fails so often, and the number can be shown to everybody."""
 MAX_DOUBLINGS = 32
 """Keeps the power finite; every back-off has long reached its upper bound by then."""
 REST_S = 600.0
@@ -30,8 +32,11 @@ LINES_READ_PER_PLACE = 2
 """Of a saved book, which begins with the proven addresses; some of its lines may be damaged."""
 
 _SEPARATOR = "\t"  # in no address
-_FIELDS = 5
-_NEVER = "-"
+_FIELDS = (5, 6)
+"""The sixth, who told it, came later."""
+_NEVER = _NOBODY = "-"
+_TRUSTED = (AddressSource.CONFIGURED, AddressSource.OPERATOR)
+"""Whose addresses are no peer's to limit."""
 _SOURCES = {source: source.value for source in AddressSource}
 
 
@@ -44,6 +49,8 @@ class Entry:
     """When it last accepted us: better than hearsay, so hearsay does not displace it."""
     failures: int = 0
     due_s: float = 0.0
+    teller: str | None = None
+    """Whose share of the book it takes (`shares`)."""
     hearsay: bool = field(init=False)
     """Nobody vouches for it: it never answered, or has failed to for long."""
 
@@ -68,7 +75,10 @@ class Entry:
 
 
 class AddressBook:
-    """At most ``capacity`` addresses beside the bootstrap ones; never our own."""
+    """At most ``capacity`` addresses beside the bootstrap ones; never our own.
+
+    What a peer tells takes the place of failures, and beyond his share that of what he told before.
+    """
 
     def __init__(
         self,
@@ -84,6 +94,9 @@ class AddressBook:
         self._first_s, self._most_s, self._rng = redial_first_s, redial_most_s, rng
         self._entries = {peer: Entry(AddressSource.CONFIGURED) for peer in bootstrap if peer != own}
         self._capacity = capacity + len(self._entries)
+        self._shares = Shares(capacity)
+        self._failing: dict[PeerId, None] = {}
+        """Hearsay that failed, the one first that did so longest ago."""
         self.changes = 0
         """Grows with whatever is worth saving."""
 
@@ -97,19 +110,15 @@ class AddressBook:
         """Every address and what is known of it."""
         return iter(self._entries.items())
 
-    def add(self, addresses: Iterable[PeerId], source: AddressSource) -> None:
-        """Note addresses that somebody told. When full, they take the places of the worst failures."""
-        news = [
-            address
-            for address in dict.fromkeys(addresses)
-            if address != self._own and address not in self._entries
-        ]
-        over = len(self._entries) + len(news) - self._capacity
-        if over > 0:
-            self._forget_worst(over)
-        for address in news[: self._capacity - len(self._entries)]:
-            self._entries[address] = Entry(source)
-            self.changes += 1
+    def add(
+        self, addresses: Iterable[PeerId], source: AddressSource, teller: str | None = None
+    ) -> None:
+        """Note addresses that somebody told, as far as there is a place for them; ``teller``: whose share
+        of the book they take (`shares.teller_of`).
+        """
+        for address in addresses:
+            if address != self._own and address not in self._entries:
+                self._note(address, Entry(source, teller=teller))
 
     def due(
         self,
@@ -140,12 +149,13 @@ class AddressBook:
         It is no hearsay while it is there, whatever its failures, which only lasting makes good.
         """
         if address not in self._entries and len(self._entries) >= self._capacity:
-            self._forget_worst(1, least_failures=0)
+            hearsay = (each for each, entry in self._entries.items() if entry.hearsay)
+            self._forget(next(iter(self._failing), None) or next(hearsay, None))
         self.add((address,), AddressSource.OPERATOR)
         if (entry := self._entries.get(address)) is not None:
             entry.answered_s = now_s
             entry.failures = min(entry.failures, GIVE_UP_AFTER - 1)
-            entry.judge()
+            self._judge(address, entry)
             self.changes += 1
 
     def failed(self, address: PeerId, now_s: float, *, lasted_s: float = 0.0) -> float | None:
@@ -159,9 +169,9 @@ class AddressBook:
             return None
         self.changes += 1
         entry.failures = 1 if lasted_s >= self._most_s else entry.failures + 1
-        entry.judge()
+        self._judge(address, entry)
         if entry.hopeless:
-            del self._entries[address]
+            self._forget(address)
             return None
         most_s = self._most_s if entry.bootstrap or not entry.hearsay else REDIAL_PROVEN_MOST_S
         doublings = min(entry.failures - 1, MAX_DOUBLINGS)
@@ -183,12 +193,14 @@ class AddressBook:
         for address, entry in sorted(self._entries.items(), key=lambda item: item[1].hearsay):
             answered = _NEVER if entry.answered_s is None else int(ahead_s + entry.answered_s)
             due = int(ahead_s + entry.due_s)
-            source = _SOURCES[entry.source]
-            yield f"{address}\t{source}\t{answered}\t{entry.failures}\t{due}".encode("ascii")
+            source, teller = _SOURCES[entry.source], entry.teller or _NOBODY
+            fields = f"{address}\t{source}\t{answered}\t{entry.failures}\t{due}\t{teller}"
+            yield fields.encode("ascii")
 
     def load(self, lines: Iterable[bytes], *, now_s: float, wall_s: float) -> int:
-        """Take in a saved book, as far as there is room; how many lines make no sense. No book has many
-        more lines than this: a file that has, by whatever accident, must not keep the sockets waiting.
+        """Take in a saved book, as far as there is room and everybody's share goes; how many lines make no
+        sense. No book has many more lines than this: a file that has, by whatever accident, must not
+        keep the sockets waiting.
 
         A bootstrap address is dialed at once: its operator has just said that it is there. Of one
         that was in an earlier life the operator has spoken, too, but it can be given up.
@@ -202,11 +214,9 @@ class AddressBook:
             address, entry = read
             if (known := self._entries.get(address)) is not None:
                 known.answered_s = entry.answered_s
-                known.judge()
-            elif not (
-                address == self._own or entry.hopeless or len(self._entries) >= self._capacity
-            ):
-                self._entries[address] = entry
+                self._judge(address, known)
+            elif address != self._own and not entry.hopeless:
+                self._note(address, entry)
         return bad
 
     # -- its inner life -------------------------------------------------------------------------
@@ -217,15 +227,59 @@ class AddressBook:
         addresses[index], addresses[-1] = addresses[-1], addresses[index]
         return addresses.pop()
 
-    def _forget_worst(self, count: int, *, least_failures: int = 1) -> None:
-        """Make room at the cost of hearsay that failed; hearsay not yet tried is as good as news."""
-        worse = (
-            address
-            for address, entry in self._entries.items()
-            if entry.hearsay and entry.failures >= least_failures
-        )
-        for address in nlargest(count, worse, key=lambda each: self._entries[each].failures):
+    def _note(self, address: PeerId, entry: Entry) -> None:
+        """Take in an address, if a place can be made for it."""
+        if entry.source in _TRUSTED:
+            if not self._make_room(entry):
+                return
+        else:
+            spot = spot_of(address, entry.teller)
+            if spot is None or not self._make_place(spot, entry):
+                return
+            self._shares.enter(address, spot)
+        self._entries[address] = entry
+        self._judge(address, entry)
+        self.changes += 1
+
+    def _make_place(self, spot: Spot, entry: Entry) -> bool:
+        """Make room at the cost of failures, or of what the same one told before; hearsay that nobody has
+        tried is as good as other news.
+        """
+        for taken in self._shares.full(spot):
+            failed = [each for each in taken if each in self._failing]
+            if not failed:
+                return False
+            self._forget(max(failed, key=lambda each: self._entries[each].failures))
+        if entry.hearsay and self._shares.has_told_enough(spot.teller):
+            told = tuple(self._shares.told(spot.teller))
+            self._forget(next((each for each in told if each in self._failing), told[0]))
+        return self._make_room(entry)
+
+    def _make_room(self, entry: Entry) -> bool:
+        """Whether there is room for one more: the one that failed longest ago makes way, or one of who
+        has told more than his part.
+        """
+        if len(self._entries) >= self._capacity:
+            greediest = self._shares.greediest(entry.teller) if entry.teller else None
+            self._forget(
+                next(iter(self._failing), None) or next(self._shares.told(greediest), None)
+            )
+        return len(self._entries) < self._capacity
+
+    def _judge(self, address: PeerId, entry: Entry) -> None:
+        """After a change, see what the address is worth, and to whom it counts."""
+        entry.judge()
+        self._failing.pop(address, None)
+        if entry.hearsay and entry.failures:
+            self._failing[address] = None
+        if entry.teller is not None:
+            self._shares.judge(address, entry.teller, is_hearsay=entry.hearsay)
+
+    def _forget(self, address: PeerId | None) -> None:
+        if address is not None:
             del self._entries[address]
+            self._failing.pop(address, None)
+            self._shares.leave(address)
 
 
 def _read(line: bytes, now_s: float, wall_s: float) -> tuple[PeerId, Entry] | None:
@@ -235,22 +289,25 @@ def _read(line: bytes, now_s: float, wall_s: float) -> tuple[PeerId, Entry] | No
     than he could have been told to.
     """
     fields = line.decode("ascii", "replace").split(_SEPARATOR)
-    if len(fields) != _FIELDS:
+    if len(fields) not in _FIELDS:
         return None
     address = parse_address(fields[0])
+    teller = None if fields[5:] in ([], [_NOBODY]) else fields[5]
     try:
         source = AddressSource(fields[1])
         answered_s = None if fields[2] == _NEVER else float(fields[2])
         failures, due_s = int(fields[3]), float(fields[4])
     except ValueError:
         return None
-    if address is None or failures < 0 or not isfinite(due_s):
+    if address is None or not 0 <= failures <= MAX_FAILURES or not isfinite(due_s):
+        return None
+    if teller is not None and not is_teller(teller):
         return None
     if answered_s is not None:
-        if not isfinite(answered_s):
+        if not 0 <= answered_s < inf:
             return None
         answered_s = now_s - max(0.0, wall_s - answered_s)
-    if source is AddressSource.CONFIGURED:
-        source = AddressSource.OPERATOR
+    if source in _TRUSTED:
+        source, teller = AddressSource.OPERATOR, None
     wait_s = min(max(0.0, due_s - wall_s), REDIAL_PROVEN_MOST_S)
-    return address, Entry(source, answered_s, failures, now_s + wait_s)
+    return address, Entry(source, answered_s, failures, now_s + wait_s, teller)

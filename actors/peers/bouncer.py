@@ -13,6 +13,7 @@ from actors.peers.bans import BanList
 from actors.peers.messages import Ban, BanRefusal, BanTarget, CreateBan, PeerId
 from actors.runtime.clock import Clock
 from actors.runtime.journal import Journal
+from actors.runtime.restraint import Restraint
 from actors.tcp.messages import Connected
 
 log = logging.getLogger(__name__)
@@ -30,6 +31,7 @@ class Bouncer:
         self._journal, self._clock = journal, clock
         self._bans = BanList()
         self._unsaved = False
+        self._punished = Restraint(log)
 
     def load(self) -> None:
         bad = self._bans.load(
@@ -74,7 +76,8 @@ class Bouncer:
         now_s, wall_s = self._clock.now_s(), self._clock.wall_s()
         made = self._bans.punish(target, reason, now_s=now_s, wall_s=wall_s)
         if made is not None:
-            log.warning("banned %s for %d s: %s", target, made.until_s - made.created_s, reason)
+            told = (target, made.until_s - made.created_s, reason)
+            self._punished.warning(now_s, "banned %s for %d s: %s", *told)
             self._unsaved = True
         return made
 

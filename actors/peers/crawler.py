@@ -109,6 +109,10 @@ class Crawler:
         self._ask(connected.token, connected.conn)
         return True
 
+    def uses(self, conn: ConnId) -> bool:
+        """Whether a connection was dialed for a crawl that is under way."""
+        return any(each.dialed and each.conn == conn for each in self._questions.values())
+
     def failed(self, token: int) -> bool:
         """A dial came to nothing; False: none of ours."""
         question = self._take(token)

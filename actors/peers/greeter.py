@@ -20,14 +20,15 @@ from actors.messaging.messages import (
     Respond,
     RespondBatch,
 )
-from actors.peers.addresses import MAX_LIST_SENT, parse_address, write_peer_list
+from actors.peers.addresses import MAX_LIST_SENT, host_of, parse_address, write_peer_list
 from actors.peers.book import AddressBook
 from actors.peers.bouncer import Bouncer
 from actors.peers.crawler import GET_PEERS
 from actors.peers.dialer import Dialer
 from actors.peers.links import Links
 from actors.peers.messages import AddressSource, PeerId
-from actors.peers.slots import SlotPolicy
+from actors.peers.shares import may_tell, teller_of
+from actors.peers.slots import Seats
 from actors.peers.table import PeerTable
 from actors.runtime.address import Address
 from actors.tcp.messages import CloseReason, ConnId
@@ -51,13 +52,13 @@ class Greeter:
         book: AddressBook,
         bouncer: Bouncer,
         dialer: Dialer,
-        slots: SlotPolicy,
+        seats: Seats,
         messaging: Address[MessagingCommand],
         close_later: Callable[[ConnId], None],
         rng: random.Random,
     ) -> None:
         self._own, self._table, self._links, self._book = own, table, links, book
-        self._bouncer, self._dialer, self._slots = bouncer, dialer, slots
+        self._bouncer, self._dialer, self._seats = bouncer, dialer, seats
         self._messaging, self._close_later, self._rng = messaging, close_later, rng
         self._lingering: set[ConnId] = set()  # rejected dialers, each with its timer
 
@@ -81,18 +82,19 @@ class Greeter:
             answers = tuple((message_id, listed) for message_id in asking)
             self._messaging.tell(RespondBatch(conn, answers))
         if unanswered:
-            self._messaging.tell(Done(conn, unanswered))
+            self._messaging.tell(Done(conn, unanswered, useless=unanswered))
 
     def lingered(self, conn: ConnId) -> None:
         """A rejected dialer had its time to leave."""
         self._lingering.discard(conn)
-        if self._table.peer_of(conn) is None:
-            self._links.close(conn, CloseReason.REJECTED)
+        self._links.close(conn, CloseReason.REJECTED)
 
     def _on_hello(self, hello: Inbound) -> None:
         """Always answer, at once (WIRE: nodes in the field, 2)."""
         if self._table.peer_of(hello.conn) is not None:
             self._respond(hello, ACCEPTED)  # said before: the first one counts
+        elif hello.conn in self._lingering:
+            self._respond(hello, REJECTED)  # as well: to find out who gives way costs a look at all peers
         elif (admitted := self._admit(hello.conn, hello.payload)) is not None:
             peer, listed = admitted
             # The answer goes first: gossip of ours that overtakes it is dropped (the same place, 7).
@@ -101,7 +103,7 @@ class Greeter:
             self._messaging.tell(OpenGate(hello.conn, peer))
         else:
             self._respond(hello, REJECTED)
-            if hello.conn not in self._lingering and not self._links[hello.conn].initiated:
+            if not self._links[hello.conn].initiated:
                 self._lingering.add(hello.conn)
                 self._close_later(hello.conn)
 
@@ -119,13 +121,15 @@ class Greeter:
         if self._bouncer.is_banned(claimed):
             return None
         peer = self._table.identify(claimed, connected.remote)
-        if not self._table.has_room(
-            peer, connected.remote, self._slots.open_to_inbound(self._table)
-        ):
-            return None
-        listed = peer == claimed
+        if not self._seats.is_free(peer, connected.remote):
+            leaving = self._seats.gives_way(peer, connected.remote)
+            if leaving is None:
+                return None
+            self._links.drop(leaving, CloseReason.EVICTED)
+        host = host_of(connected.remote)
+        listed = peer == claimed and may_tell(claimed, host)
         if listed:
-            self._book.add((claimed,), AddressSource.HELLO)
+            self._book.add((claimed,), AddressSource.HELLO, teller_of(claimed, host))
         return peer, listed
 
     def _respond(self, hello: Inbound, verdict: bytes, asker: PeerId | None = None) -> None:

@@ -10,9 +10,11 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 
 from actors.messaging.messages import Disconnect
+from actors.peers.bans import host_target
 from actors.peers.book import REST_S, AddressBook
 from actors.peers.dialer import Dialer
 from actors.peers.messages import (
+    BanTarget,
     ConnectOutcome,
     LinksReset,
     PeerEvent,
@@ -24,9 +26,18 @@ from actors.peers.table import Link, PeerTable
 from actors.runtime.address import Address
 from actors.runtime.clock import Clock
 from actors.runtime.events import Happened
+from actors.runtime.restraint import Restraint
 from actors.tcp.messages import CloseReason, Connected, ConnId
 
 log = logging.getLogger(__name__)
+
+COMINGS_AT_ONCE, COMINGS_PER_S = 200, 1.0
+"""Lines about connections that come, and about those that go: a node of 80 in peace has none left out. Whoever
+comes and goes without end writes 10 MiB a day."""
+
+MAX_LEFT = 1_024
+"""Connections that are over, of which something may still be found out: what waits in the house comes from
+fewer."""
 
 
 class Links:
@@ -43,11 +54,15 @@ class Links:
         rooms: Sequence[Address[PeerEvent]],
         events: Address[Happened],
         clock: Clock,
+        connections: dict[ConnId, Connected],
     ) -> None:
         self._table, self._book, self._dialer, self._end_dial = table, book, dialer, end_dial
         self._messaging, self._rooms, self._events = messaging, tuple(rooms), events
+        self._coming = Restraint(log, rate=COMINGS_PER_S, burst=COMINGS_AT_ONCE)
+        self._going = Restraint(log, rate=COMINGS_PER_S, burst=COMINGS_AT_ONCE)
         self._clock = clock
-        self._open: dict[ConnId, Connected] = {}  # tcp bounds the connections
+        self._open = connections  # tcp bounds them
+        self._left: dict[ConnId, BanTarget | None] = {}
 
     def __contains__(self, conn: ConnId) -> bool:
         return conn in self._open
@@ -59,18 +74,19 @@ class Links:
         return iter(tuple(self._open.values()))
 
     def begin(self) -> None:
-        """None is left of what an earlier incarnation told."""
+        """Whatever an earlier incarnation told, these are the links."""
         for room in self._rooms:
-            room.tell(LinksReset())
+            self.resync(room)
 
     def opened(self, connected: Connected) -> None:
         self._open[connected.conn] = connected
 
     def forget(self, conn: ConnId) -> bool:
         """A connection is over, and so are its link and its dial; False: it was before."""
-        connected = self._open.pop(conn, None)
-        if connected is None:
+        if conn not in self._open:
             return False
+        self._note_left(conn)
+        connected = self._open.pop(conn)
         self._unlink(conn)
         if connected.token is not None:
             self._end_dial(connected.token, ConnectOutcome.NO_ANSWER)
@@ -106,7 +122,8 @@ class Links:
             self._announce(event)
         link = Link(conn, connected.remote, connected.initiated)
         linked = self._table.link(peer, link, listed=listed, now_s=self._clock.now_s())
-        log.info("connection %d to peer %s (%d peers)", conn, peer, len(self._table))
+        told, now_s = (conn, peer, len(self._table)), self._clock.now_s()
+        self._coming.info(now_s, "connection %d to peer %s (%d peers)", *told)
         self._announce(linked)
 
     def resync(self, room: Address[PeerEvent]) -> None:
@@ -116,12 +133,26 @@ class Links:
         for link in links:
             room.tell(link)
 
+    def culprit_of(self, conn: ConnId) -> BanTarget | None:
+        """What is banned for what came on a connection, also when it is over; None: that cannot be."""
+        connected = self._open.get(conn)
+        if connected is None:
+            return self._left.get(conn)
+        peer = self._table.peer_of(conn)
+        return peer.culprit if peer is not None else host_target(connected.remote)
+
+    def _note_left(self, conn: ConnId) -> None:
+        self._left[conn] = self.culprit_of(conn)
+        if len(self._left) > MAX_LEFT:
+            del self._left[next(iter(self._left))]
+
     def _unlink(self, conn: ConnId) -> None:
         peer = self._table.unlink(conn)
         if peer is None:
             return
         outbound = peer.outbound if peer.links else None
-        log.info("connection %d to peer %s is gone (%d peers)", conn, peer.id, len(self._table))
+        told, now_s = (conn, peer.id, len(self._table)), self._clock.now_s()
+        self._going.info(now_s, "connection %d to peer %s is gone (%d peers)", *told)
         self._announce(PeerUnlinked(peer.id, conn, outbound))
         if outbound is None and peer.verified:  # that a claimant left says nothing of the address
             now_s = self._clock.now_s()

@@ -82,10 +82,13 @@ class DisconnectPeer(Ask[bool]):
 
 @dataclass(frozen=True, slots=True)
 class DropPeer:
-    """Another room wants nothing to do with this peer. Tell."""
+    """Another room wants nothing to do with this peer; with ``conn``: only if that is one of its connections
+    now, and not of somebody else who had the name. Tell.
+    """
 
     peer: PeerId
     reason: CloseReason
+    conn: ConnId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,38 @@ class Misbehaved:
     peer: PeerId
     points: int
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionMisbehaved:
+    """As Misbehaved, by whoever tells it only the connection: the peer whose it is. One that is no peer's yet
+    is closed, since nobody answers for it. ``ours_only``: it counts for one of our kind alone, since those of
+    the field pass on what a liar wrote (WIRE: limits). Tell.
+    """
+
+    conn: ConnId
+    points: int
+    reason: str
+    ours_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """These peers were the first with what we found good: a block that became our tip, or else transactions
+    that we let in. Told once for what is judged together. Tell.
+    """
+
+    peers: tuple[PeerId, ...]
+    is_block: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Poisoned:
+    """What came on this connection felled an actor, and would again. Who sends such a thing twice is banned
+    (ARCHITECTURE: supervision): one may have passed on what somebody else wrote. Tell.
+    """
+
+    conn: ConnId
 
 
 @dataclass(frozen=True, slots=True)
@@ -345,4 +380,13 @@ PeersQuestion = (
     | DeleteBan
     | Crawl
 )
-PeersCommand = PeersQuestion | DropPeer | Misbehaved | Classify | Resync
+PeersCommand = (
+    PeersQuestion
+    | DropPeer
+    | Misbehaved
+    | ConnectionMisbehaved
+    | Brought
+    | Poisoned
+    | Classify
+    | Resync
+)

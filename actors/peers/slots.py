@@ -11,11 +11,13 @@ long while others came and went costs an attacker most to imitate.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Container
 from dataclasses import dataclass
 
+from actors.peers.addresses import host_of
+from actors.peers.eviction import ScoreOf, gives_way, leaving_order
 from actors.peers.messages import PeerId
-from actors.peers.table import Peer, PeerTable
+from actors.peers.table import Peer, PeerTable, network_at
 
 MAX_OUTBOUND_KEPT = 8
 """One honest peer is enough to learn of the best chain; of eight that we chose, one most likely is."""
@@ -54,14 +56,45 @@ class SlotPolicy:
         """So many peers may there be with one more that dialed us: the rest is for whom we will dial."""
         return self.limit - max(0, self.wanted_outbound - table.outbound)
 
-    def surplus(
-        self, table: PeerTable, kept: Collection[PeerId], score_of: Callable[[Peer], float]
-    ) -> list[PeerId]:
-        """Whom to part with to get down to ``max_peers``: the worst score first, then the youngest."""
-        over = len(table) - self.max_peers
+
+@dataclass(frozen=True, slots=True)
+class Seats:
+    """Who leaves, by the policy and the peers that there are.
+
+    Attributes:
+        kept: Never parted with.
+        score_of: The points of a peer now.
+        salt: Our secret (`eviction`).
+    """
+
+    policy: SlotPolicy
+    table: PeerTable
+    kept: Container[PeerId]
+    score_of: ScoreOf
+    salt: bytes
+
+    def surplus(self) -> list[PeerId]:
+        """Whom to part with to get down to ``max_peers``."""
+        over = len(self.table) - self.policy.max_peers
         if over <= 0:
             return []
-        by_worth = sorted((peer for peer in table if peer.id not in kept), key=score_of)  # stable
-        chosen = [peer.id for peer in by_worth if peer.is_outbound][: self.wanted_outbound]
-        safe = set(chosen)
-        return [peer.id for peer in reversed(by_worth) if peer.id not in safe][:over]
+        leaving = leaving_order(self._may_go(), self.score_of, self.salt)
+        return [peer.id for peer in leaving[:over]]
+
+    def is_free(self, peer: PeerId, remote: str) -> bool:
+        """Whether one more connection of a peer that dialed us finds a place."""
+        return self.table.has_room(peer, remote, self.policy.open_to_inbound(self.table))
+
+    def gives_way(self, newcomer: PeerId, remote: str) -> PeerId | None:
+        """Who leaves for a new peer that dialed us, where no place is free; None: nobody does."""
+        if newcomer in self.table:
+            return None  # it has a place, and as many connections as one may have
+        peer = gives_way(self._may_go(), self.score_of, self.salt, network_at(host_of(remote)))
+        return None if peer is None else peer.id
+
+    def _may_go(self) -> list[Peer]:
+        """All but the kept, and of those whom we dialed the wanted ones: the best score, then the oldest."""
+        peers = [peer for peer in self.table if peer.id not in self.kept]
+        outbound = sorted((peer for peer in peers if peer.is_outbound), key=self.score_of)  # stable
+        safe = {peer.id for peer in outbound[: self.policy.wanted_outbound]}
+        return [peer for peer in peers if peer.id not in safe]

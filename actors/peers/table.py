@@ -14,6 +14,7 @@ from actors.peers.addresses import host_of
 from actors.peers.bans import culprit_of, target_of
 from actors.peers.messages import (
     BanTarget,
+    Brought,
     Classify,
     PeerId,
     PeerInfo,
@@ -21,16 +22,22 @@ from actors.peers.messages import (
     PeerLinked,
     PeerUnlinked,
 )
+from actors.runtime.hosts import is_loopback, network_of
 from actors.tcp.messages import ConnId
 
 MAX_LINKS_PER_PEER = 4
 """A field node makes two at once, and two more when we dial it as well (WIRE: nodes in the field, 1)."""
 MAX_GONE = 1_024
-"""Gone peers that are remembered, for what is found out after they left: seconds of the fastest coming
+"""Gone peers, and connections, that are remembered, for what is found out after they left: seconds of the fastest coming
 and going."""
 
 NEWS_UNDER_WAY_S = 5.0
 """What a room tells of a peer is older than that only if the node is overloaded beyond use."""
+
+
+def network_at(host: str) -> str | None:
+    """The network that a peer is in; None: on this machine, where all are and nobody crowds anybody."""
+    return None if is_loopback(host) else network_of(host)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +71,15 @@ class Peer:
     kind: PeerKind = PeerKind.UNKNOWN
     agent: str | None = None
     height: int | None = None
+    block_s: float | None = None
+    """When it was last the first with a valid block; None: never."""
+    transactions_s: float | None = None
+    """The same of transactions that we took in."""
+    network: str | None = field(init=False)
+    """See `network_at`."""
 
     def __post_init__(self) -> None:
+        self.network = network_at(self.host)
         named = target_of(self.id)
         at_home = self.host == host_of(self.id)
         self.culprit = named if at_home else culprit_of(self.id, self.host)
@@ -119,6 +133,21 @@ class PeerTable:
         self._outbound: set[PeerId] = set()
         self._gone: dict[PeerId, Peer] = {}
         """Peers that are none any more, those that left last at the end."""
+        self._gone_conns: dict[ConnId, Peer] = {}
+        """The same by connection, of which no two have the same number."""
+
+    def again(self) -> PeerTable:
+        """Another table of the same peers, its order and indices made anew."""
+        table = PeerTable()
+        for peer in self._peers.values():
+            if not peer.links:
+                continue
+            table._peers[peer.id] = peer
+            table._peer_of.update((link.conn, peer) for link in peer.links)
+            if peer.is_outbound:
+                table._outbound.add(peer.id)
+        table._gone, table._gone_conns = dict(self._gone), dict(self._gone_conns)
+        return table
 
     def __len__(self) -> int:
         return len(self._peers)
@@ -174,6 +203,10 @@ class PeerTable:
             return known or gone
         return known if now_s - known.since_s >= NEWS_UNDER_WAY_S else None
 
+    def recall_by(self, conn: ConnId) -> Peer | None:
+        """Whose a connection is, or was a while ago, whoever has the name of its peer now."""
+        return self._peer_of.get(conn) or self._gone_conns.get(conn)
+
     def has_room(self, peer: PeerId, remote: str, max_peers: int) -> bool:
         """Whether one more link of this peer, from ``remote``, may be accepted."""
         known = self._peers.get(peer)
@@ -221,6 +254,9 @@ class PeerTable:
         """Remove a link and give back its peer, which is gone when no link is left; None: no link."""
         peer = self._peer_of.pop(conn, None)
         if peer is not None:
+            self._gone_conns[conn] = peer
+            if len(self._gone_conns) > MAX_GONE:
+                del self._gone_conns[next(iter(self._gone_conns))]
             peer.links = [link for link in peer.links if link.conn != conn]
             if not peer.is_outbound:
                 self._outbound.discard(peer.id)
@@ -233,6 +269,14 @@ class PeerTable:
         """Note what another room learnt of a peer."""
         if (peer := self._peers.get(news.peer)) is not None:
             peer.kind, peer.agent, peer.height = news.kind, news.agent, news.height
+
+    def brought(self, news: Brought, now_s: float) -> None:
+        """Note that peers were of use."""
+        for peer in map(self._peers.get, news.peers):
+            if peer is not None and news.is_block:
+                peer.block_s = now_s
+            elif peer is not None:
+                peer.transactions_s = now_s
 
     def addresses_for(self, asker: PeerId | None, first: int = 0) -> Iterator[PeerId]:
         """What a peer list tells: every peer that can be dialed, but the one that asks; those before the

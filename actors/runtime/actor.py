@@ -32,7 +32,13 @@ class _Halt:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Stands for a message where an actor falls that handles none: it waited on what is its own. Value."""
+    """Stands for a message where an actor falls that handles none: it waited on what is its own. Value.
+
+    Attributes:
+        suspect: Whose doing it may be, as the rooms number those they deal with; None: nobody's.
+    """
+
+    suspect: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +46,21 @@ class Playing:
     """Stands for a message where an actor falls because the thread that it plays on fails. Value."""
 
 
+NO_LETTER = (Waiting, Playing)
+
+
 @dataclass(frozen=True, slots=True)
 class Fall:
-    """How an incarnation ended by an exception: ours or the disk's, never a peer's. Value."""
+    """How an incarnation ended by an exception: ours or the disk's, never a peer's. Value.
 
-    error: Exception
+    Attributes:
+        message: What it handled; what stands for it (`NO_LETTER`), or None in its ``on_start`` or ``on_stop``.
+        asked: Whether somebody waited for the answer, and has been told of the fall.
+    """
+
+    error: BaseException
     message: object | None
+    asked: bool = False
 
 
 EndHook = Callable[["NodeActor", Fall | None], None]
@@ -80,6 +95,12 @@ class NodeActor(pykka.ThreadingActor):
         self._ended: EndHook = _ignore_end
         self._began: BeginHook = _ignore_begin
         self._halting = False
+        self.returns = False
+        """Whether it is to be followed by another incarnation: a halt otherwise is the end of its name."""
+        self.has_begun = False
+        """Whether its ``on_start`` is through."""
+        self.fall: Fall | None = None
+        """How it ended, once it has; None: in order."""
         self.is_over = False
         """Whether the incarnation has come to its end."""
         self.ended = threading.Event()
@@ -96,9 +117,13 @@ class NodeActor(pykka.ThreadingActor):
         inbox: Any = mailbox  # letters for Pykka's envelopes: the same two attributes
         self.actor_inbox = self.actor_ref.actor_inbox = inbox
 
-    def halt(self) -> None:
-        """End after the current message and keep the queue for the next incarnation. Any thread."""
-        self._halting = True
+    def halt(self, *, to_return: bool = False) -> None:
+        """End after the current message and keep the queue. Any thread.
+
+        Args:
+            to_return: The next incarnation follows at once: what it can go on with is not to be let go.
+        """
+        self.returns, self._halting = to_return, True
         self.box.post(_Halt())
 
     def on_crash(self) -> None:
@@ -109,8 +134,9 @@ class NodeActor(pykka.ThreadingActor):
         try:
             self.on_start()
         except Exception as error:  # noqa: BLE001 - the boundary where a bug becomes a fall
-            self._fall(error, None)
+            self._fall(Fall(error, None))
         else:
+            self.has_begun = True
             self._began(self)
 
     def step(self, begun_s: float) -> float:
@@ -135,7 +161,7 @@ class NodeActor(pykka.ThreadingActor):
             )
         except Exception as error:  # noqa: BLE001 - the boundary where a bug becomes a fall
             ended_s = box.finish(begun_s, failed=True)
-            self._fall(error, message)
+            self._fall(Fall(error, message, reply_to is not None))
             if reply_to is not None and not reply_to.done():
                 reply_to.set_exception(ActorDownError(box.name))
             return ended_s
@@ -144,10 +170,15 @@ class NodeActor(pykka.ThreadingActor):
             reply_to.set_result(answer)
         return ended_s
 
-    def fall_with_crew(self, error: Exception) -> None:
-        """End, because the thread that it plays on fails: by its letter in hand, another's, or a bug of ours."""
-        self._fall(error, Playing())
-        reply_to = self._reply_to
+    def fall_with_crew(self, error: BaseException, begun_s: float) -> None:
+        """End by what is no `Exception`, such as an exit, or because its thread fails."""
+        letter = self.box.in_hand
+        if letter is None:
+            self._fall(Fall(error, Playing()), BaseException)
+            return
+        self.box.finish(begun_s, failed=True)
+        reply_to = letter.reply_to
+        self._fall(Fall(error, letter.message, reply_to is not None), BaseException)
         if reply_to is not None and not self._deferred and not reply_to.done():
             reply_to.set_exception(ActorDownError(self.box.name))
 
@@ -166,26 +197,27 @@ class NodeActor(pykka.ThreadingActor):
         return None if isinstance(message, Ping | _Halt) else super()._handle_receive(message)
 
     def _stop(self) -> None:
-        pykka.ActorRegistry.unregister(self.actor_ref)
-        self.actor_stopped.set()
-        self.is_over = True
-        fall = None
         try:
             self.on_stop()
         except Exception as error:  # noqa: BLE001 - the boundary where a bug becomes a fall
-            fall = Fall(error, None)
-        self._ended(self, fall)
-        self.ended.set()
+            self._fall(Fall(error, None))
+        else:
+            self._end()
 
-    def _fall(self, error: Exception, message: object | None) -> None:
+    def _fall(self, fall: Fall, caught: type[BaseException] = Exception) -> None:
+        """Let go and tell. What is no `Exception` is for the crew: under the pump it is the tester's."""
+        self.fall = fall
+        try:
+            self.on_crash()
+        except caught as second:  # the first error is the one worth telling
+            fall.error.add_note(f"and while letting go: {second!r}")
+        self._end()
+
+    def _end(self) -> None:
         pykka.ActorRegistry.unregister(self.actor_ref)
         self.actor_stopped.set()
         self.is_over = True
-        try:
-            self.on_crash()
-        except BaseException as second:  # noqa: BLE001 - the first error is the one worth telling
-            error.add_note(f"and while letting go: {second!r}")
-        self._ended(self, Fall(error, message))
+        self._ended(self, self.fall)
         self.ended.set()
 
 
@@ -212,12 +244,16 @@ class WaitingActor(NodeActor):
         ``waker.asleep`` is set, whether there is time to wait; if not, what is ready is seen to.
         """
 
+    def suspect(self) -> int | None:
+        """With whom it is busy, for the supervisor, when it falls meanwhile."""
+        return None
+
     def rest(self, is_idle: Callable[[], bool]) -> None:
         """Wait; its failure ends the incarnation like any other."""
         try:
             self.wait(is_idle)
         except Exception as error:  # noqa: BLE001 - the boundary where a bug becomes a fall
-            self._fall(error, Waiting())
+            self._fall(Fall(error, Waiting(self.suspect())))
 
 
 _NOT_THE_ROOMS = (Ping, _Halt, pykka.messages._ActorStop)  # noqa: SLF001 - no public name

@@ -16,8 +16,11 @@ from actors.runtime.address import Address
 
 M = TypeVar("M")
 
+LATEST_S = 253_402_300_800.0
+"""The end of the year 9999, in Unix time: a file that has it later is wrong, and it could not be shown."""
 COMPACT_ABOVE = 64
-"""Cancelled timers are swept out when they are more than half of at least so many."""
+"""Cancelled timers are swept out when there are so many timers, and then whenever they have doubled: what a
+push costs does not grow with their number."""
 
 
 class Timer:
@@ -53,13 +56,13 @@ class _Timers:
     def __init__(self) -> None:
         self._heap: list[tuple[float, int, Timer]] = []
         self._order = itertools.count()
+        self._compact_at = COMPACT_ABOVE
 
     def push(self, timer: Timer) -> None:
-        if len(self._heap) >= COMPACT_ABOVE:
-            live = [entry for entry in self._heap if not entry[2].cancelled]
-            if 2 * len(live) < len(self._heap):
-                heapq.heapify(live)
-                self._heap = live
+        if len(self._heap) >= self._compact_at:
+            self._heap = [entry for entry in self._heap if not entry[2].cancelled]
+            heapq.heapify(self._heap)
+            self._compact_at = max(COMPACT_ABOVE, 2 * len(self._heap))
         heapq.heappush(self._heap, (timer.due_s, next(self._order), timer))
 
     def next_due_s(self) -> float | None:

@@ -29,7 +29,7 @@ twenty connections that sent at once lead to."""
 
 
 class CrewFailedError(Exception):
-    """Its thread met what no actor's shell deals with, such as an exit, or a bug in the crew itself."""
+    """Its thread met a bug in the crew itself."""
 
 
 class Crew:
@@ -45,6 +45,8 @@ class Crew:
         self._waker: Waker = self._nap
         self._lock = threading.Lock()
         self._has_thread = False
+        self.thread: threading.Thread | None = None
+        """The one that it has, or had last."""
 
     def serve(self, mailbox: Mailbox) -> None:
         """Read a mailbox from now on, whenever an actor plays that it belongs to."""
@@ -59,8 +61,9 @@ class Crew:
         with self._lock:
             if not self._has_thread:
                 name = f"troupe-{self.name}"
-                threading.Thread(target=self._play, name=name, daemon=True).start()
-                self._has_thread = True
+                thread = threading.Thread(target=self._play, name=name, daemon=True)
+                thread.start()
+                self._has_thread, self.thread = True, thread
             self._entering.append(actor)
         if (waker := self._waker).asleep:
             waker.wake()
@@ -92,8 +95,15 @@ class Crew:
         failure = CrewFailedError(repr(error))
         for actor in tuple(self._playing.values()):
             if not actor.ended.is_set():
-                actor.fall_with_crew(failure)
+                actor.fall_with_crew(failure, self._now_s())
             self._settle(actor)
+
+    def _blame(self, actor: NodeActor, error: BaseException) -> float:
+        """Let a member fall by what its shell does not deal with; the others play on. The time now."""
+        log.critical("%s met what no actor may: %r", actor.box.name, error)
+        if not actor.ended.is_set():
+            actor.fall_with_crew(error, self._now_s())
+        return self._now_s()
 
     def _admit(self) -> bool:
         """Let those begin who have entered. False: nobody is left, and the thread ends."""
@@ -101,7 +111,10 @@ class Crew:
             actor = self._entering.popleft()
             self._playing[actor.box] = actor
             pykka.ActorRegistry.register(actor.actor_ref)
-            actor.begin()
+            try:
+                actor.begin()
+            except BaseException as error:  # noqa: BLE001 - an exit, say: a fall of this one
+                self._blame(actor, error)
             if isinstance(actor, WaitingActor):
                 self._waiting, self._waker = actor, actor.waker
             self._settle(actor)
@@ -121,7 +134,10 @@ class Crew:
             if actor is None:
                 continue  # it goes on when its next incarnation enters
             for _ in range(min(LETTERS_IN_A_ROW, mailbox.qsize() or mailbox.closed)):
-                now_s = actor.step(now_s)
+                try:
+                    now_s = actor.step(now_s)
+                except BaseException as error:  # noqa: BLE001 - an exit, say: a fall of this one
+                    now_s = self._blame(actor, error)
                 left -= 1
                 if actor.is_over:
                     break
@@ -142,7 +158,10 @@ class Crew:
         """Until somebody is told something; or, while letters are left, only see what else there is."""
         waiting = self._waiting
         if waiting is not None:
-            waiting.rest(self._is_idle)
+            try:
+                waiting.rest(self._is_idle)
+            except BaseException as error:  # noqa: BLE001 - an exit, say: a fall of this one
+                self._blame(waiting, error)
             self._settle(waiting)
         elif self._playing:
             self._nap.wait(self._is_idle)

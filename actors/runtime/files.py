@@ -25,13 +25,17 @@ def write_whole(path: Path, data: bytes, *, mode: int = PRIVATE_MODE, durable: b
     beside = path.with_name(path.name + ".new")
     beside.unlink(missing_ok=True)  # left by a fall; a pipe of that name would have us wait
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with os.fdopen(descriptor, "wb") as file:
-        os.fchmod(file.fileno(), mode)
-        file.write(data)
-        file.flush()
-        if durable:
-            os.fsync(file.fileno())
-    beside.replace(path)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(file.fileno(), mode)
+            file.write(data)
+            file.flush()
+            if durable:
+                os.fsync(file.fileno())
+        beside.replace(path)
+    except OSError:
+        beside.unlink(missing_ok=True)  # half of a file takes room that there is none of
+        raise
     if durable:
         sync_directory(path.parent)
 

@@ -1,8 +1,8 @@
 """Where a few lines outlive the process: all of them in one file.
 
 The file is written whole and put in place at once, so that a reader finds the old or the new one. Nothing
-that it holds is worth a node that does not start: a file that cannot be read is as good as none, and the
-log names it. Must not live here: what a line means; what is read is judged anew by whoever wrote it.
+that it holds is worth a node that does not start: a file that cannot be read is as good as none, is put aside
+for its owner, and the log names it. Must not live here: what a line means; what is read is judged anew by whoever wrote it.
 """
 
 from __future__ import annotations
@@ -18,6 +18,10 @@ log = logging.getLogger(__name__)
 
 MAX_BYTES = 64 * 1024 * 1024
 """Ten times the largest that is ever written, a full mempool of the longest transactions."""
+
+
+UNREADABLE = ".unreadable"
+"""Behind the name of a file that was put aside."""
 
 
 class Journal(Protocol):
@@ -49,7 +53,18 @@ class FileJournal:
             return []
         except OSError as error:
             log.error("cannot read %s, going on without: %s", self._path, error.strerror)  # noqa: TRY400 - no bug of ours
+            self._put_aside()
             return []
+
+    def _put_aside(self) -> None:
+        """Out of the way of what is saved next: one of them is kept, the last."""
+        aside = self._path.with_name(self._path.name + UNREADABLE)
+        try:
+            self._path.replace(aside)
+        except OSError as error:
+            log.warning("%s stays where it is: %s", self._path, error.strerror)
+        else:
+            log.warning("what cannot be read is kept as %s", aside)
 
     def refused(self, bad: int) -> None:
         if bad:

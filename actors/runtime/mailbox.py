@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from math import frexp, ldexp
@@ -46,6 +46,8 @@ class MailboxReport:
     age_s: float
     handled: int
     failed: int
+    lost: int
+    """Messages that were never dealt with, since they felled the actor: a batch of so many counts as many."""
     dropped: int
     handling_p50_s: float
     handling_p99_s: float
@@ -66,12 +68,13 @@ class Mailbox:
 
     __slots__ = (
         "_closed",
-        "_current_posted_s",
+        "_current",
         "_dropped",
         "_failed",
         "_handled",
         "_histogram",
         "_letters",
+        "_lost",
         "_now_s",
         "is_ready",
         "name",
@@ -85,8 +88,8 @@ class Mailbox:
         self._now_s = now_s
         self._letters: deque[Letter] = deque()
         self._closed = False
-        self._current_posted_s: float | None = None
-        self._handled = self._failed = self._dropped = 0
+        self._current: Letter | None = None
+        self._handled = self._failed = self._lost = self._dropped = 0
         self._histogram = [0] * HISTOGRAM_BUCKETS
 
     def post(self, message: Any, reply_to: Future[Any] | None = None) -> None:
@@ -106,9 +109,29 @@ class Mailbox:
         """The oldest letter, of at least one, to be handled now. Only the thread that reads the mailbox
         calls this.
         """
-        letter = self._letters.popleft()
-        self._current_posted_s = letter[1]
+        letter = self._current = self._letters.popleft()
         return letter
+
+    @property
+    def in_hand(self) -> Letter | None:
+        """The letter that is being handled. Any thread; only its own knows for how much longer."""
+        return self._current
+
+    @property
+    def handled(self) -> int:
+        """How many letters were handled. Any thread."""
+        return self._handled
+
+    def put_back(self, messages: Sequence[Any]) -> None:
+        """Let these be handled next, in this order: nobody reads the mailbox at the time."""
+        now_s = self._now_s()
+        self._letters.extendleft(Letter(message, now_s, None) for message in reversed(messages))
+        if self._closed:
+            self._refuse_all()
+
+    def count_lost(self, messages: int) -> None:
+        """So many messages are given up, as they felled the actor. One thread calls this."""
+        self._lost += messages
 
     def empty(self) -> bool:
         return not self._letters
@@ -128,7 +151,7 @@ class Mailbox:
     def finish(self, begun_s: float, *, failed: bool = False) -> float:
         """Note that the letter in hand is handled; the time now."""
         now_s = self._now_s()
-        self._current_posted_s = None
+        self._current = None
         self._handled += 1
         self._failed += failed
         _, power = frexp(now_s - begun_s + SHORTEST_S)
@@ -139,15 +162,16 @@ class Mailbox:
         """Any thread. The age is that of the letter being handled, which is the oldest, or else of the
         first that waits.
         """
-        since_s = self._current_posted_s
-        if since_s is None:
+        oldest = self._current
+        if oldest is None:
             with contextlib.suppress(IndexError):  # none waits
-                since_s = self._letters[0].posted_s
+                oldest = self._letters[0]
         return MailboxReport(
             depth=len(self._letters),
-            age_s=0.0 if since_s is None else max(0.0, self._now_s() - since_s),
+            age_s=0.0 if oldest is None else max(0.0, self._now_s() - oldest.posted_s),
             handled=self._handled,
             failed=self._failed,
+            lost=self._lost,
             dropped=self._dropped,
             handling_p50_s=self._quantile_s(0.50),
             handling_p99_s=self._quantile_s(0.99),

@@ -14,12 +14,12 @@ class Bucket:
         self._tokens = float(burst)
         self._filled_s = now_s
 
-    def take(self, now_s: float) -> bool:
-        """One token, if there is one."""
+    def take(self, now_s: float, tokens: int = 1) -> bool:
+        """So many tokens, if they are there."""
         self._fill(now_s)
-        if self._tokens < 1:
+        if self._tokens < tokens:
             return False
-        self._tokens -= 1
+        self._tokens -= tokens
         return True
 
     def owe(self, tokens: int, now_s: float) -> float:

@@ -7,6 +7,7 @@ from a seeded generator, so that a failing interleaving can be played again exac
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from actors.runtime.actor import NodeActor
@@ -24,20 +25,33 @@ class PumpStuckError(Exception):
     """The actors never fell silent."""
 
 
+class PowerCut(BaseException):
+    """The machine goes dark while one of its actors plays: no handler ends, and no hook of an actor runs."""
+
+    def __init__(self, darken: Callable[[], None]) -> None:
+        super().__init__()
+        self.darken = darken
+        """Takes all actors of the machine off the stage."""
+
+
 class Pump:
     """A runner of actors without threads, for any number of nodes on one fake clock."""
 
     def __init__(self, seed: int, clock: FakeClock) -> None:
         self.clock = clock
-        self._random = random.Random(seed)  # noqa: S311 - an order of play, not a secret
+        self._draw = random.Random(seed).random  # noqa: S311 - an order of play, not a secret
         self._actors: dict[Mailbox, NodeActor] = {}
         self._ready: list[Mailbox] = []
 
     def mailbox(self, name: str) -> Mailbox:
         """A mailbox that this pump serves; names may repeat from node to node."""
         mailbox = Mailbox(name, self.clock.now_s)
-        mailbox.wake = lambda: self._queue(mailbox)
+        self.serve(mailbox)
         return mailbox
+
+    def serve(self, mailbox: Mailbox) -> None:
+        """Watch a mailbox that somebody else made."""
+        mailbox.wake = lambda: self._queue(mailbox)
 
     def run(self, actor: NodeActor) -> None:
         self._actors[actor.box] = actor
@@ -52,15 +66,19 @@ class Pump:
 
     def step(self) -> bool:
         """Deliver one letter, of a mailbox drawn by the seed. False when all are empty."""
-        while self._ready:
-            index = self._random.randrange(len(self._ready))
-            mailbox = self._ready[index]
+        ready = self._ready
+        while ready:
+            index = int(self._draw() * len(ready))
+            mailbox = ready[index]
             actor = self._actors.get(mailbox)
             if actor is not None and not actor.is_over and not mailbox.empty():
-                actor.step(self.clock.now_s())
+                try:
+                    actor.step(self.clock.now_s())
+                except PowerCut as cut:
+                    cut.darken()
                 return True
-            self._ready[index] = self._ready[-1]
-            self._ready.pop()
+            ready[index] = ready[-1]
+            ready.pop()
             mailbox.is_ready = False
         return False
 

@@ -2,21 +2,24 @@
 
 A restart is one for one, or for a whole group in its order of start (ARCHITECTURE: supervision). Too
 many of them mark the node DEGRADED: it goes on serving what it can, says why, and tries again later.
+
+The supervisor is an actor itself, and may fall as any other: what it knows outlives it, the members play
+on meanwhile, and its next incarnation looks at how each of them fares.
 """
 
 from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
-from typing import Any, Protocol, assert_never
+from typing import Any
 
 from actors.runtime.actor import Fall, NodeActor, Ping
-from actors.runtime.address import ActorDownError, Address, Ask
+from actors.runtime.address import ActorDownError, Address
+from actors.runtime.aftermath import Aftermath, Letters, NoLetters
 from actors.runtime.clock import Clock
-from actors.runtime.crew import Crew
 from actors.runtime.mailbox import Mailbox
 from actors.runtime.member import (
     MAX_RESTARTS,
@@ -24,13 +27,28 @@ from actors.runtime.member import (
     ActorReport,
     ActorState,
     Member,
+    unbuilt,
 )
+from actors.runtime.orders import (
+    Ailing,
+    Began,
+    Ended,
+    GetDegraded,
+    ListActors,
+    Look,
+    RestartActor,
+    Retry,
+)
+from actors.runtime.quarantine import Quarantine, QuarantineQuestion
+from actors.runtime.runner import Runner, ThreadRunner
+from actors.runtime.watch import LOOK_EVERY_S, Watch
 
 __all__ = [
     "MAX_RESTARTS",
     "RESTART_WINDOW_S",
     "ActorReport",
     "ActorState",
+    "Ailing",
     "GetDegraded",
     "ListActors",
     "RestartActor",
@@ -42,6 +60,7 @@ __all__ = [
 
 log = logging.getLogger(__name__)
 
+NAME = "supervisor"
 RETRY_S = 10.0
 """How long a fallen actor rests once the node is degraded."""
 START_TIMEOUT_S = 30.0
@@ -52,82 +71,8 @@ MAX_ORDERS = 64
 """Restarts that are waited for: only an actor that does not come to its end lets them gather."""
 
 
-class Runner(Protocol):
-    """Where actors run: on threads, or under the pump."""
-
-    def mailbox(self, name: str) -> Mailbox:
-        """A new mailbox that this runner watches."""
-
-    def run(self, actor: NodeActor) -> None:
-        """Let a built and attached actor begin."""
-
-
-class ThreadRunner:
-    """A thread for each actor, but one for those who form a crew (``crews``: their names, by the crew's)."""
-
-    def __init__(self, clock: Clock, crews: Mapping[str, Iterable[str]] | None = None) -> None:
-        self._clock = clock
-        self._shared: dict[str, Crew] = {}
-        for crew, names in (crews or {}).items():
-            self._shared |= dict.fromkeys(names, Crew(crew, clock.now_s))
-        self._crews: dict[Mailbox, Crew] = {}
-
-    def mailbox(self, name: str) -> Mailbox:
-        mailbox = Mailbox(name, self._clock.now_s)
-        crew = self._crews[mailbox] = self._shared.get(name) or Crew(name, self._clock.now_s)
-        crew.serve(mailbox)
-        return mailbox
-
-    def run(self, actor: NodeActor) -> None:
-        self._crews[actor.box].enter(actor)
-
-
-@dataclass(frozen=True, slots=True)
-class ListActors(Ask[tuple[ActorReport, ...]]):
-    """Every actor, in the order of start; the supervisor itself is the last. Ask: tuple of ActorReport."""
-
-
-@dataclass(frozen=True, slots=True)
-class GetDegraded(Ask[tuple[str, ...]]):
-    """Why the node is degraded, a sentence an actor; empty when it is not. Ask: tuple of str."""
-
-
-@dataclass(frozen=True, slots=True)
-class RestartActor(Ask["tuple[ActorReport, ...] | None"]):
-    """Bring a member down in order and build it anew, with its group; also one that used up its restarts,
-    whose falls are then forgiven. Not charged against them. Answered when all of the group are up, or
-    rest because one failed again; None: no member has that name. Ask: tuple of ActorReport, None.
-    """
-
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Began:
-    """An incarnation's ``on_start`` is through. Tell."""
-
-    name: str
-    actor: NodeActor
-
-
-@dataclass(frozen=True, slots=True)
-class _Ended:
-    """An incarnation is over, by a fall or in order. Tell."""
-
-    name: str
-    actor: NodeActor
-    fall: Fall | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Retry:
-    """A degraded group has rested, if it is still the same rest. Tell."""
-
-    group: tuple[str, ...]
-    rest: int
-
-
-SupervisorInput = ListActors | GetDegraded | RestartActor | _Began | _Ended | _Retry
+StageQuestion = ListActors | GetDegraded | RestartActor | QuarantineQuestion
+SupervisorInput = StageQuestion | Ailing | Began | Ended | Retry | Look
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,39 +83,56 @@ class _Order:
     answer: Future[Any]
 
 
-class Supervisor(NodeActor):
-    """Keeps the members playing; itself the one actor that nothing restarts."""
+class Supervisor:
+    """Keeps the members playing. Its own thread's, but for what the composition root calls."""
 
     def __init__(self, runner: Runner, clock: Clock) -> None:
-        super().__init__()
         self._runner, self._clock = runner, clock
         self._members: dict[str, Member] = {}
-        self._address: Address[SupervisorInput] = Address(runner.mailbox("supervisor"))
-        self.attach(self._address._mailbox, _supervisor_ended)  # noqa: SLF001 - it makes its own address
         self._orders: list[_Order] = []
         self._rests = itertools.count(1)
         self._first_fall: Future[str] = Future()
+        self._aftermath, self._quarantine = Aftermath(NoLetters()), Quarantine()
+        self._watch, self._look = Watch(), Look()
+        self._stack_of: Callable[[Mailbox], str] | None = None
         self._playing = False
+        self.box = runner.mailbox(NAME)
+        self.address: Address[SupervisorInput] = Address(self.box)
+        self._own = Member(NAME, lambda: _Voice(self), (), self.box)
+        self.actor = self._next_voice()
 
     # -- used by the composition root, before start and while stopping ----------------------------
 
-    @property
-    def address(self) -> Address[SupervisorInput]:
-        return self._address
+    def heed(self, letters: Letters, quarantine: Quarantine) -> None:
+        """Say what the rooms' letters mean, and where those go that fell an actor twice."""
+        self._aftermath, self._quarantine = Aftermath(letters), quarantine
+
+    def watch(self, stack_of: Callable[[Mailbox], str]) -> None:
+        """Look out for members that are stuck, once started; ``stack_of`` says where a thread is."""
+        self._stack_of = stack_of
 
     def mailbox(self, name: str) -> Mailbox:
         """The mailbox of a member to be; addresses may be handed out before anybody reads them."""
         if name not in self._members:
-            self._members[name] = Member(name, _unbuilt(name), (name,), self._runner.mailbox(name))
+            self._members[name] = Member(name, unbuilt(name), (name,), self._runner.mailbox(name))
         return self._members[name].mailbox
 
     def enlist(
-        self, name: str, build: Callable[[], NodeActor], *, group: Sequence[str] | None = None
+        self,
+        name: str,
+        build: Callable[[], NodeActor],
+        *,
+        group: Sequence[str] | None = None,
+        forget: Callable[[], None] = lambda: None,
     ) -> None:
-        """Say how a member is built, and which members restart with it, in order (itself alone)."""
+        """Say how a member is built, and which members restart with it, in order (itself alone).
+
+        ``forget`` throws away what an incarnation leaves to the next: called while the member is down,
+        when restarts with it were of no help.
+        """
         self.mailbox(name)
         member = self._members[name]
-        member.build, member.group = build, tuple(group or (name,))
+        member.build, member.group, member.forget = build, tuple(group or (name,)), forget
 
     def start_members(self) -> None:
         """Build and run the members in the order given. What a builder raises comes through.
@@ -181,7 +143,7 @@ class Supervisor(NodeActor):
         for member in self._members.values():
             self._run(member)
         self._playing = True
-        self._runner.run(self)
+        self._runner.run(self.actor)
 
     def await_members(self) -> None:
         """Wait until every member's ``on_start`` is through. Not under the pump.
@@ -205,8 +167,9 @@ class Supervisor(NodeActor):
         caller's thread's.
         """
         if self._playing:
-            self.halt()
-            if not self.ended.wait(STOP_TIMEOUT_S):
+            self._playing = False
+            self.actor.halt()
+            if not self.actor.ended.wait(STOP_TIMEOUT_S):
                 log.error("the supervisor did not stop within %.0f s", STOP_TIMEOUT_S)
         self.box.close()
         for name in order:
@@ -219,42 +182,87 @@ class Supervisor(NodeActor):
             member.mailbox.close()
             member.state = ActorState.STOPPED
 
+    # -- its own incarnations ---------------------------------------------------------------------
+
+    def _next_voice(self) -> NodeActor:
+        voice = self._own.build()
+        voice.attach(self.box, self._on_own_end)
+        self._own.state = ActorState.RUNNING
+        return voice
+
+    def _on_own_end(self, _voice: NodeActor, fall: Fall | None) -> None:
+        """Go on with the next letter; who falls at once each time stays down, and the members play on."""
+        if fall is None or not self._playing:
+            return
+        now_s = self._clock.now_s()
+        self._own.fell(fall, now_s)
+        log.critical("the supervisor fell: %s", self._own.last_error, exc_info=fall.error)
+        if fall.message is None and self._own.is_degraded(now_s):
+            log.critical("nothing is restarted any more: restart the node")
+            return
+        self.box.count_lost(fall.message is not None)
+        self._own.restarts_now()
+        self.actor = self._next_voice()
+        self._runner.run(self.actor)
+
+    def look_around(self) -> None:
+        """How each member fares, whatever an earlier incarnation was told and did not get to."""
+        for member in self._members.values():
+            actor = member.actor
+            if actor is None and member.due and member.rest:
+                self._clock.tell_after(RETRY_S, self.address, Retry(member.due, member.rest))
+            elif actor is None and member.due:
+                self._run_due(member.due)
+            elif actor is not None and actor.ended.is_set():
+                self._on_ended(member, actor, actor.fall)
+            elif actor is not None and actor.has_begun:
+                self._on_began(member, actor)
+        if self._stack_of is not None:
+            self._look = Look()
+            self._clock.tell_after(LOOK_EVERY_S, self.address, self._look)
+
     # -- messages -----------------------------------------------------------------------------
 
-    def on_receive(self, message: SupervisorInput) -> object:
+    def receive(self, message: SupervisorInput, take_over: Callable[[], Future[Any]]) -> object:
         match message:
             case ListActors():
-                return (*self._reports(self._members), self._own_report())
+                return (*self._reports(self._members), self._own.report())
             case GetDegraded():
                 return self._degraded()
             case RestartActor(name):
-                return self._restart_asked(name)
-            case _Began(name, actor):
+                return self._restart_asked(name, take_over)
+            case Ailing(name, reason):
+                self._members[name].ails(reason)
+            case Began(name, actor):
                 self._on_began(self._members[name], actor)
-            case _Ended(name, actor, fall):
+            case Ended(name, actor, fall):
                 self._on_ended(self._members[name], actor, fall)
-            case _Retry(group, rest):
+            case Retry(group, rest):
                 if all((m.due, m.rest) == (group, rest) for m in self._all(group)):
                     self._restart(group)
+            case Look():
+                self._look_out(message)
             case _:
-                assert_never(message)
+                return self._quarantine.answer(message)
         return None
 
-    def on_stop(self) -> None:
+    def dismiss(self) -> None:
+        """Nobody restarts anything any more."""
         for order in self._orders:
-            order.answer.set_exception(ActorDownError(self.box.name))
+            order.answer.set_exception(ActorDownError(NAME))
+        self._orders.clear()
 
-    def _restart_asked(self, name: str) -> object:
+    def _restart_asked(self, name: str, take_over: Callable[[], Future[Any]]) -> object:
         member = self._members.get(name)
         if member is None:
             return None
-        group = _wider(member)
+        group = member.wider
         log.info("restart of %s, as asked for", ", ".join(group))
         for each in self._all(group):
             each.falls_s.clear()
         answer = None
         if len(self._orders) < MAX_ORDERS:
-            answer = _Order(group, self.defer())
+            answer = _Order(group, take_over())
             self._orders.append(answer)
         self._restart(group, asked=True)
         return None if answer else self._reports(group)
@@ -281,36 +289,44 @@ class Supervisor(NodeActor):
             else:
                 member.state = ActorState.STOPPED
             return
-        self._note_fall(member, fall)
-        group, now_s = _wider(member), self._clock.now_s()
-        causes = [m for m in self._all(group) if m.group == group]
-        if any(m.is_degraded(now_s) for m in (member, *causes)):
-            self._rest(group)
-        else:
-            self._restart(group)
+        group = member.wider
+        try:
+            self._note_fall(member, fall)
+        finally:  # what its letter or its error does to us is no reason to leave it down
+            causes = [member, *(m for m in self._all(group) if m.group == group)]
+            if any(m.is_degraded(self._clock.now_s()) for m in causes):
+                self._rest(group)
+            else:
+                self._restart(group)
 
     def _rest(self, group: tuple[str, ...]) -> None:
         log.error("%s keeps failing: the node is degraded, next try in %.0f s", group[0], RETRY_S)
         rest = next(self._rests)
         for member in self._all(group):
             member.due, member.rest = group, rest
-        self._clock.tell_after(RETRY_S, self._address, _Retry(group, rest))
+        self._clock.tell_after(RETRY_S, self.address, Retry(group, rest))
         for order in tuple(self._orders):
             if set(order.group) & set(group):
                 self._answer(order)
 
     def _note_fall(self, member: Member, fall: Fall) -> None:
-        member.fell(fall, self._clock.now_s())
+        settled = self._aftermath.settle(member.name, fall)
+        member.fell(fall, self._clock.now_s(), is_charged=not settled.was_second)
+        member.mailbox.put_back(settled.again)
+        member.mailbox.count_lost(settled.lost)
         if not self._first_fall.done():
             self._first_fall.set_result(member.name)
-        log.error("%s fell: %s", member.name, member.last_error, exc_info=fall.error)
+        again = f", {len(settled.again)} messages are tried again" if settled.again else ""
+        lost = f", {settled.lost} messages are lost" if settled.lost else ""
+        what = f"{member.last_error}{again}{lost}"
+        log.error("%s fell: %s", member.name, what, exc_info=fall.error)
 
     def _restart(self, group: tuple[str, ...], *, asked: bool = False) -> None:
         """Bring down what still plays of the group, last first; the rest follows as they end."""
         for member in reversed(self._all(group)):
             member.goes_down(group, asked=asked)
             if member.actor is not None:
-                member.actor.halt()
+                member.actor.halt(to_return=True)
         self._run_due(group)
 
     def _run_due(self, group: tuple[str, ...]) -> None:
@@ -318,6 +334,8 @@ class Supervisor(NodeActor):
         if not all(m.due == group and m.actor is None for m in members):
             return
         for member in members:
+            if member.rest:  # restarts were of no help until now
+                member.forget()
             member.restarts_now()
             try:
                 self._run(member)
@@ -330,46 +348,52 @@ class Supervisor(NodeActor):
         actor = member.build()
         actor.attach(
             member.mailbox,
-            lambda ended, fall: self._address.tell(_Ended(member.name, ended, fall)),
-            lambda began: self._address.tell(_Began(member.name, began)),
+            lambda ended, fall: self.address.tell(Ended(member.name, ended, fall)),
+            lambda began: self.address.tell(Began(member.name, began)),
         )
-        member.state, member.due = ActorState.STARTING, ()
-        self._runner.run(actor)
-        member.actor = actor  # only now: whom the runner cannot run never comes to an end
+        member.begins()
+        member.actor = actor
+        try:
+            self._runner.run(actor)
+        except BaseException:
+            member.actor = None  # whom the runner cannot run never comes to an end
+            raise
+
+    # -- how they fare --------------------------------------------------------------------------
+
+    def _look_out(self, look: Look) -> None:
+        if look is not self._look or self._stack_of is None:
+            return  # a former incarnation's
+        self._clock.tell_after(LOOK_EVERY_S, self.address, look)
+        playing = [m.mailbox for m in self._members.values() if m.actor is not None]
+        stuck = self._watch.look(playing, self._clock.now_s())
+        for member in self._members.values():
+            member.sticks(stuck.get(member.name), self._stack_of)
 
     def _all(self, names: Iterable[str]) -> Sequence[Member]:
         return [self._members[name] for name in names]
 
     def _degraded(self) -> tuple[str, ...]:
         now_s = self._clock.now_s()
-        return tuple(
-            f"{member.name}: {member.last_error or 'restarts with its group'}"
-            for member in self._members.values()
-            if member.is_degraded(now_s) or member.is_down_by_failure
-        )
+        reasons = ((member.name, member.trouble(now_s)) for member in self._members.values())
+        return tuple(f"{name}: {reason}" for name, reason in reasons if reason is not None)
 
     def _reports(self, names: Iterable[str]) -> tuple[ActorReport, ...]:
         return tuple(member.report() for member in self._all(names))
 
-    def _own_report(self) -> ActorReport:
-        """What answers is running, and nothing restarts it."""
-        name, mailbox = self.box.name, self.box.report()
-        return ActorReport(name, ActorState.RUNNING, 0, 0, None, (), mailbox)
 
+class _Voice(NodeActor):
+    """An incarnation of the supervisor: the shell around what outlives it."""
 
-def _wider(member: Member) -> tuple[str, ...]:
-    """Whom it restarts with: its group, or the larger one that it is down with already."""
-    return max(member.group, member.due, key=len)
+    def __init__(self, supervisor: Supervisor) -> None:
+        super().__init__()
+        self._supervisor = supervisor
 
+    def on_start(self) -> None:
+        self._supervisor.look_around()
 
-def _supervisor_ended(_actor: NodeActor, fall: Fall | None) -> None:
-    if fall is not None:
-        log.critical("the supervisor fell", exc_info=fall.error)
+    def on_receive(self, message: SupervisorInput) -> object:
+        return self._supervisor.receive(message, self.defer)
 
-
-def _unbuilt(name: str) -> Callable[[], NodeActor]:
-    def build() -> NodeActor:
-        message = f"nobody said how to build {name}"
-        raise AssertionError(message)
-
-    return build
+    def on_stop(self) -> None:
+        self._supervisor.dismiss()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import takewhile
 from typing import assert_never
 
+from actors.config import DEFAULT_RATES, RateSettings
 from actors.gossip.messages import (
     Decision,
     GossipCommand,
@@ -25,19 +25,13 @@ from actors.messaging.messages import (
     Received,
     SendRegular,
 )
-from actors.peers.messages import (
-    LinksReset,
-    PeerEvent,
-    PeerId,
-    PeerLinked,
-    PeerUnlinked,
-    Resync,
-)
+from actors.peers.messages import LinksReset, PeerEvent, PeerId, PeerLinked, PeerUnlinked, Resync
 from actors.runtime.actor import NodeActor
 from actors.runtime.address import Address
 from actors.runtime.clock import Clock
 from actors.search.allowance import Allowance
 from actors.search.items import Items
+from actors.search.lookups import LookUps
 from actors.search.messages import (
     Answer,
     AnswerSink,
@@ -57,28 +51,21 @@ from actors.search.messages import (
 )
 from actors.search.routes import (
     ID_BYTES,
+    QUESTION_PREFIX,
     ROUTE_LIFETIME_S,
     OwnRoute,
     RelayedRoute,
     Routes,
     WatchedRoute,
     is_question,
+    parts_of,
 )
 from actors.tcp.messages import ConnId
 
-QUESTION_PREFIX = "search:"
 ANSWER_PREFIX = "search_response:"
 
 LOOK_UP_TIMEOUT_S = 10.0
 """A provider that fell has lost its look-ups; a peer waits for read credit meanwhile."""
-
-
-@dataclass(frozen=True, slots=True)
-class _LookingUp:
-    """A question at its provider. Value."""
-
-    item: GossipItem
-    since_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,13 +107,13 @@ class SearchActor(NodeActor):
         peers: Address[Resync],
         clock: Clock,
         rng: random.Random,
+        rates: RateSettings = DEFAULT_RATES,
     ) -> None:
         super().__init__()
         self._me, self._providers, self._items = me, providers, items
         self._gossip, self._messaging, self._peers = gossip, messaging, peers
-        self._clock, self._rng = clock, rng
+        self._clock, self._rng, self._rates = clock, rng, rates
         self._routes = Routes()
-        self._looking_up: dict[int, _LookingUp] = {}  # gossip bounds what awaits a verdict
         self._peer_of: dict[ConnId, PeerId] = {}
         self._everyone: frozenset[PeerId] | None = None  # of the peers; anew when they have changed
         self._links_known = False
@@ -135,7 +122,8 @@ class SearchActor(NodeActor):
         ] = {}  # open ones of ours, bounded as these are
         self._allowances: dict[PeerId, Allowance] = {}
         # Look-ups and timers of an earlier incarnation may still arrive: ours differ from them.
-        self._incarnation = self._last_ticket = rng.getrandbits(62)
+        self._incarnation = rng.getrandbits(62)
+        self._look_ups = LookUps(self._incarnation)
 
     def on_start(self) -> None:
         self._peers.tell(Resync(self._me))
@@ -147,7 +135,7 @@ class SearchActor(NodeActor):
             search.reply_to.tell(SearchEnded(search.token, None, None))
         for route in self._routes.watched():
             route.sink.lost()
-        self._judge(*((asked.item, Decision.DROP) for asked in self._looking_up.values()))
+        self._end_unheard(self._look_ups.take_all())
 
     on_stop = on_crash
 
@@ -196,19 +184,28 @@ class SearchActor(NodeActor):
         match event:
             case PeerLinked(peer, conn):
                 self._peer_of[conn] = peer
-                self._allowances.setdefault(peer, Allowance(self._clock.now_s()))
+                self._allowances.setdefault(peer, self._new_allowance())
             case PeerUnlinked(peer, conn, outbound):
                 self._peer_of.pop(conn, None)
                 if outbound is None:
                     self._allowances.pop(peer, None)
+                    self._drop_waiting(peer)
             case LinksReset(links):
-                now_s = self._clock.now_s()
+                for peer in self._allowances:
+                    self._drop_waiting(peer)
                 self._peer_of = {link.conn: link.peer for link in links}
-                self._allowances = {link.peer: Allowance(now_s) for link in links}
+                self._allowances = {link.peer: self._new_allowance() for link in links}
                 self._links_known = True
                 self._ask()
             case _:
                 assert_never(event)
+
+    def _new_allowance(self) -> Allowance:
+        return Allowance(self._rates, self._clock.now_s())
+
+    def _drop_waiting(self, peer: PeerId) -> None:
+        """Nobody waits for these answers any more."""
+        self._end_unheard(self._look_ups.take_waiting(peer))
 
     # -- our own searches -----------------------------------------------------------------------
 
@@ -290,7 +287,7 @@ class SearchActor(NodeActor):
         """Take up questions of one peer, later if it asks too fast: its read credit waits with them."""
         allowance = self._allowances.get(items[0].peer)
         if allowance is None:  # a peer no more: nobody waits for an answer
-            self._judge(*((item, Decision.DROP) for item in items))
+            self._end_unheard(items)
             return
         wait_s = allowance.look_ups.owe(len(items), self._clock.now_s())
         if wait_s > 0:
@@ -299,47 +296,54 @@ class SearchActor(NodeActor):
             self._look_up(items)
 
     def _look_up(self, items: tuple[GossipItem, ...]) -> None:
-        now_s = self._clock.now_s()
-        self._routes.expire(now_s)
+        self._routes.expire(self._clock.now_s())
         decided: list[tuple[GossipItem, Decision]] = []
+        waiting: list[GossipItem] = []
         for item in items:
-            kind, search_id, question = _parts(item)
-            provider = self._providers.get(kind)
+            kind, search_id, question = parts_of(item)
             if len(search_id) < ID_BYTES or not is_question(kind, question):
                 decided.append((item, Decision.FINAL))
             elif search_id in self._routes:
                 decided.append((item, Decision.DROP))
-            elif provider is None:
-                content = self._items.answer(kind, question)
-                decided.append((item, self._decide(item, content)))
+            elif kind in self._providers:
+                waiting.append(item)
             else:
-                self._last_ticket += 1
-                self._looking_up[self._last_ticket] = _LookingUp(item, now_s)
-                provider.tell(LookUp(self._last_ticket, question, self._me))
+                decided.append((item, self._decide(item, self._items.answer(kind, question))))
         self._judge(*decided)
+        self._look_ups.add(waiting, items[0].peer)
+        self._take_turns()
+
+    def _take_turns(self) -> None:
+        """Ask the providers, while they have places for more."""
+        while turn := self._look_ups.next_turn(self._clock.now_s()):
+            for ticket, item in turn:
+                kind, _, question = parts_of(item)
+                self._providers[kind].tell(LookUp(ticket, question, self._me))
 
     def _on_looked_up(self, ticket: int, answer: bytes | None) -> None:
-        looked_up = self._looking_up.pop(ticket, None)
-        if looked_up is None:
+        item = self._look_ups.take(ticket)
+        if item is None:
             return  # too late
-        item = looked_up.item
         self._judge((item, self._decide(item, answer)))
+        self._take_turns()
 
     def _decide(self, item: GossipItem, answer: bytes | None) -> Decision:
         """Answer a question, or have it passed on when we have no answer."""
         if answer is None:
             return self._pass_on(item)
-        kind, search_id, _ = _parts(item)
+        kind, search_id, _ = parts_of(item)
         self._messaging.tell(SendRegular((item.conn,), ANSWER_PREFIX + kind, search_id + answer))
         return Decision.FINAL  # one answer per id: the same bytes are not asked again
 
     def _pass_on(self, item: GossipItem) -> Decision:
         """Have a question relayed and remember the way back, if the peer has not had too many."""
         now_s = self._clock.now_s()
-        kind, search_id, question = _parts(item)
+        kind, search_id, question = parts_of(item)
         allowance = self._allowances.get(item.peer)
-        if search_id in self._routes or allowance is None or not allowance.relays.take(now_s):
+        if search_id in self._routes:
             return Decision.DROP
+        if allowance is None or not allowance.relays.take(now_s):
+            return Decision.UNHEARD
         asked, until_s = self._all_peers(), now_s + ROUTE_LIFETIME_S
         self._routes.remember(
             RelayedRoute(search_id, kind, question, asked, item.peer, item.conn, until_s)
@@ -352,29 +356,34 @@ class SearchActor(NodeActor):
                 Verdicts(tuple((item.ticket, decision) for item, decision in decided))
             )
 
+    def _end_unheard(self, items: Iterable[GossipItem]) -> None:
+        """Neither answered nor passed on: whoever asks first and goes keeps nobody else's question from us."""
+        self._judge(*((item, Decision.UNHEARD) for item in items))
+
     def _sweep(self) -> None:
-        """End what no provider will answer any more, as if dropped."""
+        """End what no provider will answer any more."""
         self._clock.tell_after(LOOK_UP_TIMEOUT_S, self._me, _Sweep(self._incarnation))
-        latest_s = self._clock.now_s() - LOOK_UP_TIMEOUT_S
-        overdue = takewhile(lambda entry: entry[1].since_s <= latest_s, self._looking_up.items())
-        tickets = [ticket for ticket, _ in overdue]
-        items = [self._looking_up.pop(ticket).item for ticket in tickets]
-        self._judge(*((item, Decision.DROP) for item in items))
+        self._end_unheard(self._look_ups.take_overdue(self._clock.now_s() - LOOK_UP_TIMEOUT_S))
+        self._take_turns()
 
     # -- answers --------------------------------------------------------------------------------
 
     def _on_received(self, messages: tuple[Inbound, ...]) -> None:
+        """Answers to nothing earn no points: who asks several peers has several answers, a field node's come
+        late and without an id, and a route may be forgotten. They are useless, and so bounded.
+        """
         conn = messages[0].conn
-        self._messaging.tell(Done(conn, len(messages)))
         peer = self._peer_of.get(conn)
-        if peer is None:
-            return
-        self._routes.expire(self._clock.now_s())
-        for message in messages:
-            if message.type is MessageType.REGULAR:
-                self._on_answer(message, peer)
+        useless = 0
+        if peer is not None:
+            self._routes.expire(self._clock.now_s())
+            for message in messages:
+                answers = message.type is MessageType.REGULAR and self._on_answer(message, peer)
+                useless += not answers
+        self._messaging.tell(Done(conn, len(messages), useless))
 
-    def _on_answer(self, message: Inbound, peer: PeerId) -> None:
+    def _on_answer(self, message: Inbound, peer: PeerId) -> bool:
+        """Whether it settles a question."""
         kind = message.kind.removeprefix(ANSWER_PREFIX)
         answer, settled = self._routes.take_answer(kind, message.payload, peer)
         for route in settled:
@@ -387,9 +396,4 @@ class SearchActor(NodeActor):
                     sink.offer(Answer(answer, peer, message.conn, self._clock.wall_s()))
                     if route.is_full and self._routes.close_watched(search_id) is not None:
                         sink.end()
-
-
-def _parts(item: GossipItem) -> tuple[str, bytes, bytes]:
-    """The kind, the search id and the question of a gossiped search."""
-    kind = item.kind.removeprefix(QUESTION_PREFIX)
-    return kind, item.payload[:ID_BYTES], item.payload[ID_BYTES:]
+        return bool(settled)

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
+from actors.config import RateSettings
 from actors.runtime.pace import Bucket
-
-LOOK_UPS_PER_S = 2_000
-"""WIRE: limits, searches: answered from our store."""
-LOOK_UP_BURST = 256
-"""What one connection's read credit lets in at once (WIRE: limits, requests in flight)."""
-RELAYS_PER_S = 5
-RELAY_BURST = 50
-"""WIRE: limits, searches: relayed."""
 
 
 class Allowance:
     """Of one peer."""
 
-    def __init__(self, now_s: float) -> None:
-        self.look_ups = Bucket(LOOK_UPS_PER_S, LOOK_UP_BURST, now_s)
-        self.relays = Bucket(RELAYS_PER_S, RELAY_BURST, now_s)
+    def __init__(self, rates: RateSettings, now_s: float) -> None:
+        self.look_ups = Bucket(rates.look_ups_per_s, rates.look_up_burst, now_s)
+        self.relays = Bucket(rates.search_relays_per_s, rates.search_relay_burst, now_s)

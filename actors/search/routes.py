@@ -6,15 +6,19 @@ not live here: how to look something up, or anything that sends.
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
+from itertools import islice
 
+from actors.gossip.messages import GossipItem
 from actors.peers.messages import PeerId
 from actors.search.messages import MAX_WATCHED_SEARCHES, AnswerSink, StartSearch
 from actors.tcp.messages import ConnId
 
+QUESTION_PREFIX = "search:"
+"""Before the kind of a question, as gossip has it."""
 ID_BYTES = 16
 """WIRE: search."""
 HASH_BYTES = 32
@@ -24,6 +28,9 @@ MAX_ROUTES = 1_024
 """WIRE: limits, searches."""
 ROUTE_LIFETIME_S = 30.0
 """WIRE: search."""
+MAX_SETTLED = 64
+"""Questions of others that one answer without an id goes back to, the oldest ones: as many peers may have asked
+for a block that they lack, and whoever asks a thousand times has a thousand answers from one otherwise."""
 MAX_OWN_SEARCHES = 1_024
 """As many as others may have: a walk back asks for one block at a time."""
 MAX_ANSWERS = 64
@@ -97,12 +104,18 @@ class RelayedRoute(Route):
 
 
 class Routes:
-    """Every open question by its id. Others' are bounded, oldest out first; ours they cannot displace."""
+    """Every open question by its id. Others' are bounded: of too many the oldest goes of whoever has asked most,
+    so that one peer's do not displace another's. Ours they cannot displace.
+    """
 
     def __init__(self) -> None:
         self._own: dict[bytes, OwnRoute] = {}
         self._watched: dict[bytes, WatchedRoute] = {}
         self._relayed: OrderedDict[bytes, RelayedRoute] = OrderedDict()
+        self._of_asker: defaultdict[PeerId, OrderedDict[bytes, None]] = defaultdict(OrderedDict)
+        self._for_block: defaultdict[tuple[bytes, bool], dict[bytes, Route]] = defaultdict(dict)
+        """The open ones for a block, by its hash and whether they are others': an answer without an id finds
+        them."""
 
     def __contains__(self, search_id: bytes) -> bool:
         return self._get(search_id) is not None
@@ -112,11 +125,13 @@ class Routes:
         if len(self._own) >= MAX_OWN_SEARCHES:
             return False
         self._own[route.id] = route
+        self._index(route)
         return True
 
     def close_own(self, search_id: bytes) -> StartSearch | None:
         """Forget a question of ours; None if it is closed already."""
         route = self._own.pop(search_id, None)
+        self._unindex(route)
         return None if route is None else route.search
 
     def own(self) -> Iterator[StartSearch]:
@@ -128,11 +143,13 @@ class Routes:
         if len(self._watched) >= MAX_WATCHED_SEARCHES:
             return False
         self._watched[route.id] = route
+        self._index(route)
         return True
 
     def close_watched(self, search_id: bytes) -> AnswerSink | None:
         """Forget a question of an outsider; None if it is closed already."""
         route = self._watched.pop(search_id, None)
+        self._unindex(route)
         return None if route is None else route.sink
 
     def watched(self) -> tuple[WatchedRoute, ...]:
@@ -140,30 +157,36 @@ class Routes:
         return tuple(self._watched.values())
 
     def remember(self, route: RelayedRoute) -> None:
-        """Note the way back of a question that is passed on."""
+        """Note the way back of a question that is passed on; its id is new."""
         self._relayed[route.id] = route
+        self._of_asker[route.asker][route.id] = None
+        self._index(route)
         if len(self._relayed) > MAX_ROUTES:
-            self._relayed.popitem(last=False)
+            heaviest = max(self._of_asker.values(), key=len)
+            self._forget(next(iter(heaviest)))
 
     def expire(self, now_s: float) -> None:
         """Forget the ways back whose time is over."""
         while self._relayed and next(iter(self._relayed.values())).until_s <= now_s:
-            self._relayed.popitem(last=False)
+            self._forget(next(iter(self._relayed)))
 
     def take_answer(self, kind: str, payload: bytes, peer: PeerId) -> tuple[bytes, list[Route]]:
         """The answer in a response, and the questions that it settles: each is settled once.
 
-        A response without its search id (WIRE: nodes in the field, 5) settles every question that it
-        answers and that went to this peer.
+        A response without its search id (WIRE: nodes in the field, 5) settles what it answers of what went to
+        this peer: every question of ours, and some of others. It may begin as an id that somebody made up.
         """
         search_id, answer = payload[:ID_BYTES], payload[ID_BYTES:]
         routes: list[Route] = []
         route = self._get(search_id)
-        if route is not None:
-            routes = [route] if is_answer(kind, route.question, answer) else []
-        elif kind == BLOCK:
+        if route is not None and is_answer(kind, route.question, answer):
+            routes = [route]
+        elif kind == BLOCK and self._for_block:
             answer, block_hash = payload, sha256(payload).digest()
-            routes = [route for route in self._all() if route.question == block_hash]
+            others = self._for_block.get((block_hash, True), {}).values()
+            asked = (route for route in others if route.went_to(peer))
+            ours = self._for_block.get((block_hash, False), {}).values()
+            routes = [*ours, *islice(asked, MAX_SETTLED)]
         settled = [route for route in routes if route.kind == kind and route.went_to(peer)]
         return answer, [route for route in settled if self._settle(route, answer)]
 
@@ -176,15 +199,40 @@ class Routes:
         """Note that a question is answered; False if it was before, or by this."""
         if isinstance(route, RelayedRoute):
             first, route.answered = not route.answered, True
+            self._unindex(route)
             return first
         if isinstance(route, WatchedRoute):
             return route.take(answer)
-        return self._own.pop(route.id, None) is not None
+        return self.close_own(route.id) is not None
 
-    def _all(self) -> Iterator[Route]:
-        yield from self._own.values()
-        yield from self._watched.values()
-        yield from self._relayed.values()
+    def _forget(self, search_id: bytes) -> None:
+        route = self._relayed.pop(search_id)
+        asked = self._of_asker[route.asker]
+        del asked[search_id]
+        if not asked:
+            del self._of_asker[route.asker]
+        self._unindex(route)
+
+    def _index(self, route: Route) -> None:
+        if route.kind == BLOCK:
+            self._for_block[_place_of(route)][route.id] = route
+
+    def _unindex(self, route: Route | None) -> None:
+        asking = None if route is None else self._for_block.get(_place_of(route))
+        if route is not None and asking is not None:
+            asking.pop(route.id, None)  # an answered one is there no more
+            if not asking:
+                del self._for_block[_place_of(route)]
+
+
+def _place_of(route: Route) -> tuple[bytes, bool]:
+    return route.question, isinstance(route, RelayedRoute)
+
+
+def parts_of(item: GossipItem) -> tuple[str, bytes, bytes]:
+    """The kind, the search id and the question of a gossiped search."""
+    kind = item.kind.removeprefix(QUESTION_PREFIX)
+    return kind, item.payload[:ID_BYTES], item.payload[ID_BYTES:]
 
 
 def is_question(kind: str, question: bytes) -> bool:

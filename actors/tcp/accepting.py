@@ -31,6 +31,8 @@ class Doorway:
         self._listener, self._selector = listener, selector
         self._crowded, self._on_accepted, self._on_paused = crowded, on_accepted, on_paused
         self.is_open = False
+        self._fails = False
+        """Whether the last attempt failed, which was told then."""
 
     def open(self) -> None:
         if not self.is_open:
@@ -55,9 +57,12 @@ class Doorway:
             except ConnectionError:
                 continue  # it left before its turn came
             except OSError as error:  # no descriptor or no memory: trying at once would only spin
-                log.warning("cannot accept connections for the moment: %s", error)
+                if not self._fails:
+                    log.warning("cannot accept connections for the moment: %s", error)
+                self._fails = True
                 self._pause()
                 return
+            self._fails = False
             self._on_accepted(sock, sockaddr)
 
     def _pause(self) -> None:

@@ -6,9 +6,9 @@ Pure: it knows connections by id and address, and neither sockets nor messages.
 from __future__ import annotations
 
 from collections import Counter
-from ipaddress import ip_address
 
 from actors.config import TcpSettings
+from actors.runtime.hosts import host_key, is_loopback
 from actors.tcp.messages import ConnId
 
 HELLO_GRACE_S = 0.1
@@ -23,7 +23,8 @@ class Admission:
     def __init__(self, settings: TcpSettings) -> None:
         self._settings = settings
         self._open: dict[ConnId, str] = {}
-        self._per_ip: Counter[str] = Counter()
+        """And the host of each: of IPv6 a /64, in which one owner has all addresses."""
+        self._per_host: Counter[str] = Counter()
         self._dialed: set[ConnId] = set()
         self._useless: dict[ConnId, str] = {}
         """Accepted and not established, oldest first."""
@@ -38,9 +39,9 @@ class Admission:
 
     def accept(self, conn: ConnId, ip: str, now_s: float) -> tuple[ConnId, ...] | None:
         """Seat an accepted connection. Who must go for it, or None: it is refused."""
-        leaving: list[ConnId] = []
-        if self._per_ip[ip] >= self._settings.max_per_ip and not ip_address(ip).is_loopback:
-            useless = next((other for other, its in self._useless.items() if its == ip), None)
+        leaving, host = list[ConnId](), host_key(ip)
+        if self._per_host[host] >= self._settings.max_per_ip and not is_loopback(ip):
+            useless = next((other for other, its in self._useless.items() if its == host), None)
             if useless is None:
                 return None
             leaving.append(useless)
@@ -51,7 +52,7 @@ class Admission:
         if len(unspoken) >= self._settings.max_unestablished:
             leaving.append(unspoken[0])
         self._enter(conn, ip)
-        self._useless[conn] = ip
+        self._useless[conn] = host
         self._unspoken[conn] = now_s
         return tuple(leaving)
 
@@ -64,6 +65,24 @@ class Admission:
         self._dialed.add(conn)
         return tuple(leaving)
 
+    def adopt(
+        self,
+        conn: ConnId,
+        ip: str,
+        *,
+        is_dialed: bool,
+        is_established: bool,
+        unspoken_s: float | None,
+    ) -> None:
+        """Seat a connection that had its seat before; ``unspoken_s``: since when its hello is missing."""
+        self._enter(conn, ip)
+        if is_dialed:
+            self._dialed.add(conn)
+        elif not is_established:
+            self._useless[conn] = host_key(ip)
+            if unspoken_s is not None:
+                self._unspoken[conn] = unspoken_s
+
     def hello_said(self, conn: ConnId) -> None:
         self._unspoken.pop(conn, None)
 
@@ -72,10 +91,10 @@ class Admission:
         self._useless.pop(conn, None)
 
     def leave(self, conn: ConnId) -> None:
-        ip = self._open.pop(conn)
-        self._per_ip[ip] -= 1
-        if not self._per_ip[ip]:
-            del self._per_ip[ip]
+        host = self._open.pop(conn)
+        self._per_host[host] -= 1
+        if not self._per_host[host]:
+            del self._per_host[host]
         self._dialed.discard(conn)
         self.establish(conn)
 
@@ -90,5 +109,5 @@ class Admission:
         return True
 
     def _enter(self, conn: ConnId, ip: str) -> None:
-        self._open[conn] = ip
-        self._per_ip[ip] += 1
+        host = self._open[conn] = host_key(ip)
+        self._per_host[host] += 1

@@ -10,10 +10,10 @@ import socket
 
 from actors.config import TcpSettings
 from actors.tcp.credit import Credit
-from actors.tcp.framing import FrameDecoder
-from actors.tcp.messages import CloseReason, ConnectionInfo, ConnectionState, ConnId
+from actors.tcp.framing import HEADER_BYTES, FrameDecoder
+from actors.tcp.messages import CloseReason, Connected, ConnectionInfo, ConnectionState, ConnId
 from actors.tcp.outbox import Outbox
-from actors.tcp.sockets import Endpoint
+from actors.tcp.sockets import Endpoint, reason_of
 
 HALF_CLOSE_S = 2.0
 """After the end of its input a connection lives so long, for the answers that are on their way: long
@@ -21,6 +21,9 @@ enough for any handler, short enough that a peer that is simply gone does not lo
 UNSENT_FACTOR = 8
 """Above this many times the unsent limit a connection is given up at once. Reading stops at the limit,
 but 256 requests may be in the house by then: 16 MiB are 64 KiB for the answer to each of them."""
+
+FRAME_COST_BYTES = 256
+"""What a small frame takes beside its bytes, its length included: as frame, message and item of a batch."""
 
 
 class Connection:
@@ -38,8 +41,11 @@ class Connection:
         "_ready",
         "_received_s",
         "_settings",
+        "_wanted",
         "closing",
+        "counted_bytes",
         "established",
+        "held_bytes",
         "id",
         "initiated",
         "outbox",
@@ -49,6 +55,7 @@ class Connection:
         "remote",
         "sent_frames",
         "sock",
+        "token",
         "watched",
     )
 
@@ -59,28 +66,35 @@ class Connection:
         remote: Endpoint,
         settings: TcpSettings,
         *,
-        initiated: bool,
+        token: int | None,
         now_s: float,
     ) -> None:
-        self.id, self.sock, self.remote, self.initiated = conn, sock, remote, initiated
+        """``token`` is that of our dial; None: it is accepted."""
+        self.id, self.sock, self.remote = conn, sock, remote
+        self.token, self.initiated = token, token is not None
         self.established = False
-        self.reading = False
+        self.reading = self._wanted = False
+        self.held_bytes = 0
+        """What it has the process hold: input not dealt with yet, and output of its own."""
+        self.counted_bytes = 0
+        """The same, when it was last counted; kept by the budget."""
         self.watched = 0
         """What the selector waits for on the socket; kept by the loop."""
         self.closing: CloseReason | None = None
         """Set once the connection is to end as soon as what it owes is written."""
         self.outbox = Outbox()
-        early = (
-            settings.dialed_frame_limit_bytes if initiated else settings.accepted_frame_limit_bytes
+        self._decoder = FrameDecoder(
+            settings.dialed_frame_limit_bytes
+            if self.initiated
+            else settings.accepted_frame_limit_bytes
         )
-        self._decoder = FrameDecoder(early)
         self._credit = Credit(settings.credit_frames, settings.credit_bytes)
         self._ready: list[bytes] = []  # frames cut, but not yet handed on
         self._settings = settings
         self._began_s = self._received_s = now_s
         self.received_bytes = self.received_frames = self.sent_frames = 0
         self._frame_since_s: float | None = None
-        self._hello_by_s = None if initiated else now_s + settings.hello_timeout_s
+        self._hello_by_s = None if self.initiated else now_s + settings.hello_timeout_s
         self._idle_told = False
         self._half_closed = False
         self._close_by_s = 0.0
@@ -88,7 +102,7 @@ class Connection:
     # -- input ----------------------------------------------------------------------------------
 
     def receive(self, scratch: memoryview, now_s: float) -> CloseReason | None:
-        """Read once, through the shared ``scratch``. A reason: the connection must end at once.
+        """Read once, at most what fits the shared ``scratch``. A reason: the connection must end at once.
 
         Raises:
             OSError: the connection is broken.
@@ -102,6 +116,7 @@ class Connection:
             self.closing, self._close_by_s = CloseReason.REMOTE, now_s + HALF_CLOSE_S
             return None
         self.received_bytes += count
+        self.held_bytes += count
         self._received_s, self._idle_told = now_s, False
         return self._note(self._decoder.feed(bytes(scratch[:count])), now_s)
 
@@ -113,11 +128,20 @@ class Connection:
     def hello_said(self) -> None:
         self._hello_by_s = None
 
-    def hand_on(self) -> tuple[bytes, ...]:
-        """The frames that may go into the house now, by credit and by the peer's own reading."""
-        if not self._ready or self.outbox.unsent_bytes > self._settings.unsent_limit_bytes:
+    @property
+    def may_hand_on(self) -> bool:
+        """Whether there are frames that may go into the house, by credit and by the peer's own reading."""
+        return (
+            bool(self._ready)
+            and self._credit.free_frames > 0
+            and self.outbox.unsent_bytes <= self._settings.unsent_limit_bytes
+        )
+
+    def hand_on(self, most: int) -> tuple[bytes, ...]:
+        """The frames that go into the house now, of those that may: at most so many."""
+        if not self.may_hand_on:
             return ()
-        batch = tuple(self._ready[: self._credit.free_frames])
+        batch = tuple(self._ready[: min(most, self._credit.free_frames)])
         if batch:
             self._ready = self._ready[len(batch) :]
             self._credit.take(len(batch), sum(map(len, batch)))
@@ -125,32 +149,58 @@ class Connection:
 
     def handled(self, frames: int) -> None:
         """Frames handed on earlier are dealt with."""
-        self._credit.give_back(frames)
+        done_frames, done_bytes = self._credit.give_back(frames)
+        self.held_bytes -= done_bytes + (HEADER_BYTES + FRAME_COST_BYTES) * done_frames
 
-    def decide_reading(self, now_s: float) -> None:
-        """Set ``reading``; a pause is ours, so it does not count against the peer's time."""
-        reading = (
+    def decide_reading(self, now_s: float, room_bytes: int = 1) -> None:
+        """Set ``reading``. A pause for the peer's own sake is ours, and does not count against its time; one for
+        want of room does: the memory that a frame takes is lent for so long.
+        """
+        wanted = (
             self.closing is None
             and not self._ready
             and self._decoder.oversized_bytes is None
             and self._credit.free_frames > 0
             and self.outbox.unsent_bytes <= self._settings.unsent_limit_bytes
         )
-        if reading == self.reading:
+        self.reading = wanted and room_bytes > 0
+        if wanted == self._wanted:
             return
-        self.reading = reading
-        if reading:
+        self._wanted = wanted
+        if wanted:
             self._received_s = now_s
         if self._decoder.oversized_bytes is None:
-            self._frame_since_s = now_s if reading and self._decoder.in_frame else None
+            self._frame_since_s = now_s if wanted and self._decoder.in_frame else None
+
+    @property
+    def is_within_frame(self) -> bool:
+        """Whether all that came in is dealt with but for the beginning of a frame."""
+        return self._decoder.in_frame and not self._ready and not self._credit.outstanding
+
+    @property
+    def unspoken_s(self) -> float | None:
+        """Since when an accepted connection owes its hello; None: it does not."""
+        return None if self._hello_by_s is None else self._began_s
 
     # -- output ---------------------------------------------------------------------------------
 
-    def send(self, chunk: bytes, frames: int, now_s: float) -> None:
+    def send(self, chunk: bytes, frames: int, now_s: float, *, is_shared: bool = False) -> None:
         """Queue so many frames, unless it is of no use any more: we decided to close."""
         if self.closing is None or self._half_closed:
-            self.outbox.put(chunk, now_s)
+            self.outbox.put(chunk, now_s, is_shared=is_shared)
             self.sent_frames += frames
+            if not is_shared:
+                self.held_bytes += len(chunk)
+
+    def flush(self, now_s: float) -> CloseReason | None:
+        """Write what the socket takes of what is queued. A reason: the connection must end at once."""
+        own_bytes = self.outbox.own_bytes
+        try:
+            self.outbox.write(self.sock.sendmsg, now_s)
+        except OSError as error:
+            return self.closing or reason_of(error)
+        self.held_bytes -= own_bytes - self.outbox.own_bytes
+        return CloseReason.WRITE_TIMEOUT if self.clogged else None
 
     # -- the end --------------------------------------------------------------------------------
 
@@ -200,6 +250,10 @@ class Connection:
         self._idle_told = True
         return True
 
+    def connected(self) -> Connected:
+        """The event that told of it."""
+        return Connected(self.id, self.initiated, str(self.remote), self.token)
+
     @property
     def state(self) -> ConnectionState:
         if self.closing is not None:
@@ -231,6 +285,7 @@ class Connection:
         """
         if frames:
             self.received_frames += len(frames)
+            self.held_bytes += FRAME_COST_BYTES * len(frames)
             self._ready = self._ready + frames if self._ready else frames
         if not self._decoder.in_frame:
             self._frame_since_s = None

@@ -22,7 +22,9 @@ class Credit:
         self._limit_frames, self._limit_bytes = limit_frames, limit_bytes
         self._frames = self._bytes = 0
         self._used_up = False
-        self._batches: deque[list[int]] | None = None  # [frames, bytes] each, oldest first
+        self._batches: deque[list[int]] | None = (
+            None  # each [frames left, bytes, frames], oldest first
+        )
 
     @property
     def outstanding(self) -> int:
@@ -38,16 +40,18 @@ class Credit:
         """Note a batch handed on. Its bytes may exceed the limit once: a frame is not divisible."""
         if self._batches is None:
             self._batches = deque()
-        self._batches.append([frames, size_bytes])
+        self._batches.append([frames, size_bytes, frames])
         self._frames += frames
         self._bytes += size_bytes
         self._used_up = self._frames >= self._limit_frames or self._bytes >= self._limit_bytes
 
-    def give_back(self, frames: int) -> None:
-        """Note frames as handled, oldest first; a batch's bytes return with its last frame.
+    def give_back(self, frames: int) -> tuple[int, int]:
+        """Note frames as handled, oldest first; the frames and bytes of those batches that are through. A
+        batch's bytes return with its last frame.
 
         Returning more than was taken is our bug, and changes nothing beyond "all is handled".
         """
+        done_frames = done_bytes = 0
         while frames and self._batches:
             batch = self._batches[0]
             handled = min(frames, batch[0])
@@ -55,9 +59,12 @@ class Credit:
             batch[0] -= handled
             self._frames -= handled
             if not batch[0]:
-                self._bytes -= batch[1]
+                done_bytes += batch[1]
+                done_frames += batch[2]
                 self._batches.popleft()
+        self._bytes -= done_bytes
         if not self._batches:
             self._batches = None
         if self._frames <= self._limit_frames // 2 and self._bytes <= self._limit_bytes // 2:
             self._used_up = False
+        return done_frames, done_bytes

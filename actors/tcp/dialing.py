@@ -47,6 +47,8 @@ class Dialer:
         self._on_connected, self._on_failed = on_connected, on_failed
         self._resolver = Resolver[Dial](resolve, on_resolved)
         self._dials: set[Dial] = set()
+        self._fails = False
+        """Whether the last attempt could not even begin, which was told then."""
 
     def __len__(self) -> int:
         """Attempts under way."""
@@ -76,9 +78,12 @@ class Dialer:
             tune(dial.sock)
             code = dial.sock.connect_ex((ip, dial.port))
         except OSError as error:
-            log.warning("cannot dial %s: %s", ip, error)
+            if not self._fails:
+                log.warning("cannot dial %s: %s", ip, error)
+            self._fails = True
             self._fail(dial, CloseReason.IO_ERROR)
             return
+        self._fails = False
         if code not in (0, errno.EINPROGRESS):
             self._fail(dial, CloseReason.REFUSED)
             return
@@ -88,6 +93,12 @@ class Dialer:
     def expire(self, now_s: float) -> None:
         for dial in [dial for dial in self._dials if now_s >= dial.due_s]:
             self._fail(dial, CloseReason.CONNECT_TIMEOUT)
+
+    def abandon(self) -> None:
+        """Give up all attempts, each of which ends."""
+        for dial in tuple(self._dials):
+            self._fail(dial, CloseReason.IO_ERROR)
+        self._resolver.close()
 
     def close(self) -> None:
         """Give up all attempts; nobody is told."""

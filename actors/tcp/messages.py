@@ -110,6 +110,11 @@ class CloseConnection(Ask[bool]):
 
 
 @dataclass(frozen=True, slots=True)
+class RollCall:
+    """Tell ConnectionsNow: whoever routes events has begun anew. Tell."""
+
+
+@dataclass(frozen=True, slots=True)
 class ConnectionInfo:
     """A connection as people see it. Bytes and frames since it began; times in seconds; ``sent_frames``
     were queued, ``unhandled_frames`` are with the rooms, ``reading`` is off while they are too many.
@@ -138,8 +143,8 @@ class ListConnections(Ask[tuple[ConnectionInfo, ...]]):
 
 @dataclass(frozen=True, slots=True)
 class TransportInfo:
-    """The room's numbers: counts since it began, ``connections`` by state, ``dialing``, ``accepting`` and
-    ``unsent_bytes`` now. Value.
+    """The room's numbers: counts since it began, ``connections`` by state, ``dialing``, ``accepting``,
+    ``unsent_bytes`` and ``held_bytes`` (which `TcpSettings.buffer_limit_bytes` bounds) now. Value.
     """
 
     limits: TcpSettings
@@ -156,6 +161,7 @@ class TransportInfo:
     received_frames: int
     sent_frames: int
     unsent_bytes: int
+    held_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +214,18 @@ class Idle:
     conn: ConnId
 
 
+@dataclass(frozen=True, slots=True)
+class ConnectionsNow:
+    """All open connections, oldest first, as of this place among the events. Told by an incarnation that goes on
+    with another's, and after RollCall: what was told of any other before is out of date. Tell.
+    """
+
+    connections: tuple[Connected, ...]
+
+
 TcpQuestion = GetTransport | ListConnections | CloseConnection
-TcpInput = Connect | Send | Answer | HelloSaid | Establish | Handled | Close | TcpQuestion
+TcpInput = (
+    Connect | Send | Answer | HelloSaid | Establish | Handled | Close | RollCall | TcpQuestion
+)
 LinkEvent = Connected | ConnectFailed | Disconnected | Idle
-TcpEvent = LinkEvent | FramesReceived
+TcpEvent = LinkEvent | FramesReceived | ConnectionsNow

@@ -20,22 +20,40 @@ Write = Callable[[list[Chunk]], int]
 class Outbox:
     """Unsent bytes and how long the oldest of them have waited."""
 
-    __slots__ = ("_chunks", "_marked_bytes", "sent_bytes", "unsent_bytes", "waiting_since_s")
+    __slots__ = (
+        "_chunks",
+        "_marked_bytes",
+        "_partial_bytes",
+        "own_bytes",
+        "sent_bytes",
+        "unsent_bytes",
+        "waiting_since_s",
+    )
 
     def __init__(self) -> None:
         self._chunks: deque[Chunk] | None = None
+        self._partial_bytes = (
+            0  # whole size of the first chunk, if it is sent in part and not shared
+        )
         self.unsent_bytes = 0
+        self.own_bytes = 0
+        """Of the chunks that are not sent in full, the bytes of those that are not shared."""
         self.sent_bytes = 0
         self.waiting_since_s: float | None = None
         """Since when some unsent bytes have all been waiting; None when there are none."""
         self._marked_bytes = 0  # of these, what was queued at waiting_since_s and is not sent yet
 
-    def put(self, chunk: bytes, now_s: float) -> None:
+    def put(self, chunk: bytes, now_s: float, *, is_shared: bool = False) -> None:
+        """Queue a chunk; ``is_shared``: others have the same one, which is there once for all."""
         if self._chunks is None:
             self._chunks = deque()
             self._mark(len(chunk), now_s)
-        self._chunks.append(chunk)
         self.unsent_bytes += len(chunk)
+        if is_shared:
+            self._chunks.append(memoryview(chunk))  # by which it is known
+        else:
+            self._chunks.append(chunk)
+            self.own_bytes += len(chunk)
 
     def write(self, write: Write, now_s: float) -> None:
         """Pass on what the socket takes in one call; the rest waits for the next.
@@ -61,12 +79,15 @@ class Outbox:
     def _mark(self, size_bytes: int, now_s: float) -> None:
         self._marked_bytes, self.waiting_since_s = size_bytes, now_s
 
-    @staticmethod
-    def _drop(chunks: deque[Chunk], sent: int) -> None:
+    def _drop(self, chunks: deque[Chunk], sent: int) -> None:
         while sent:
             first = chunks[0]
+            own_bytes = len(first) if isinstance(first, bytes) else self._partial_bytes
             if sent < len(first):
                 chunks[0] = memoryview(first)[sent:]
+                self._partial_bytes = own_bytes
                 return
             sent -= len(first)
             chunks.popleft()
+            self.own_bytes -= own_bytes
+            self._partial_bytes = 0

@@ -55,4 +55,5 @@ class Tally:
             + sum(each.received_frames for each in connections),
             sent_frames=self._sent_frames + sum(each.sent_frames for each in connections),
             unsent_bytes=sum(each.outbox.unsent_bytes for each in connections),
+            held_bytes=sum(each.held_bytes for each in connections),
         )

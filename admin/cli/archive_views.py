@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
-
+from actors.chain.schema import REMEDY
 from admin.cli.output import Columns, Data, Facts, View
 from admin.cli.text import ABSENT, count, plural, yes_no
-
-REMEDY: Final = "move the file away to download the chain again from peers"
 
 
 def verification(data: Data, store: str) -> tuple[View, ...]:

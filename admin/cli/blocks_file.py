@@ -46,7 +46,7 @@ def read_header(file: IO[bytes]) -> ExportHeader:
     try:
         fields = json.loads(line)
         form, version = fields.pop("format"), fields.pop("version")
-    except (ValueError, KeyError, AttributeError, TypeError) as error:
+    except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
         raise _no_export() from error
     if form != FORMAT:
         raise _no_export()

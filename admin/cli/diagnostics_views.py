@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from admin.cli.output import Columns, Facts
-from admin.cli.text import clock_time, count
+from admin.cli.text import clock_time, count, local_time
 
 Data = Mapping[str, Any]
 
@@ -24,6 +24,7 @@ def actors(data: Sequence[Data]) -> Columns:
         ">AGE",
         ">HANDLED",
         ">FAILED",
+        ">LOST",
         ">RESTARTS",
         ">P50",
         ">P99",
@@ -38,6 +39,7 @@ def actors(data: Sequence[Data]) -> Columns:
                 _milliseconds(each["mailbox_age_s"]),
                 count(each["handled_count"]),
                 count(each["failed_count"]),
+                count(each["lost_count"]),
                 count(each["restart_count"] + each["requested_restart_count"]),
                 _milliseconds(each["handling_p50_s"]),
                 _milliseconds(each["handling_p99_s"]),
@@ -62,6 +64,7 @@ def actor(data: Data) -> Facts:
                 f"{count(data['mailbox_depth'])}, the oldest for {_milliseconds(data['mailbox_age_s'])}",
             ),
             ("handled", f"{count(data['handled_count'])}, {count(data['failed_count'])} failed"),
+            ("lost", count(data["lost_count"])),
             ("refused", count(data["dropped_count"])),
             ("half within", _milliseconds(data["handling_p50_s"])),
             ("99% within", _milliseconds(data["handling_p99_s"])),
@@ -97,3 +100,44 @@ def record(data: Data) -> str:
 
 def _milliseconds(seconds: float) -> str:
     return f"{seconds * 1000:,.2f} ms"
+
+
+def exhibits(data: Sequence[Data]) -> Columns:
+    """What is in quarantine, a line each."""
+    return Columns(
+        (">ID", "TIME", "ACTOR", "LETTER", "PEER", ">BYTES", "ERROR"),
+        tuple(
+            (
+                str(each["id"]),
+                local_time(each["time"]),
+                each["actor"],
+                each["letter"],
+                each["peer"] or "unknown",
+                count(each["size_bytes"]),
+                (each["error"].splitlines() or [""])[-1],
+            )
+            for each in data
+        ),
+        "The quarantine is empty.",
+    )
+
+
+def exhibit(data: Data) -> Facts:
+    """An exhibit, without its frames."""
+    return Facts(
+        (
+            ("exhibit", str(data["id"])),
+            ("time", local_time(data["time"])),
+            ("actor", data["actor"]),
+            ("letter", data["letter"]),
+            ("peer", data["peer"] or "unknown"),
+            ("version", data["version"]),
+            ("refused", data["fingerprint"] or "no: it could not be tried again"),
+        )
+    )
+
+
+def frames(data: Data) -> Sequence[str]:
+    """The error, and what was sent, in full."""
+    sent = (f"{each['kind'] or 'frame'} {each['payload']}" for each in data["frames"])
+    return (data["error"].rstrip(), "\n".join(sent))

@@ -47,6 +47,10 @@ def transport(data: Data) -> Facts:
             ("received", _volume(data["received_frame_count"], data["received_bytes"])),
             ("sent", _volume(data["sent_frame_count"], data["sent_bytes"])),
             ("unsent", plural(data["unsent_bytes"], "byte")),
+            (
+                "held",
+                f"{plural(data['held_bytes'], 'byte')} of {count(data['limits']['buffer_limit_bytes'])}",
+            ),
         )
     )
 

@@ -22,8 +22,10 @@ SECTIONS: Final = {
         "run": "run:run",
         "devnet": "devnet:devnet",
         "verify": "verify:command",
+        "repair": "repair:command",
         "restore": "restore:restore",
         "bench": "bench:bench",
+        "simulate": "simulate:simulate",
     },
     "The node that runs": {
         "status": "node_commands:status",
@@ -36,6 +38,7 @@ SECTIONS: Final = {
         "chat": "chat_commands:chat",
         "search": "search_commands:search",
         "actors": "actor_commands:actors",
+        "quarantine": "quarantine_commands:quarantine",
         "logs": "diagnostics_commands:logs",
         "loggers": "diagnostics_commands:loggers",
         "metrics": "diagnostics_commands:metrics",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from actors.runtime.files import write_whole
 from admin.bind import AdminBindError, parts_of
 from admin.cli.exits import CliError, ExitCode
 from admin.cli.options import Target
+from admin.tomlfiles import read_toml
 
 FILE_VARIABLE: Final = "TROUPE_PROFILES"
 MAX_NAME_CHARS: Final = 64
@@ -66,8 +66,8 @@ def load() -> dict[str, Mapping[str, Any]]:
     if not path.exists():
         return {}
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        table = read_toml(path)
+    except ValueError as error:
         message = f"cannot read the profiles {path}: {error}"
         raise CliError(message, ExitCode.USAGE) from error
     return {name: _checked(path, name, entry) for name, entry in table.items()}

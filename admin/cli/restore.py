@@ -41,7 +41,7 @@ def restore(ctx: click.Context, file: Path) -> None:
         message = f"{file} is no backup of a chain"
         raise CliError(message) from error
     try:
-        with closing(DataDir(target.directory())) as directory:
+        with closing(DataDir(target.directory(), user="restore")) as directory:
             _copy(file, directory.chain_db, network)
             tip = tip_of(directory.chain_db, network)
     except BackupExistsError as error:

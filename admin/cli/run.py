@@ -12,6 +12,7 @@ from actors.chain.messages import GetChain
 from actors.node import Node, StartError
 from actors.runtime.address import ActorDownError
 from admin.bind import AdminBindError
+from admin.cli.dumps import dumping
 from admin.cli.exits import CliError, ExitCode
 from admin.cli.help import examples
 from admin.cli.logs import log_to_stderr, set_log_level
@@ -43,14 +44,19 @@ def run(ctx: click.Context, /, *, die_with_parent: bool, **_: object) -> None:
     A setting is taken from its flag, else from its environment variable, else from the file that
     --config names or settings.toml of the data directory, else it has its default. `troupe settings
     sample` prints such a file, `troupe settings` shows what a running node has and why.
+
+    On SIGUSR1 the node writes to stderr where each thread is and what each actor does, and goes on; on
+    SIGUSR2 the bare stacks, even if nothing else moves any more.
     """
     choice = chosen(ctx, target_of(ctx))
     log_to_stderr(choice.log_level)
     stops = Stops()
-    if die_with_parent:
-        watch_parent(stops, sys.stdin.fileno(), on_overdue=lambda: os._exit(int(ExitCode.FAILED)))
     node = Node(choice.settings)
-    with stops.listening(on_second=_leave):
+    with dumping(node.dump), stops.listening(on_second=_leave):
+        if die_with_parent:
+            watch_parent(
+                stops, sys.stdin.fileno(), on_overdue=lambda: os._exit(int(ExitCode.FAILED))
+            )
         try:
             serve(
                 node,

@@ -5,7 +5,6 @@ Must not live here: which settings there are (``definitions``), what one does to
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from admin.cli.exits import CliError, ExitCode
 from admin.cli.options import Target, default_data_dir
 from admin.cli.params import split_host_port
 from admin.cli.tls_settings import admin_of, tls_of
+from admin.tomlfiles import read_toml
 from admin.tuning import Setting, Source, Tuning, as_text
 
 DIRECTORY_FILE: Final = "settings.toml"
@@ -106,8 +106,8 @@ def _file_values(path: Path) -> dict[str, object]:
         ValueError: it cannot be read, or is no file of settings; a sentence that names it.
     """
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        table = read_toml(path)
+    except ValueError as error:
         message = f"cannot read {path}: {error}"
         raise ValueError(message) from error
     values: dict[str, object] = {}
@@ -243,11 +243,11 @@ def network_of(values: Mapping[str, Value]) -> Network:
     if path is None:
         return NETWORKS[str(values["network"].value)]
     try:
-        return parse_network(tomllib.loads(path.read_text(encoding="utf-8")))
+        return parse_network(read_toml(path))
     except NetworkError as error:
         message = f"the network file {path} defines no network: {error}"
         raise CliError(message, ExitCode.USAGE) from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except ValueError as error:
         message = f"cannot read the network file {path}: {error}"
         raise CliError(message, ExitCode.USAGE) from error
 

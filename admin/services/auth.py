@@ -5,15 +5,17 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from google.protobuf.duration_pb2 import Duration
-from troupe.admin.v1 import auth_service_pb2, auth_service_pb2_grpc
+from troupe.admin.v1 import auth_service_pb2, auth_service_pb2_grpc, errors_pb2
 
 from actors.runtime.clock import Clock
 from admin import convert
 from admin.auth import Token, Tokens, lacking
-from admin.errors import require
+from admin.errors import Refusal, require
 from admin.paging import page_of
 from admin.permissions import EVERYTHING
 from admin.retries import Retries
@@ -69,9 +71,10 @@ class AuthService(auth_service_pb2_grpc.AuthServiceServicer):
             left_s = caller.expire_s - self._clock.wall_s()
             require(ttl_s is not None and ttl_s <= left_s, "ttl", _OUTLIVES)
         before = self._created.recall(request.request_id, request)
-        made = self._tokens.renew(before) if before is not None else None
-        if made is None:
-            made = self._tokens.create(request.name, frozenset(request.permissions), ttl_s)
+        with _kept():
+            made = self._tokens.renew(before) if before is not None else None
+            if made is None:
+                made = self._tokens.create(request.name, frozenset(request.permissions), ttl_s)
         token, secret = made
         self._created.remember(request.request_id, request, token.id)
         granted = " ".join(sorted(token.permissions))
@@ -83,12 +86,27 @@ class AuthService(auth_service_pb2_grpc.AuthServiceServicer):
     ) -> auth_service_pb2.DeleteTokenResponse:
         require(bool(request.id), "id", "must be that of a token")
         caller = self._caller(context)
-        deleted = self._tokens.delete(request.id)
+        with _kept():
+            deleted = self._tokens.delete(request.id)
         log.info("%s deleted the token %s (%s)", caller.name, deleted.name, deleted.id)
         return auth_service_pb2.DeleteTokenResponse()
 
     def _caller(self, context: Any) -> Token:
         return self._tokens.identify(context.invocation_metadata() or ())
+
+
+@contextmanager
+def _kept() -> Iterator[None]:
+    """Within, tokens are written.
+
+    Raises:
+        Refusal: STORE_UNWRITABLE: they cannot be, and nothing has changed.
+    """
+    try:
+        yield
+    except OSError as error:
+        message = f"the tokens cannot be written: {error.strerror or error}"
+        raise Refusal(errors_pb2.ERROR_REASON_STORE_UNWRITABLE, message) from error
 
 
 def _check(request: auth_service_pb2.CreateTokenRequest) -> None:

@@ -16,6 +16,7 @@ from actors.runtime.address import Address
 from admin import convert
 from admin.asks import Asker
 from admin.errors import Refusal
+from admin.verdicts import unstored
 
 BATCH_S = 600.0
 """A batch that makes another branch the longest has all of that executed."""
@@ -81,6 +82,8 @@ class BlockImport:
                     self.known += 1
                 case BlockOutcome.CONNECTED | BlockOutcome.SIDE_BRANCH:
                     self.imported += 1
+                case BlockOutcome.UNSTORED:
+                    raise unstored()
                 case _:
                     self.rejected = _rejected(self._next, verdict)
                     return

@@ -22,7 +22,6 @@ from actors.chain.messages import (
     SteerVerdict,
     SubmitBlock,
     TipCursor,
-    digest_of,
 )
 from actors.ledger.types import HASH_BYTES, MAX_INTEGER, BlockRef
 from actors.runtime.events import GetPosition
@@ -89,10 +88,10 @@ class ChainService(ChainFiles):
         page = page_of(request, "ListBlocks", start)
         position = await self._asker.ask(self._house.events, GetPosition())  # before what it dates
         begin = int.from_bytes(page.cursor) if page.cursor is not None else start
-        views = await self._asker.ask(self._house.reader, ListBlocks(begin, page.size))
-        last = views[-1].block.number if views else 0
+        digests = await self._asker.ask(self._house.reader, ListBlocks(begin, page.size))
+        last = digests[-1].number if digests else 0
         return chain_service_pb2.ListBlocksResponse(
-            blocks=[convert.block_summary(digest_of(view.block)) for view in views],
+            blocks=map(convert.block_summary, digests),
             next_page_token=page.token((last - 1).to_bytes(_NUMBER_BYTES)) if last > 0 else "",
             position=convert.position(*position),
         )

@@ -8,6 +8,7 @@ chain actor, one batch at a time.
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ from troupe.admin.v1 import chain_service_pb2_grpc, errors_pb2
 from actors.chain.archive import BackedUp, Copied, Extent, JobBusyError, RangeError
 from actors.chain.backup import BackupError, BackupExistsError
 from actors.chain.messages import GetChain
+from actors.chain.schema import StoreError, unreadable
 from actors.chain.verify import Progress, Report
 from actors.runtime.clock import Clock
 from actors.runtime.job import Job, JobEndedError, JobStalledError
@@ -28,6 +30,7 @@ from admin.asks import Asker
 from admin.errors import Refusal, require, stopping
 from admin.house import House
 from admin.services.block_import import BlockImport
+from admin.verdicts import store_refusal
 
 T = TypeVar("T")
 
@@ -246,6 +249,10 @@ async def _next(job: Job[T], **metadata: str) -> T | None:
         raise stopping() from error
     except RangeError as error:
         raise Refusal(errors_pb2.ERROR_REASON_BLOCK_NOT_FOUND, str(error)) from error
+    except StoreError as error:
+        raise store_refusal(error) from error
+    except sqlite3.OperationalError as error:
+        raise store_refusal(unreadable(error)) from error
 
 
 # -- fields -----------------------------------------------------------------------------------------

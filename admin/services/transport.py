@@ -122,6 +122,7 @@ def _transport(info: TransportInfo, listen_address: str) -> transport_service_pb
         received_frame_count=info.received_frames,
         sent_frame_count=info.sent_frames,
         unsent_bytes=info.unsent_bytes,
+        held_bytes=info.held_bytes,
         limits=_limits(info.limits),
     )
 
@@ -143,6 +144,7 @@ def _limits(settings: TcpSettings) -> transport_service_pb2.TransportLimits:
         write_timeout_s=settings.write_timeout_s,
         idle_s=settings.idle_s,
         silent_s=settings.silent_s,
+        buffer_limit_bytes=settings.buffer_limit_bytes,
     )
 
 

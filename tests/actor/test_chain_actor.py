@@ -17,8 +17,8 @@ from actors.chain.messages import (
 )
 from actors.gossip.messages import Decision
 from actors.ledger.violation import Rule
-from actors.messaging.messages import Done, Inbound, MessageType, Received, Respond
-from actors.peers.messages import Resync
+from actors.messaging.messages import Done, Inbound, MessageType, Received, RespondBatch
+from actors.peers.messages import Classify, Resync
 from actors.runtime.events import Happened
 from tests.support.chain_stage import AGENT, CONNS, A, ChainStage
 from tests.support.chains import ALICE, BOB, EASY, mine, mine_chain, transfer, workless
@@ -192,10 +192,26 @@ def test_a_status_is_answered_and_what_it_tells_is_taken() -> None:
     chain = ChainStage(*CHAIN[:2])
     chain.link(A)
     (answer,) = chain.ask_by_wire(A, wire.STATUS_KIND, chain.status_of(CHAIN[1]))
-    assert isinstance(answer, Respond)
+    assert isinstance(answer, RespondBatch)
     expected = wire.Status("easy", GENESIS.hash, 2, CHAIN[1].hash, AGENT)
-    assert wire.decode_status(answer.payload) == expected
-    assert (answer.conn, answer.message_id) == (CONNS[A], 7)
+    ((message_id, payload),) = answer.answers
+    assert wire.decode_status(payload) == expected
+    assert (answer.conn, message_id) == (CONNS[A], 7)
+
+
+def test_of_a_flood_of_statuses_the_last_is_looked_at_and_all_are_answered() -> None:
+    chain = ChainStage(*CHAIN[:2])
+    chain.link(A)
+    chain.forget()
+    statuses = [chain.status_of(CHAIN[n % 2]) for n in range(255)] + [chain.status_of(CHAIN[4])]
+    flood = (
+        Inbound(CONNS[A], MessageType.REQUEST, n, wire.STATUS_KIND, payload)
+        for n, payload in enumerate(statuses)
+    )
+    chain.tell(Received(tuple(flood)))
+    (answer,) = chain.messaging.of(RespondBatch)
+    assert [message_id for message_id, _ in answer.answers] == list(range(256))
+    assert [(told.peer, told.height) for told in chain.peers.of(Classify)] == [(A, 5)]
 
 
 def test_what_gets_no_answer_gives_its_credit_back_in_one_message() -> None:

@@ -4,12 +4,14 @@ from actors.chain import wire
 from actors.chain.importer import Importer
 from actors.chain.messages import SyncState
 from actors.chain.store import Store
-from actors.chain.sync import ASK_AGAIN_S, MAX_KNOWN_BATCHES
+from actors.chain.sync import ASK_AGAIN_S, BATCH_TIMEOUT_S, MAX_KNOWN_BATCHES
+from actors.chain.table import MAX_DOUBLINGS
+from actors.gossip.messages import Decision
 from actors.ledger.types import Block
 from actors.messaging.messages import Response, SendRequest
-from actors.peers.messages import PeerId
-from tests.actor.test_chain_download import batch, serve
-from tests.support.chain_stage import CONNS, A, B, ChainStage
+from actors.peers.messages import Misbehaved, PeerId
+from tests.actor.test_chain_download import batch, locator, serve
+from tests.support.chain_stage import CONNS, A, B, C, ChainStage
 from tests.support.chains import BOB, EASY, mine_chain
 
 GENESIS = EASY.genesis
@@ -140,3 +142,77 @@ def test_a_side_branch_that_we_have_most_of_is_downloaded_to_its_end_in_turns() 
     chain.messaging.messages.pop(0)
     assert serve(chain, theirs) == 2
     assert chain.info().tip == theirs[-1].ref
+
+
+# -- those who promise and never give -----------------------------------------------------------------
+
+
+def asked_again_after(chain: ChainStage, peer: PeerId, at_most_s: int) -> int | None:
+    """The seconds until a peer is asked for its status."""
+    for second in range(1, at_most_s + 1):
+        chain.pump.run_for(1.0)
+        for request in chain.requests():
+            if request.kind == wire.STATUS_KIND and request.conn == CONNS[peer]:
+                chain.tell(Response(request.token, request.conn, claim(chain, 10**9)))
+                return second
+    return None
+
+
+def test_a_peer_that_promises_and_never_gives_is_asked_ever_more_rarely() -> None:
+    chain = ChainStage()
+    chain.link(A)
+    chain.answer(claim(chain, 10**9))
+    waits = []
+    for _ in range(MAX_DOUBLINGS + 3):
+        (request,) = downloads(chain)
+        chain.tell(Response(request.token, request.conn, b""))
+        waits.append(asked_again_after(chain, A, 1_000))
+    expected = [ASK_AGAIN_S * 2 ** min(n, MAX_DOUBLINGS) for n in range(MAX_DOUBLINGS + 3)]
+    assert waits == expected
+
+
+def test_a_peer_that_failed_and_then_gave_is_trusted_as_at_first() -> None:
+    chain = ChainStage()
+    chain.link_troupe(A, *SHORT)
+    for _ in range(3):
+        (request,) = downloads(chain)
+        chain.tell(Response(request.token, request.conn, b""))
+        assert asked_again_after(chain, A, 1_000) is not None
+    (request,) = downloads(chain)
+    chain.tell(Response(request.token, request.conn, batch(CHAIN)))
+    assert chain.info().tip == CHAIN[127].ref
+    (request,) = downloads(chain)
+    chain.tell(Response(request.token, request.conn, b""))
+    assert asked_again_after(chain, A, 1_000) == ASK_AGAIN_S
+
+
+def test_two_liars_at_once_do_not_keep_an_honest_peer_from_its_turn() -> None:
+    chain = ChainStage()
+    chain.link(A)
+    chain.answer(claim(chain, 10**9))
+    waiting = downloads(chain)
+    chain.link(C)
+    (status,) = [r for r in chain.requests() if r.kind == wire.STATUS_KIND]
+    chain.tell(Response(status.token, status.conn, claim(chain, 10**9)))
+    link_while_downloading(chain, B, *CHAIN)
+    while chain.info().tip != CHAIN[-1].ref:
+        waiting += downloads(chain)
+        request = waiting.pop(0)
+        start = max((b.number for b in CHAIN if b.hash in locator(request)), default=0)
+        honest = batch(CHAIN[start : start + 128])
+        answer = honest if request.conn == CONNS[B] else b""
+        chain.tell(Response(request.token, request.conn, answer))
+    told = {(m.peer, m.points) for m in chain.peers.of(Misbehaved)}
+    assert told <= {(A, 10), (C, 10)}, "and the honest one is not blamed"
+
+
+def test_news_that_come_by_download_go_on_while_a_liar_is_waited_for() -> None:
+    chain = ChainStage(*CHAIN[:100])
+    request = liar_and_honest_peer(chain)
+    assert request.conn == CONNS[A]
+    chain.pump.run_for(BATCH_TIMEOUT_S / 2)  # it is late: the other is asked as well
+    serve(chain, CHAIN)
+    assert chain.info().tip == CHAIN[-1].ref
+    assert chain.info().sync is SyncState.DOWNLOADING, "there is a billion blocks to come"
+    assert CHAIN[-1].raw in chain.published()
+    assert chain.gossiped(CHAIN[-1], peer=B) == [Decision.FINAL], "so its gossip adds nothing"

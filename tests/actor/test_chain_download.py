@@ -11,6 +11,7 @@ from actors.gossip.messages import Decision, PublishTo
 from actors.ledger.types import Block
 from actors.messaging.messages import Response, SendRequest
 from actors.peers.messages import (
+    Brought,
     Classify,
     DropPeer,
     LinksReset,
@@ -101,7 +102,7 @@ def test_a_peer_of_another_network_or_genesis_is_dropped(by_request: bool) -> No
             chain.ask_by_wire(A, wire.STATUS_KIND, theirs)
         else:
             chain.answer(theirs)
-        assert DropPeer(A, CloseReason.OTHER_NETWORK) in chain.peers.messages
+        assert DropPeer(A, CloseReason.OTHER_NETWORK, CONNS[A]) in chain.peers.messages
 
 
 def test_an_answer_from_a_connection_that_was_lost_says_nothing() -> None:
@@ -132,7 +133,10 @@ def test_a_gossiped_block_raises_the_height_of_a_peer_of_our_kind() -> None:
     chain.link_troupe(A, *SHORT)
     chain.forget()
     chain.gossiped(CHAIN[5])
-    assert chain.peers.messages == [Classify(A, PeerKind.TROUPE, "troupe/peer", 6)]
+    assert chain.peers.messages == [
+        Classify(A, PeerKind.TROUPE, "troupe/peer", 6),
+        Brought((A,), is_block=True),
+    ]
 
 
 # -- downloads --------------------------------------------------------------------------------------

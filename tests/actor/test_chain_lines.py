@@ -1,7 +1,7 @@
 """The chain actor's walks back, several at a time: what one peer makes up must not harm what another found."""
 
 from actors.chain.messages import SyncState
-from actors.chain.sync import SEARCH_TIMEOUTS_S
+from actors.chain.sync import SEARCH_TIMEOUTS_S, YIELDING_ATTEMPT
 from actors.chain.walkback import MAX_LINES
 from actors.gossip.messages import Decision
 from actors.ledger.codec import make_block
@@ -27,8 +27,13 @@ def with_work(number: int, parent_hash: bytes) -> Block:
 
 
 def give_up(chain: ChainStage) -> None:
+    """Nobody answers, until the walk ends or lets another one go first."""
+    query = chain.searched().query
     for _ in SEARCH_TIMEOUTS_S:
+        searches = len(chain.search.messages)
         chain.found(None)
+        if len(chain.search.messages) == searches or chain.searched().query != query:
+            return
 
 
 def queries(chain: ChainStage) -> list[bytes]:
@@ -99,12 +104,11 @@ def test_every_line_that_was_left_behind_has_a_turn_the_newest_first_and_then_it
     chain = ChainStage(store=before.store)
     assert chain.searched().query == SHORT[4].hash
     chain.link_legacy(A)
-    for _ in range(2):
+    while chain.info().sync is not SyncState.IDLE:
         give_up(chain)
     assert queries(chain) == [SHORT[4].hash, FOREIGN[1].hash]
-    assert chain.info().sync is SyncState.IDLE
     chain.link_legacy(B)
-    for _ in range(2):
+    while chain.info().sync is not SyncState.IDLE:
         give_up(chain)
     assert queries(chain) == [SHORT[4].hash, FOREIGN[1].hash]
     assert chain.info().sync is SyncState.IDLE
@@ -186,3 +190,32 @@ def test_where_no_more_may_wait_on_disk_a_new_block_of_a_line_is_an_orphan() -> 
     assert chain.store.pending_count() == 2
     chain.gossiped(SHORT[0])
     assert chain.info().tip == SHORT[3].ref
+
+
+def test_one_who_makes_up_blocks_has_no_more_turns_than_one_who_has_a_chain() -> None:
+    chain = ChainStage()
+    for peer in (A, B):
+        chain.link_legacy(peer)
+    made_up = [with_work(10**9 + n, b"%032d" % n) for n in range(16)]
+    chain.gossiped(*made_up)
+    chain.gossiped(SHORT[5], peer=B)
+    unanswered = 0
+    while chain.searched().query != SHORT[4].hash:
+        chain.found(None)
+        unanswered += 1
+    assert unanswered <= YIELDING_ATTEMPT
+    chain.walk(SHORT, CONNS[B])
+    assert chain.info().tip == SHORT[5].ref
+
+
+def test_a_walk_that_let_others_go_first_goes_on_where_it_was_and_ends_like_any_other() -> None:
+    chain = ChainStage()
+    chain.link_legacy(A)
+    chain.gossiped(*(with_work(50 + n, b"%032d" % n) for n in range(3)))
+    while chain.info().sync is not SyncState.IDLE:
+        give_up(chain)
+    timeouts: dict[bytes, list[float]] = {}
+    for search in chain.search.take():
+        timeouts.setdefault(search.query, []).append(search.timeout_s)
+    assert len(timeouts) == 3
+    assert all(tuple(each) == SEARCH_TIMEOUTS_S for each in timeouts.values())

@@ -6,6 +6,7 @@ import pytest
 
 from actors.chain.messages import SubmitBlock, SyncState, TipChanged
 from actors.chain.store import Store
+from actors.chain.sync import YIELDING_ATTEMPT
 from actors.gossip.messages import Decision
 from actors.ledger.codec import make_block
 from actors.ledger.types import BlockRef
@@ -201,7 +202,7 @@ def test_a_walk_that_reaches_another_genesis_ends_and_drops_the_peer() -> None:
     chain.link_legacy(A)
     chain.gossiped(FOREIGN[-1])
     chain.walk(FOREIGN, CONNS[A])
-    assert DropPeer(A, CloseReason.OTHER_NETWORK) in chain.peers.messages
+    assert DropPeer(A, CloseReason.OTHER_NETWORK, CONNS[A]) in chain.peers.messages
     assert chain.store.pending_count() == 0
     assert chain.info().sync is SyncState.IDLE
 
@@ -296,7 +297,7 @@ def test_when_a_walk_gives_up_the_next_orphan_has_its_turn() -> None:
     chain.link_legacy(A)
     chain.gossiped(FOREIGN[-1])
     chain.gossiped(SHORT[-1], peer=B)
-    for _ in range(6):
+    for _ in range(YIELDING_ATTEMPT):
         chain.found(None)
     assert chain.searched().query == SHORT[-2].hash
     chain.walk(SHORT, CONNS[A])

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from actors.gossip import actor as gossip_actor
 from actors.gossip.actor import SWEEP_S, VERDICT_TIMEOUT_S, GossipActor
 from actors.gossip.messages import (
     Decision,
@@ -44,7 +43,7 @@ ID_1, ID_2 = b"1" * 16, b"2" * 16
 class Stage:
     """A gossip actor with three peers: Bob over 1 and 11, Carol over 2, Dave over 3."""
 
-    def __init__(self) -> None:
+    def __init__(self, block: int = 4 * 1024) -> None:
         self.clock = FakeClock()
         self.pump = Pump(1, self.clock)
         self.messaging = Probe(self.pump, "messaging")
@@ -62,7 +61,7 @@ class Stage:
                     "search": self.handler.address,
                     BLOCK: self.chain.address,
                 },
-                limits_bytes={TX: 1024},
+                limits_bytes={TX: 1024, BLOCK: block},
                 messaging=self.messaging.address,
                 peers=self.peers.address,
                 clock=self.clock,
@@ -264,13 +263,20 @@ def test_after_five_minutes_old_news_may_come_again() -> None:
         rumour(b"x" * 4097, kind="search:block"),
         rumour(b"", message_id=b"short"),
         rumour(b"x")._replace(type=MessageType.REQUEST),
-        rumour(b"x", conn=77),
     ],
-    ids=["unknown kind", "too long", "above the default", "no id", "request", "no peer's"],
+    ids=["unknown kind", "too long", "above the default", "no id", "request"],
 )
-def test_what_cannot_be_judged_ends_here_and_its_credit_returns(message: Inbound) -> None:
+def test_what_cannot_be_judged_ends_here_as_useless_and_its_credit_returns(
+    message: Inbound,
+) -> None:
     stage = Stage()
-    assert stage.tell(received(message)) == [Done(message.conn, 1)]
+    assert stage.tell(received(message)) == [Done(message.conn, 1, useless=1)]
+    assert stage.items() == []
+
+
+def test_what_comes_over_a_link_that_is_not_told_yet_is_not_held_against_its_peer() -> None:
+    stage = Stage()
+    assert stage.tell(received(rumour(b"x", conn=77))) == [Done(ConnId(77), 1)]
     assert stage.items() == []
 
 
@@ -283,18 +289,8 @@ def test_a_payload_of_exactly_the_limit_is_judged() -> None:
 def test_all_that_a_batch_gives_back_at_once_is_one_message() -> None:
     stage = Stage()
     good, bad = rumour(b"tx"), rumour(b"x", kind="unknown")
-    assert stage.tell(received(bad, good, bad, good, bad)) == [Done(ConnId(1), 4)]
+    assert stage.tell(received(bad, good, bad, good, bad)) == [Done(ConnId(1), 4, useless=3)]
     assert stage.kind("unknown").dropped == 3
-
-
-def test_too_much_awaiting_a_verdict_is_not_heard(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gossip_actor, "MAX_AWAITING", 2)
-    stage = Stage()
-    told = stage.tell(received(*(rumour(b"%d" % n) for n in range(5))))
-    assert credit(told) == {1: 3}
-    stage.judge(Decision.DROP)
-    stage.tell(received(rumour(b"4")))
-    assert len(stage.items()) == 1
 
 
 def test_a_handler_that_never_judges_costs_the_credit_for_a_minute() -> None:

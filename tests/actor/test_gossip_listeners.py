@@ -7,7 +7,7 @@ from unittest.mock import ANY
 
 import pytest
 
-from actors.gossip.allowance import HEARD_BURST, HEARD_PER_S, RELAY_BURST, RELAYS_PER_S
+from actors.config import RateSettings
 from actors.gossip.counts import MAX_HEARD_KINDS
 from actors.gossip.messages import (
     MAX_LISTENERS,
@@ -39,6 +39,7 @@ from tests.actor.test_gossip_actor import (
 )
 from tests.support.listener import Listener
 
+RATES = RateSettings()
 CHAT = "chat"
 LINE = b"ada\0hello"
 
@@ -179,12 +180,44 @@ def test_a_peer_has_only_so_much_passed_on_and_is_heard_all_the_same() -> None:
         lines = [said(number=number, conn=conn) for number in range(first, first + 20)]
         return sum(len(relay.messages) for relay in relays(room.tell(received(*lines))))
 
-    assert passed(100) == RELAY_BURST
+    assert passed(100) == RATES.talk_relay_burst
     assert passed(200, conn=11) == 0  # the same peer
-    assert passed(300, conn=2) == RELAY_BURST  # another one
+    assert passed(300, conn=2) == RATES.talk_relay_burst  # another one
     room.pump.run_for(1.0)
-    assert passed(400) == RELAYS_PER_S
+    assert passed(400) == RATES.talk_relays_per_s
     assert len(listener.take()) == 80
+
+
+def test_a_line_beyond_its_senders_rate_is_passed_on_when_another_peer_says_it() -> None:
+    """Who repeats the lines of others faster than it may cannot keep them from everybody."""
+    room = Room()
+    listener = room.listener(CHAT)
+    room.tell(received(*(said(number=number) for number in range(RATES.talk_relay_burst))))
+    copied = said(b"bob\0listen", number=99)
+    assert relays(room.tell(received(copied))) == []
+    (relay,) = relays(room.tell(received(copied._replace(conn=ConnId(2)))))
+    assert relay.messages == ((copied.kind, copied.payload),)
+    assert [heard.payload for heard in listener.take()].count(b"bob\0listen") == 1
+    assert relays(room.tell(received(copied._replace(conn=ConnId(3))))) == []
+
+
+def test_a_line_that_its_sender_may_not_even_be_heard_with_is_heard_of_another() -> None:
+    room = Room()
+    listener = room.listener(CHAT)
+    lines = [said(number=number) for number in range(RATES.talk_heard_burst + 1)]
+    room.tell(received(*lines))
+    assert lines[-1].payload[:16] not in {heard.message_id for heard in listener.take()}
+    room.tell(received(lines[-1]._replace(conn=ConnId(2))))
+    assert [heard.message_id for heard in listener.take()] == [lines[-1].payload[:16]]
+
+
+def test_a_line_beyond_the_rate_that_comes_again_and_again_is_heard_once() -> None:
+    room = Room()
+    listener = room.listener(CHAT)
+    room.tell(received(*(said(number=number) for number in range(RATES.talk_relay_burst))))
+    for _ in range(3):
+        assert relays(room.tell(received(said(b"bob\0again", number=99)))) == []
+    assert [heard.payload for heard in listener.take()].count(b"bob\0again") == 1
 
 
 def test_a_peer_is_heard_only_so_much_in_kinds_that_no_room_judges() -> None:
@@ -192,14 +225,17 @@ def test_a_peer_is_heard_only_so_much_in_kinds_that_no_room_judges() -> None:
     listener = room.listener()
 
     def heard(first: int) -> int:
-        room.tell(received(*(said(number=n) for n in range(first, first + HEARD_BURST + 50))))
+        lines = [said(number=n) for n in range(first, first + RATES.talk_heard_burst + 50)]
+        room.tell(received(*lines))
         return len(listener.take())
 
-    assert heard(1) == HEARD_BURST
+    assert heard(1) == RATES.talk_heard_burst
     room.pump.run_for(1.0)
-    assert heard(10_000) == HEARD_PER_S
-    room.tell(received(*(rumour(b"%d" % n) for n in range(HEARD_BURST + 50))))
-    assert len(listener.take()) == HEARD_BURST + 50
+    assert heard(10_000) == RATES.talk_heard_per_s
+    for batch in range(2):  # of what a room judges it is heard without limit
+        room.tell(received(*(rumour(b"%d-%d" % (batch, n)) for n in range(400))))
+        room.judge(Decision.DROP)
+    assert len(listener.take()) == 800
 
 
 def test_a_peer_that_comes_back_has_its_allowance_anew() -> None:
@@ -211,11 +247,11 @@ def test_a_peer_that_comes_back_has_its_allowance_anew() -> None:
         return sum(len(relay.messages) for relay in relays(room.tell(received(*lines))))
 
     carol = PeerLinked(CAROL, ConnId(2), initiated=True, first=True)
-    assert passed(100) == RELAY_BURST
+    assert passed(100) == RATES.talk_relay_burst
     room.tell(LinksReset((carol,)))
     assert passed(200) == 0
     room.tell(PeerUnlinked(CAROL, ConnId(2), None), carol)
-    assert passed(300) == RELAY_BURST
+    assert passed(300) == RATES.talk_relay_burst
 
 
 def test_kinds_that_a_peer_invents_take_no_count_from_one_that_a_room_judges() -> None:

@@ -25,8 +25,8 @@ from actors.mempool.messages import (
     TransactionAdded,
     TransactionRemoved,
 )
+from actors.simulation.memory import MemoryJournal
 from tests.support.ledger import child, transfer
-from tests.support.memory_journal import MemoryJournal
 from tests.support.mempool import ALICE, BOB, PAYEE
 from tests.support.mempool_stage import MempoolStage, published
 from tests.support.probe import Probe

@@ -5,9 +5,9 @@ from __future__ import annotations
 from actors.ledger.codec import make_transaction
 from actors.mempool.messages import Admission, GetPool
 from actors.messaging.messages import Response
+from actors.simulation.memory import MemoryJournal
 from tests.support.counting_team import CountingTeam
 from tests.support.ledger import transfer
-from tests.support.memory_journal import MemoryJournal
 from tests.support.mempool import ALICE, BOB, PAYEE
 from tests.support.mempool_stage import CONN, MempoolStage
 

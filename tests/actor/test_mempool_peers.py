@@ -7,7 +7,12 @@ import pytest
 from actors.gossip.messages import Decision
 from actors.ledger.codec import make_transaction
 from actors.ledger.types import Account
-from actors.mempool.actor import BAD_SIGNATURE_POINTS, GET_KIND, GET_TIMEOUT_S
+from actors.mempool.actor import (
+    BAD_SIGNATURE_POINTS,
+    GET_KIND,
+    GET_TIMEOUT_S,
+    UNHEARD_OF_POINTS,
+)
 from actors.mempool.messages import GetPool, TransactionAdded
 from actors.messaging.messages import (
     ANSWER_BUDGET_BYTES,
@@ -19,7 +24,14 @@ from actors.messaging.messages import (
     Response,
     SendRequest,
 )
-from actors.peers.messages import LinksReset, Misbehaved, PeerLinked, PeerUnlinked, Resync
+from actors.peers.messages import (
+    Brought,
+    ConnectionMisbehaved,
+    LinksReset,
+    PeerLinked,
+    PeerUnlinked,
+    Resync,
+)
 from tests.support.ledger import transfer
 from tests.support.mempool import ALICE, BOB, PAYEE
 from tests.support.mempool_stage import CONN, PEER, MempoolStage, published
@@ -60,9 +72,26 @@ def test_verdicts_relay_what_is_pending_end_what_can_never_be_and_drop_the_rest(
 def test_who_passes_on_bad_signatures_is_told_of_once_a_batch(house: MempoolStage) -> None:
     forged = [make_transaction(ALICE.public, PAYEE, nonce, 1, bytes(64)).raw for nonce in (0, 1)]
     house.gossiped(*forged, b"malformed", transfer(ALICE, bytes(32), 0, 1).raw)
-    assert house.peers.take() == [Misbehaved(PEER, 2 * BAD_SIGNATURE_POINTS, "a bad signature")]
-    house.gossiped(transfer(ALICE, PAYEE, 0, 1).raw)
+    points = 2 * BAD_SIGNATURE_POINTS
+    (blamed, of_ours) = house.peers.take()
+    assert blamed == ConnectionMisbehaved(CONN, points, "a bad signature")
+    assert (of_ours.conn, of_ours.points, of_ours.ours_only) == (CONN, 2 * UNHEARD_OF_POINTS, True)
+    house.gossiped(transfer(ALICE, PAYEE, 7, 1).raw)
     assert house.peers.take() == []
+
+
+def test_what_an_honest_node_of_ours_may_pass_on_is_held_against_nobody(
+    house: MempoolStage,
+) -> None:
+    house.accounts[BOB.public] = Account(0, 5)
+    honest = [transfer(BOB, PAYEE, 4, 1), transfer(BOB, PAYEE, 5, 1), transfer(ALICE, PAYEE, 9, 1)]
+    house.gossiped(*(each.raw for each in honest))
+    assert house.peers.take() == []
+
+
+def test_who_brings_what_becomes_pending_is_told_of_once_a_batch(house: MempoolStage) -> None:
+    house.gossiped(transfer(ALICE, PAYEE, 0, 1).raw, transfer(ALICE, PAYEE, 1, 1).raw)
+    assert house.peers.take() == [Brought((PEER,), is_block=False)]
 
 
 def test_what_a_gossiped_transaction_promotes_is_published(house: MempoolStage) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from actors.messaging.actor import SWEEP_S, MessagingActor
+from actors.messaging.adoption import OpenLinks
 from actors.messaging.asked import MAX_ASKED
 from actors.messaging.codec import encode, encode_response
 from actors.messaging.messages import (
@@ -78,19 +79,26 @@ class Scene:
         self.gossip, self.asker = Probe(self.pump, "gossip"), Probe(self.pump, "asker")
         self.mailbox = self.pump.mailbox("messaging")
         self.falls: list[Any] = []
+        self.kept = OpenLinks()
+        self.start()
+        for conn in (ONE, TWO):
+            self.tell(Connected(conn, False, "127.0.0.1:5", None))
+        self.tell(OpenGate(ONE, PEER))
+        self.tcp.take()
+
+    def start(self) -> None:
+        """Begin the first or the next incarnation."""
         self.actor = MessagingActor(
             tcp=self.tcp.address,
             rooms={"p2p": self.peers.address, "gossip": self.gossip.address},
             links=self.peers.address,
             me=self.address,
             clock=self.pump.clock,
+            kept=self.kept,
         )
         self.actor.attach(self.mailbox, lambda _actor, fall: self.falls.append(fall))
         self.pump.run(self.actor)
-        for conn in (ONE, TWO):
-            self.tell(Connected(conn, False, "127.0.0.1:5", None))
-        self.tell(OpenGate(ONE, PEER))
-        self.tcp.take()
+        self.pump.run_until_idle()
 
     @property
     def address(self) -> Any:
@@ -287,9 +295,19 @@ def test_a_stop_lets_down_whoever_waits_or_watches(scene: Scene) -> None:
     assert sink.is_lost
 
 
-def test_so_does_a_fall(scene: Scene) -> None:
+def test_a_fall_loses_who_watches_and_nobody_who_waits(scene: Scene) -> None:
     answer, sink = scene.soon(question()), scene.watch()
     scene.tell("no message of this room")
     assert len(scene.falls) == 1
-    assert isinstance(answer.exception(0), ActorDownError)
     assert sink.is_lost
+    scene.start()
+    scene.receive(encode_response(1, b"!"))
+    assert answer.result(0) == b"!"
+
+
+def test_after_a_fall_a_request_that_nobody_answers_still_ends(scene: Scene) -> None:
+    answer = scene.soon(question(timeout_s=5.0))
+    scene.tell("no message of this room")
+    scene.start()
+    scene.pump.run_for(6.0)
+    assert answer.result(0) is RequestFailure.NO_RESPONSE

@@ -143,15 +143,21 @@ def test_a_rejected_dialer_is_closed_when_it_lingers() -> None:
     assert stage.out.take() == [Disconnect(conn, CloseReason.REJECTED)]
 
 
-def test_a_rejected_dialer_that_left_or_did_better_is_not_closed() -> None:
+def test_a_rejected_dialer_that_left_is_not_closed() -> None:
     stage = PeersStage()
-    left, better = stage.accepted("10.0.0.2:50000"), stage.accepted("10.0.0.3:50000")
-    for conn in (left, better):
-        stage.hello(conn, "nonsense")
-    stage.tell(gone(left))
-    stage.hello(better, CAROL)
+    conn = stage.accepted("10.0.0.2:50000")
+    stage.hello(conn, "nonsense")
+    stage.tell(gone(conn))
     stage.pump.run_for(11.0)
     assert stage.out.of(Disconnect) == []
+
+
+def test_of_a_rejected_dialers_hellos_the_first_counts() -> None:
+    stage = PeersStage()
+    conn = stage.accepted("10.0.0.2:50000")
+    assert stage.hello(conn, "nonsense") == [Respond(conn, 5, b"\x00")]
+    assert stage.hello(conn, CAROL) == [Respond(conn, 5, b"\x00")]
+    assert not stage.table()
 
 
 def test_a_rejected_dialer_lingers_once_however_often_it_says_hello() -> None:
@@ -219,7 +225,7 @@ def test_what_gets_no_answer_gives_its_credit_back_once_per_batch() -> None:
     unknown = request(conn, "p2p:other")
     assert stage.tell(Received((regular, unknown, request(conn, "p2p:get_peers")))) == [
         RespondBatch(conn, ((5, b""),)),
-        Done(conn, 2),
+        Done(conn, 2, useless=2),
     ]
 
 

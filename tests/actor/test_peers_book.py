@@ -137,6 +137,6 @@ def test_a_peer_that_is_left_alone_is_left_alone_by_the_next_life_too() -> None:
 def test_the_book_grows_with_the_number_of_peers_that_there_may_be() -> None:
     stage = PeersStage(max_peers=1_000)
     stage.player.stop()
-    stage.book.lines = [b"10.1.%d.%d:1\thello\t-\t0\t0" % divmod(n, 250) for n in range(4_000)]
+    stage.book.lines = [b"10.%d.0.%d:1\thello\t-\t0\t0" % divmod(n, 100) for n in range(4_000)]
     stage.player.start()
     assert len(known(stage)) == 3_000

@@ -4,10 +4,12 @@ import pytest
 
 from actors.messaging.messages import Disconnect, OpenGate, Respond, Response
 from actors.peers.messages import (
+    ConnectionMisbehaved,
     ConnectOutcome,
     ConnectPeer,
     DisconnectPeer,
     DropPeer,
+    ListBans,
     PeerId,
     PeerLinked,
     PeerUnlinked,
@@ -15,7 +17,7 @@ from actors.peers.messages import (
 from actors.tcp.messages import CloseReason, ConnectFailed
 from tests.support.peers_stage import BOOT, PeersStage, gone
 
-ELSEWHERE = PeerId("6.6.6.6:50000")
+ELSEWHERE = PeerId("10.6.6.6:50000")
 
 
 def refused(stage: PeersStage) -> int:
@@ -116,3 +118,37 @@ def test_nothing_is_closed_on_a_claimant() -> None:
     stage.greeted(BOOT, ELSEWHERE)
     stage.joined(BOOT)
     assert stage.out.of(Disconnect) == []
+
+
+def test_who_had_the_name_of_a_peer_is_dropped_and_blamed_by_its_connection_and_not_the_owner() -> (
+    None
+):
+    stage = PeersStage()
+    impostor = stage.greeted(BOOT, ELSEWHERE)
+    owner = stage.joined(BOOT)
+    stage.pump.run_for(60.0)
+    stage.tell(ConnectionMisbehaved(impostor, 40, "a bad signature"))
+    assert (stage.table()[BOOT].score, stage.table()[ELSEWHERE].score) == (0.0, 40.0)
+    stage.tell(DropPeer(BOOT, CloseReason.OTHER_NETWORK, impostor))
+    assert set(stage.table()) == {BOOT}
+    assert stage.table()[BOOT].conns == (owner,)
+
+
+def test_what_a_connection_did_that_is_gone_is_counted_against_who_had_it_however_late() -> None:
+    stage = PeersStage()
+    impostor = stage.greeted(BOOT, ELSEWHERE)
+    stage.tell(gone(impostor))
+    stage.joined(BOOT)
+    stage.pump.run_for(600.0)
+    stage.tell(ConnectionMisbehaved(impostor, 100, "a bad signature"))
+    assert set(stage.table()) == {BOOT}
+    assert [ban.target for ban in stage.ask(ListBans()).result()] == ["10.6.6.6"]
+
+
+def test_of_a_connection_that_is_gone_nobody_is_dropped() -> None:
+    stage = PeersStage()
+    impostor = stage.greeted(BOOT, ELSEWHERE)
+    stage.tell(gone(impostor))
+    stage.joined(BOOT)
+    stage.tell(DropPeer(BOOT, CloseReason.OTHER_NETWORK, impostor))
+    assert set(stage.table()) == {BOOT}

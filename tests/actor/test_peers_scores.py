@@ -8,6 +8,7 @@ from actors.messaging.messages import Disconnect, Respond, Response
 from actors.peers.messages import (
     Ban,
     Classify,
+    ConnectionMisbehaved,
     CreateBan,
     DeleteBan,
     ListBans,
@@ -15,6 +16,7 @@ from actors.peers.messages import (
     PeerId,
     PeerKind,
 )
+from actors.runtime.restraint import LINES_AT_ONCE
 from actors.tcp.messages import CloseReason, Connected, ConnId, Idle
 from tests.support.peers_stage import BOB, BOOT, CAROL, PeersStage, gone
 
@@ -67,6 +69,57 @@ def test_misdeeds_with_time_between_them_are_forgiven() -> None:
         stage.tell(misdeed(BOB))
         stage.pump.run_for(30.0)
     assert set(stage.table()) == {BOB}
+
+
+def test_who_goes_on_like_that_is_banned_all_the_same() -> None:
+    stage = PeersStage()
+    stage.joined(BOB)
+    for _ in range(40):
+        stage.tell(misdeed(BOB))
+        stage.pump.run_for(30.0)
+    assert set(bans(stage)) == {"10.0.0.2"}
+
+
+def test_who_is_only_slow_is_not_banned_in_hours() -> None:
+    stage = PeersStage()
+    stage.joined(BOB)
+    for _ in range(400):
+        stage.tell(misdeed(BOB, 10, "no answer"))
+        stage.pump.run_for(30.0)
+    assert bans(stage) == {}
+
+
+def test_a_fall_of_ours_pardons_nobody() -> None:
+    stage = PeersStage()
+    stage.joined(BOB)
+    stage.joined(CAROL)
+    stage.tell(misdeed(BOB, 90), misdeed(CAROL, 100))
+    stage.player.fall_and_rise()
+    assert set(bans(stage)) == {"10.0.0.3"}, "made a moment before, and saved in the fall"
+    stage.greeted(BOB)
+    assert stage.table()[BOB].score == 90.0
+
+
+@pytest.mark.parametrize(
+    ("kind", "score"), [(PeerKind.TROUPE, 20.0), (PeerKind.LEGACY, 0.0), (PeerKind.UNKNOWN, 0.0)]
+)
+def test_what_the_field_may_pass_on_counts_for_one_of_ours_alone(
+    kind: PeerKind, score: float
+) -> None:
+    stage = PeersStage()
+    conn = stage.joined(BOB)
+    stage.tell(Classify(BOB, kind, None, None))
+    stage.tell(ConnectionMisbehaved(conn, 20, "an invalid block", ours_only=True))
+    assert stage.table()[BOB].score == score
+
+
+def test_five_times_twenty_within_a_moment_are_a_hundred() -> None:
+    stage = PeersStage()
+    stage.joined(BOB)
+    for _ in range(5):
+        stage.tell(misdeed(BOB))
+        stage.pump.run_for(0.01)
+    assert set(bans(stage)) == {"10.0.0.2"}
 
 
 def test_on_loopback_one_node_answers_for_itself_alone() -> None:
@@ -210,3 +263,40 @@ def test_a_malformed_list_counts_for_one_of_ours_alone(
     (asked,) = stage.tell(Idle(conn))
     stage.tell(Response(asked.token, conn, payload))
     assert stage.table()[BOB].score == score
+
+
+# -- who is known only by a connection ----------------------------------------------------------
+
+
+def test_a_connection_that_misbehaves_costs_its_peer_the_points() -> None:
+    stage = PeersStage()
+    conn = stage.greeted(BOB)
+    stage.tell(ConnectionMisbehaved(conn, 30, "an unasked response"))
+    assert stage.table()[BOB].score == pytest.approx(30)
+
+
+def test_a_connection_of_nobody_yet_is_closed() -> None:
+    stage = PeersStage()
+    conn = stage.accepted("10.0.0.2:50000")
+    told = stage.tell(ConnectionMisbehaved(conn, 10, "an unasked response"))
+    assert told == [Disconnect(conn, CloseReason.PROTOCOL)]
+
+
+def test_a_connection_that_is_over_costs_nobody_anything() -> None:
+    stage = PeersStage()
+    conn = stage.greeted(BOB)
+    stage.tell(gone(conn))
+    assert stage.tell(ConnectionMisbehaved(conn, 100, "an unasked response")) == []
+    assert stage.table() == {}
+
+
+def test_a_thousand_hosts_that_misbehave_and_are_banned_are_told_in_a_few_lines(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    stage = PeersStage(max_peers=1_000)
+    for number in range(300):
+        peer = f"10.1.{number // 100}.{number % 100 + 1}:8000"
+        stage.greeted(peer)
+        stage.tell(misdeed(peer, points=100))
+    assert len(bans(stage)) == 300
+    assert len(caplog.messages) == 2 * LINES_AT_ONCE

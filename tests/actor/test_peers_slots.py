@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from actors.messaging.messages import Disconnect, Respond, Response
 from actors.peers.hosts import MAX_SOUGHT_PER_HOST
-from actors.peers.messages import ConnectOutcome, ConnectPeer, GetSlots, Slots
+from actors.peers.messages import (
+    Brought,
+    ConnectOutcome,
+    ConnectPeer,
+    GetSlots,
+    PeerId,
+    Slots,
+)
 from actors.peers.slots import MAX_OUTBOUND_KEPT
 from actors.tcp.messages import CloseReason, Connected, ConnId, Idle
 from tests.support.peers_stage import BOB, BOOT, CAROL, PeersStage, gone
@@ -77,10 +84,10 @@ def told(stage: PeersStage, conn: ConnId, *listed: str) -> None:
 
 
 def test_whoever_lists_many_ports_of_one_host_gets_few_of_the_places_for_whom_we_dial() -> None:
-    stage = PeersStage(bootstrap=("6.6.6.6:2", "6.6.6.6:3", "6.6.6.6:4"))
+    stage = PeersStage(bootstrap=("10.6.6.6:2", "10.6.6.6:3", "10.6.6.6:4"))
     assert len(stage.dials()) == 3
-    liar = stage.joined("6.6.6.6:1")
-    told(stage, liar, *(f"6.6.6.6:{port}" for port in range(5, 100)), "10.1.0.1:1")
+    liar = stage.joined("10.6.6.6:1")
+    told(stage, liar, *(f"10.6.6.6:{port}" for port in range(5, 100)), "10.1.0.1:1")
     assert [dial.host for dial in stage.dials()] == ["10.1.0.1"]
 
 
@@ -104,8 +111,8 @@ def test_names_of_one_host_are_parted_with_before_they_are_greeted() -> None:
     told(stage, conn, *(f"n{number}.example:1" for number in range(MAX_SOUGHT_PER_HOST + 1)))
     *dials, last = stage.dials()
     for dial in dials:
-        stage.connected(dial, "6.6.6.6:1")
-    one_too_many = Connected(ConnId(999), initiated=True, remote="6.6.6.6:1", token=last.token)
+        stage.connected(dial, "10.6.6.6:1")
+    one_too_many = Connected(ConnId(999), initiated=True, remote="10.6.6.6:1", token=last.token)
     assert stage.tell(one_too_many) == [Disconnect(ConnId(999), CloseReason.LOCAL)]
     assert slots(stage).outbound == 1 + MAX_SOUGHT_PER_HOST
 
@@ -180,3 +187,39 @@ def test_we_do_not_dial_who_is_there_nor_close_what_we_have_for_it() -> None:
     assert stage.ask(ConnectPeer(BOB)).result() is ConnectOutcome.ALREADY_CONNECTED
     stage.tell(gone(ours))
     assert slots(stage).inbound == 1
+
+
+# -- who makes room -------------------------------------------------------------------------------
+
+
+def test_a_newcomer_of_another_network_finds_a_place_though_a_crowd_has_taken_all() -> None:
+    stage = PeersStage(max_peers=10, maintain_every_s=1e6)
+    for number in range(2, 40):
+        stage.greeted(f"10.2.0.{number}:1")
+    assert slots(stage).inbound == 15
+    conn = stage.accepted("10.0.0.2:50000")
+    told = stage.hello(conn, BOB)
+    assert [each.reason for each in told if isinstance(each, Disconnect)] == [CloseReason.EVICTED]
+    assert BOB in stage.table()
+    assert slots(stage).inbound == 15
+    assert not is_accepted(stage, "127.0.0.1:7000"), "nobody on this machine is crowded out"
+
+
+def test_who_brought_a_block_outlives_a_flood_and_who_came_before_it_as_well() -> None:
+    stage = PeersStage(max_peers=10, maintain_every_s=5.0)
+    early = [f"10.{number}.0.1:1" for number in range(20, 24)]
+    for address in early:
+        stage.greeted(address)
+    stage.greeted("10.2.9.9:1")
+    stage.tell(Brought((PeerId("10.2.9.9:1"),), is_block=True))
+    for turn in range(30):
+        for number in range(2, 30):
+            stage.greeted(f"10.2.{turn}.{number}:1")
+        stage.pump.run_for(5.0)
+    assert set(stage.table()) >= {*early, "10.2.9.9:1"}
+
+
+def test_news_of_a_peer_that_is_none_mean_nothing() -> None:
+    stage = PeersStage()
+    stage.tell(Brought((BOB, CAROL), is_block=False))
+    assert stage.table() == {}

@@ -235,6 +235,7 @@ def test_open_questions_share_what_they_know_of_who_was_asked_until_the_peers_ch
         room.passed_on(search_id=b"%016d" % number)
     room.tell(PeerUnlinked(DAVE, ConnId(3), outbound=None))
     room.passed_on(search_id=b"after the change")
-    asked = [route.asked for route in room.player.actor._routes._all()]  # type: ignore[attr-defined]
+    routes = room.player.actor._routes  # type: ignore[attr-defined]
+    asked = [route.asked for route in (*routes.watched(), *routes._relayed.values())]
     assert len({id(peers) for peers in asked}) == 2
     assert asked == [{BOB, CAROL, DAVE}] * 4 + [{BOB, CAROL}]

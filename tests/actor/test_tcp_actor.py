@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from actors.config import TcpSettings
-from actors.tcp.actor import _Sweep
 from actors.tcp.admission import HELLO_GRACE_S
 from actors.tcp.framing import enframe
 from actors.tcp.messages import (
@@ -30,6 +29,7 @@ from actors.tcp.messages import (
     Idle,
     Send,
 )
+from actors.tcp.timers import Sweep
 from tests.support.tcp_stage import LOCALHOST, TOKEN, TcpScene
 from tests.support.thread_probe import Stage
 from tests.support.wire_client import WireClient
@@ -229,7 +229,7 @@ def test_a_former_incarnations_sweep_starts_no_second_one(scene: TcpScene) -> No
     client, conn = scene.accepted()
     with client:
         scene.stage.clock.push(4)
-        scene.tell(_Sweep())
+        scene.tell(Sweep())
         assert [info.conn for info in scene.connections()] == [conn]
 
 

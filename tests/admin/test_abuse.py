@@ -24,6 +24,6 @@ def test_whatever_is_no_call_of_ours_is_refused_and_leaves_nothing(
     chain = stage.stub(chain_service_pb2_grpc.ChainServiceStub)
     assert chain.GetChain(chain_service_pb2.GetChainRequest()).chain.supply == 50_000
     guards = [each for each in gc.get_objects() if isinstance(each, Guard)]
-    assert [len(guard._calls) for guard in guards if guard._tokens.find(stage.token())] == [0]
+    assert [len(guard._places) for guard in guards if guard._tokens.find(stage.token())] == [0]
     assert not [record for record in caplog.records if record.levelname in {"ERROR", "CRITICAL"}]
     assert not any(script.told for script in stage.rooms.values() if script is not stage.chain)

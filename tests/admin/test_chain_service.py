@@ -43,10 +43,10 @@ def script_chain(stage: AdminStage, length: int) -> tuple[Block, ...]:
     blocks = chain_of(length)
     stage.chain.answer(chain.GetChain, chain_info(blocks[-1].ref))
 
-    def listed(asked: chain.ListBlocks) -> tuple[chain.BlockView, ...]:
+    def listed(asked: chain.ListBlocks) -> tuple[chain.BlockDigest, ...]:
         last = length if asked.start is None else min(asked.start, length)
         return tuple(
-            chain.BlockView(block, canonical=True, confirmations=1)
+            chain.digest_of(block)
             for block in reversed(blocks[max(0, last - asked.limit + 1) : last + 1])
         )
 

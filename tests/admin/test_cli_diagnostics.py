@@ -59,7 +59,7 @@ def test_actors_are_listed_with_and_without_the_word(shell: Shell) -> None:
     text = shell("actors").stdout
     assert text == shell("actors list").stdout
     row = " ".join(text.splitlines()[1].split())
-    assert row == "chain running 2 1.50 ms 7,000 0 3 0.00 ms 0.00 ms"
+    assert row == "chain running 2 1.50 ms 7,000 0 0 3 0.00 ms 0.00 ms"
     assert "disk full" in text
     assert shell.data("actors")[0]["requested_restart_count"] == 2
     assert len(shell("actors list -o jsonl").stdout.splitlines()) == 2

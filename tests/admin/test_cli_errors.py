@@ -141,6 +141,7 @@ EXITS = {
     "UNAVAILABLE": ExitCode.TRY_AGAIN,
     "ABORTED": ExitCode.TRY_AGAIN,
     "DEADLINE_EXCEEDED": ExitCode.TIMED_OUT,
+    "DATA_LOSS": ExitCode.FAILED,
     "INTERNAL": ExitCode.FAILED,
 }
 

@@ -22,8 +22,8 @@ from actors.config import TcpSettings
 from actors.peers.messages import ListPeers
 from actors.runtime.supervisor import ListActors
 from actors.tcp.messages import GetTransport, TransportInfo
-from admin.guard import MAX_STREAMS
 from admin.permissions import CHANNELZ
+from admin.places import MAX_TOKEN_STREAMS
 from tests.support.admin_stage import WAIT_S, AdminStage, refusal_of, refused, staged
 
 SCENE = logging.getLogger("actors.a_stage.sync")
@@ -168,7 +168,7 @@ def test_a_reader_that_stops_reading_ends_with_slow_consumer(stage: AdminStage) 
 
 
 def test_there_are_only_so_many_streams(stage: AdminStage) -> None:
-    streams = [watch(stage) for _ in range(MAX_STREAMS)]
+    streams = [watch(stage) for _ in range(MAX_TOKEN_STREAMS)]
     for stream in streams:
         assert next(stream).HasField("started")
     seen = refusal_of(lambda: watch(stage))

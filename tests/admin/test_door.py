@@ -29,8 +29,9 @@ from actors.chain.messages import GetBlock, GetChain, GetTransaction
 from actors.mempool.messages import GetPool
 from actors.runtime.supervisor import MAX_RESTARTS
 from admin.auth import READONLY_TOKEN_FILE
-from admin.guard import MAX_OPEN_CALLS, MAX_OPEN_STREAMS, MAX_STREAMS
+from admin.brake import MAX_HELD
 from admin.permissions import OPEN_METHODS, PERMISSIONS
+from admin.places import MAX_OPEN_CALLS, MAX_OPEN_STREAMS, MAX_STREAMS, MAX_TOKEN_CALLS
 from admin.server import MAX_CALLS
 from tests.support.admin_stage import (
     DEFER,
@@ -167,7 +168,9 @@ def checks_without_request(stage: AdminStage, count: int) -> Iterator[SimpleQueu
 
 
 def test_calls_without_a_token_take_no_place_of_those_with_one(stage: AdminStage) -> None:
-    assert MAX_STREAMS + MAX_OPEN_STREAMS + MAX_OPEN_CALLS <= MAX_CALLS // 2
+    others = MAX_STREAMS + MAX_OPEN_STREAMS + MAX_OPEN_CALLS + MAX_HELD
+    assert others <= MAX_CALLS * 3 // 4
+    assert others + MAX_TOKEN_CALLS < MAX_CALLS
     with checks_without_request(stage, MAX_OPEN_CALLS + 1) as ended:
         seen = refused(ended.get(timeout=WAIT_S).exception())
         assert (seen.code, seen.reason) == (

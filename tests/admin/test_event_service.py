@@ -14,7 +14,7 @@ from actors.ledger.keys import ED25519
 from actors.mempool.messages import TransactionAdded
 from actors.miner.messages import MinerChanged
 from actors.runtime.events import KEPT_EVENTS, GetPosition
-from admin.guard import MAX_STREAMS
+from admin.places import MAX_TOKEN_STREAMS
 from tests.support.admin_stage import EPOCH, WAIT_S, AdminStage, refusal_of, refused
 from tests.support.ledger import key, transfer
 
@@ -137,14 +137,14 @@ def test_many_readers_each_receive_every_event(stage: AdminStage) -> None:
 
 
 def test_there_are_only_so_many_streams_and_an_ended_one_makes_room(stage: AdminStage) -> None:
-    readers = [Reader(stage) for _ in range(MAX_STREAMS)]
+    readers = [Reader(stage) for _ in range(MAX_TOKEN_STREAMS)]
     stub: Any = stage.stub(event_service_pb2_grpc.EventServiceStub)
     seen = refusal_of(lambda: stub.WatchEvents(Request()))
     assert (seen.code, seen.reason) == (
         grpc.StatusCode.RESOURCE_EXHAUSTED,
         "TOO_MANY_STREAMS",
     )
-    assert seen.metadata == {"limit": str(MAX_STREAMS)}
+    assert seen.metadata == {"limit": str(MAX_TOKEN_STREAMS)}
     readers[0].call.cancel()
     deadline_s = stage.clock.now_s() + WAIT_S
     while stage.clock.now_s() < deadline_s:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import threading
 from pathlib import Path
@@ -27,6 +28,7 @@ from admin.auth import ADMIN_TOKEN_FILE
 from admin.bind import AdminBindError
 from admin.errors import RETRY_S
 from admin.health import MAX_NAME_CHARS
+from admin.permissions import PERMISSIONS
 from admin.server import ADDRESS_FILE, AdminServer
 from tests.support.admin_stage import DEFER, WAIT_S, AdminStage, refusal_of, refused, staged
 
@@ -55,6 +57,17 @@ def admin_threads() -> list[str]:
 
 def health_stub(stage: AdminStage) -> Any:
     return health_grpc.HealthStub(stage.channel(""))
+
+
+def test_the_next_call_is_not_awaited_by_a_task_for_every_method(stage: AdminStage) -> None:
+    health_stub(stage).Check(health.HealthCheckRequest())
+
+    async def count() -> int:
+        return len(asyncio.all_tasks())
+
+    loop = stage.server._loop
+    assert loop is not None
+    assert asyncio.run_coroutine_threadsafe(count(), loop).result(WAIT_S) < len(PERMISSIONS) / 2
 
 
 def test_another_interface_is_refused_before_anything_is_started(tmp_path: Path) -> None:

@@ -43,6 +43,7 @@ INFO = TransportInfo(
     received_frames=30,
     sent_frames=40,
     unsent_bytes=50,
+    held_bytes=60,
 )
 
 
@@ -86,6 +87,7 @@ def test_get_transport_shows_numbers_and_limits(stage: AdminStage, stub: Stub) -
     }
     assert (shown.received_bytes, shown.received_frame_count) == (1_000, 30)
     assert (shown.sent_bytes, shown.sent_frame_count, shown.unsent_bytes) == (2_000, 40, 50)
+    assert (shown.held_bytes, shown.limits.buffer_limit_bytes) == (60, 64 * 2**20)
     assert (shown.limits.max_connections, shown.limits.frame_limit_bytes) == (80, 2**20)
     assert shown.limits.silent_s == 90.0
 

@@ -116,6 +116,9 @@ CALLS: Final = (
     Call("TransportService/CloseConnection", '{"connection_id": "$connection"}'),
     Call("TransportService/CloseConnection", '{"connection_id": 999999}', "CONNECTION_NOT_FOUND"),
     Call("PeerService/DisconnectPeer", '{"address": "192.0.2.7:1"}', "PEER_NOT_FOUND"),
+    Call("ActorService/ListExhibits"),
+    Call("ActorService/GetExhibit", '{"id": 1}', "EXHIBIT_NOT_FOUND"),
+    Call("ActorService/DeleteExhibits", '{"id": 0}'),
     Call("ActorService/RestartActor", '{"name": "search"}'),
     Call("NodeService/ShutdownNode"),
 )

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import re
 import signal
+import socket
 import subprocess
 from pathlib import Path
 
+from admin.bind import parts_of
+from tests.support.http2 import is_closed
 from tests.support.process import ENVIRONMENT, START_TIMEOUT_S, TROUPE, troupe
 
 
@@ -37,6 +40,10 @@ def test_a_node_with_tls_is_found_and_directed_by_its_directory(tmp_path: Path) 
             )
             assert plain.returncode == 1
             assert "--tls-ca" in plain.stderr
+            for _ in range(5):
+                with socket.create_connection(parts_of(address)) as noise:
+                    noise.sendall(b"GET / HTTP/1.1\r\n\r\n")
+                    assert is_closed(noise)
             assert troupe("stop", "--data-dir", str(data_dir)).returncode == 0
             out, err = node.communicate(timeout=START_TIMEOUT_S)
             assert node.returncode == 0, (out, err)
@@ -45,6 +52,7 @@ def test_a_node_with_tls_is_found_and_directed_by_its_directory(tmp_path: Path) 
             ]
             assert not any(secret in banner + out + err for secret in secrets)
             assert "PRIVATE KEY" not in err
+            assert "andshake" not in err, "whoever reaches the port could fill the log"
         finally:
             if node.poll() is None:
                 node.send_signal(signal.SIGKILL)

@@ -99,6 +99,35 @@ def test_no_room_imports_the_composition_root() -> None:
         assert offences(f"actors/{folder}", below) == []
 
 
+def test_only_the_command_line_and_tests_import_the_simulation() -> None:
+    def without(path: Path, name: str) -> bool:
+        here = path.relative_to(ROOT).parts
+        if here[:2] in {("actors", "simulation"), ("admin", "cli")}:
+            return True
+        return not name.startswith("actors.simulation")
+
+    assert offences("actors", without) == []
+    assert offences("admin", without) == []
+
+
+def test_the_simulation_imports_nothing_of_a_machine() -> None:
+    """No socket, no thread and no process: what it plays follows from the seed."""
+    machine = {
+        "socket",
+        "threading",
+        "subprocess",
+        "multiprocessing",
+        "time",
+        "grpc",
+        "actors.node",
+    }
+
+    def simulated(_path: Path, name: str) -> bool:
+        return name not in machine and not name.startswith("actors.node.")
+
+    assert offences("actors/simulation", simulated) == []
+
+
 def test_only_admin_imports_the_stubs_and_nothing_in_actors_imports_admin() -> None:
     def no_admin(_path: Path, name: str) -> bool:
         return name.split(".", 1)[0] not in {"admin", "troupe", "grpc", "google"}

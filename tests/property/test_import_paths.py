@@ -3,7 +3,6 @@ or the long one, with remembered accounts or without, with all of the history or
 """
 
 import contextlib
-import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -14,7 +13,7 @@ from hypothesis import strategies as st
 
 from actors.chain.accounts import RecentAccounts
 from actors.chain.importer import Imported, Importer
-from actors.chain.schema import open_store
+from actors.chain.schema import UnwritableError, open_store
 from actors.chain.signatures import Passed
 from actors.chain.store import Reader, Store
 from actors.ledger.codec import make_transaction
@@ -207,7 +206,7 @@ def attempt(how: str, importer: Importer, store: Store, blocks: Sequence[Block])
     elif how == "no room":
         (pages,) = store._db.execute("PRAGMA page_count").fetchone()
         store._db.execute(f"PRAGMA max_page_count = {pages}")
-        with contextlib.suppress(sqlite3.OperationalError):
+        with contextlib.suppress(UnwritableError):
             importer.add(blocks)
         store._db.execute("PRAGMA max_page_count = 1000000")
     elif how == "fault":

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from actors.ledger import state
-from tests.support.world import World
+from actors.simulation.world import World
 
 
 def test_blocks_of_pooled_transactions_verify_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from actors.peers.messages import ListPeers, PeerInfo
-from tests.support.world import SimNode, World
+from actors.simulation.node import SimNode
+from actors.simulation.world import World
 
 SEEDS = range(12)
 

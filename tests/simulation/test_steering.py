@@ -7,7 +7,7 @@ import random
 import pytest
 
 from actors.chain.messages import InvalidateBlock, ReconsiderBlock, SteerOutcome
-from tests.support.world import World
+from actors.simulation.world import World
 
 SEEDS = range(8)
 

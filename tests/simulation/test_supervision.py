@@ -7,10 +7,20 @@ from collections.abc import Iterator
 
 import pytest
 
-from actors.assembly import LINK_ROOMS, START_ORDER, STATE_ROOMS
+from actors.assembly import START_ORDER, STATE_ROOMS
 from actors.runtime.address import Address
-from actors.runtime.supervisor import ActorReport, ActorState, ListActors, RestartActor
-from tests.support.world import SimNode, World
+from actors.runtime.supervisor import (
+    MAX_RESTARTS,
+    RESTART_WINDOW_S,
+    RETRY_S,
+    ActorReport,
+    ActorState,
+    GetDegraded,
+    ListActors,
+    RestartActor,
+)
+from actors.simulation.node import SimNode
+from actors.simulation.world import World
 
 POISON = "no message of any room"
 
@@ -59,7 +69,9 @@ GROUPS = [
     ("gossip", ("gossip",)),
     ("search", ("search",)),
     ("events", ("events",)),
-    *((name, LINK_ROOMS) for name in LINK_ROOMS),
+    ("peers", ("peers",)),
+    ("messaging", ("messaging",)),
+    ("tcp", ("tcp",)),
 ]
 
 
@@ -116,3 +128,32 @@ def test_a_node_goes_on_with_its_peers_after_an_operator_restarted_an_actor(name
     assert world.run_until_agreed(120.0)
     assert world.nodes[0].tip().number > before
     assert not any(restarts(world.nodes[0]).values())
+
+
+@pytest.mark.parametrize("name", START_ORDER)
+def test_an_actor_that_keeps_failing_degrades_the_node_which_goes_on_and_recovers(
+    name: str,
+) -> None:
+    world = World(9, nodes=3, mean_block_s=5.0)
+    world.start()
+    node = world.nodes[0]
+    assert node.supervisor is not None
+    address: Address[object] = getattr(node.addresses, name)
+    for _ in range(MAX_RESTARTS + 1):
+        address.tell(POISON)
+    world.run_for(1.0)
+    states = {report.name: report.state for report in members(node)}
+    assert {each for each in states if states[each] is not ActorState.RUNNING} == {name}
+    told = world.pump.ask(node.supervisor.address, GetDegraded())
+    assert f"{name}: AssertionError" in "\n".join(told)
+    world.run_for(RETRY_S + 1.0)
+    assert {report.state for report in members(node)} == {ActorState.RUNNING}
+    world.run_for(RESTART_WINDOW_S)
+    assert world.pump.ask(node.supervisor.address, GetDegraded()) == ()
+    for each in world.nodes:
+        each.mine()
+    world.run_for(20.0)
+    for each in world.nodes:
+        each.rest()
+    assert world.run_until_agreed(120.0)
+    assert node.tip().number > 0

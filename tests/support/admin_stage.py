@@ -28,8 +28,10 @@ from actors.miner import messages as miner
 from actors.peers import messages as peers
 from actors.runtime.actor import NodeActor
 from actors.runtime.address import Address
+from actors.runtime.aftermath import NoLetters
 from actors.runtime.clock import ThreadClock
 from actors.runtime.events import EventsActor, Happened
+from actors.runtime.quarantine import Quarantine
 from actors.runtime.supervisor import Supervisor, ThreadRunner
 from admin.auth import ADMIN_TOKEN_FILE, READONLY_TOKEN_FILE
 from admin.house import House
@@ -119,6 +121,8 @@ class AdminStage:
         self.data_dir, self.network = data_dir, network
         self.clock = ThreadClock()
         self.supervisor = Supervisor(ThreadRunner(self.clock), self.clock)
+        self.quarantine = Quarantine(version="1", wall_s=lambda: 7.5)
+        self.supervisor.heed(NoLetters(), self.quarantine)
         self.rooms = {name: Script() for name in ROOMS}
         self.shutdown_asked = threading.Event()
         self.wallet = key(ED25519, "wallet")
@@ -188,7 +192,7 @@ class AdminStage:
         self.server.stop(grace_s=1.0)
         self.archive.close()
         self.supervisor.stop_members((*ROOMS, "events"))
-        assert self.supervisor.ended.wait(WAIT_S)
+        assert self.supervisor.actor.ended.wait(WAIT_S)
         self.clock.stop()
 
     def token(self, file: str = ADMIN_TOKEN_FILE) -> str:

@@ -54,6 +54,7 @@ class ChainStage:
         self.miner = Probe(self.pump, "miner")
         self.events = Probe(self.pump, "events")
         self.provided = Probe(self.pump, "provided")
+        self.supervisor = Probe(self.pump, "supervisor")
         self.store = store or Store.open(path, network)
         self.network = network
         self._tickets = 0
@@ -65,6 +66,7 @@ class ChainStage:
             mempool=self.mempool.address,
             miner=self.miner.address,
             events=self.events.address,
+            supervisor=self.supervisor.address,
         )
         self.chain = stage(
             self.pump,
@@ -83,7 +85,13 @@ class ChainStage:
         self.reader = stage(
             self.pump,
             "reader",
-            lambda _me: ReaderActor(store=self.store.reader(), messaging=self.messaging.address),
+            lambda me: ReaderActor(
+                store=self.store.reader(),
+                me=me,
+                messaging=self.messaging.address,
+                peers=self.provided.address,
+                supervisor=self.supervisor.address,
+            ),
         )
         self.pump.run_until_idle()
         if chain:

@@ -17,9 +17,9 @@ from actors.runtime.clock import FakeClock
 from actors.runtime.events import Happened
 from actors.runtime.pump import Pump
 from actors.runtime.team import Alone, Team
+from actors.simulation.memory import MemoryJournal
 from actors.tcp.messages import ConnId
 from tests.support.ledger import EASY_MAIN, child, lookup
-from tests.support.memory_journal import MemoryJournal
 from tests.support.mempool import ALICE, BOB, PAYEE
 from tests.support.probe import Probe, stage
 

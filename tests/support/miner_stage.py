@@ -22,9 +22,9 @@ from actors.runtime.address import Address
 from actors.runtime.clock import FakeClock
 from actors.runtime.events import Happened
 from actors.runtime.pump import Pump
+from actors.simulation.engine import SimEngine
 from tests.support.ledger import key, lookup
 from tests.support.probe import Probe, stage
-from tests.support.sim_engine import SimEngine
 
 EASY = replace(DEV, difficulty=1)
 ALICE, BOB = key(ED25519, "alice"), key(ED25519, "bob")

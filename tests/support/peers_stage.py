@@ -12,10 +12,11 @@ from actors.messaging.messages import Inbound, MessageType, Received, Response, 
 from actors.peers.actor import PeersActor
 from actors.peers.addresses import split_address
 from actors.peers.messages import ConnectPeer, ListPeers, PeerId, PeerInfo
+from actors.peers.scores import Scores
 from actors.runtime.clock import FakeClock
 from actors.runtime.pump import Pump
+from actors.simulation.memory import MemoryJournal
 from actors.tcp.messages import CloseReason, Connect, Connected, ConnId, Disconnected
-from tests.support.memory_journal import MemoryJournal
 from tests.support.player import Player
 from tests.support.probe import Probe
 
@@ -27,7 +28,8 @@ BOOT = PeerId("10.0.0.9:8000")
 class PeersStage:
     """A peers actor, with probes for everybody that it talks to; one probe for what must be in order."""
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, *, company: Any = None, **settings: Any) -> None:
+        """``company``: what incarnations leave to each other (a `Company`); without it each begins with no peer."""
         self.clock = FakeClock()
         self.pump = Pump(1, self.clock)
         self.tcp = Probe(self.pump, "tcp")
@@ -35,6 +37,7 @@ class PeersStage:
         self.out = Probe(self.pump, "messaging and a room")
         self.bans, self.book = MemoryJournal(), MemoryJournal()
         self._rng = random.Random(7)
+        scores = Scores()
         self._conns: Iterator[int] = iter(range(1, 1_000))
 
         self.player = Player(
@@ -51,6 +54,8 @@ class PeersStage:
                 addresses=self.book,
                 clock=self.clock,
                 rng=self._rng,
+                scores=scores,
+                company=company,
             ),
         )
         self.peers = self.player.address

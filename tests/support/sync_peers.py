@@ -5,7 +5,7 @@ from __future__ import annotations
 from actors.chain import wire
 from actors.ledger.types import Block
 from actors.messaging.messages import Response, SendRequest
-from actors.peers.messages import Misbehaved, PeerId
+from actors.peers.messages import ConnectionMisbehaved, Misbehaved, PeerId
 from tests.support.chain_stage import CONNS, ChainStage
 from tests.support.chains import raws
 
@@ -68,7 +68,10 @@ class SyncPeers:
 
     def blamed(self) -> list[tuple[PeerId, int]]:
         """Who was given points, and how many."""
-        return [(m.peer, m.points) for m in self.chain.peers.of(Misbehaved)]
+        told = self.chain.peers.messages
+        by_name = [(m.peer, m.points) for m in told if isinstance(m, Misbehaved)]
+        by_conn = [(OWNERS[m.conn], m.points) for m in told if isinstance(m, ConnectionMisbehaved)]
+        return by_name + by_conn
 
     def _take(self) -> list[SendRequest]:
         taken = self.chain.requests()

@@ -10,6 +10,7 @@ from typing import Any
 from actors.config import TcpSettings
 from actors.runtime.address import Address
 from actors.tcp.actor import TcpActor
+from actors.tcp.adoption import Seats
 from actors.tcp.messages import (
     CloseReason,
     Connect,
@@ -48,6 +49,8 @@ class TcpScene:
         self._settings = settings or TcpSettings()
         self._mailbox = stage.mailbox("tcp")
         self._conn_ids = map(ConnId, itertools.count(1))
+        self.seats = Seats()
+        stage.resources.callback(self.seats.clear)
         self.me: Address[Any] = Address(self._mailbox)
         self.start()
 
@@ -60,6 +63,7 @@ class TcpScene:
             me=self.me,
             clock=self.stage.clock,
             conn_ids=self._conn_ids,
+            seats=self.seats,
             resolve=self._resolve,
         )
         self.stage.run(self.actor, self._mailbox)

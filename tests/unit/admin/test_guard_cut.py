@@ -13,7 +13,8 @@ from actors.runtime.clock import FakeClock
 from admin.auth import Minted, Token, Tokens
 from admin.counts import CallCounts
 from admin.errors import Refusal
-from admin.guard import Guard, _Call, _cut
+from admin.guard import Guard, _cut
+from admin.places import Call
 from admin.sharing import Changes
 
 
@@ -31,14 +32,14 @@ class NoStore:
 
 
 def guard(changes: Changes) -> Guard:
-    return Guard(Tokens(NoStore(), FakeClock()), CallCounts(), changes)
+    return Guard(Tokens(NoStore(), FakeClock()), CallCounts(), changes, FakeClock())
 
 
 def test_a_stream_that_waits_is_cut_at_once_and_one_that_sends_after_its_message() -> None:
     async def scene() -> tuple[bool, bool]:
         outcomes = []
         for writing in (False, True):
-            call = _Call("/a.B/Watch", is_stream=True, writing=writing)
+            call = Call("/a.B/Watch", is_stream=True, writing=writing)
             task = asyncio.create_task(asyncio.sleep(0))
             _cut(task, call)
             assert call.is_cut
@@ -53,13 +54,13 @@ def test_a_stream_without_a_token_whose_reader_stands_still_is_cut_at_the_second
     async def scene() -> None:
         door = guard(Changes())
         gone = Token("1", "gone", b"", frozenset(), 0.0)
-        call = _Call("/a.B/Watch", is_stream=True, token=gone, writing=True)
+        call = Call("/a.B/Watch", is_stream=True, token=gone, has_begun=True, writing=True)
         task: asyncio.Task[Any] = asyncio.create_task(asyncio.Event().wait())
-        door._calls[task] = call
-        door.end_lapsed()
+        door._places.take(task, call)
+        door.look()
         assert call.is_cut
         assert not task.cancelling()
-        door.end_lapsed()
+        door.look()
         assert task.cancelling()
         await asyncio.wait((task,))
 
@@ -71,6 +72,9 @@ def test_whoever_keeps_something_hears_of_a_change_before_the_caller(ending: str
     heard: list[str] = []
 
     class Context:
+        def peer(self) -> str:
+            return "ipv4:127.0.0.1:50000"
+
         async def abort(self, *_status: object) -> None:
             heard.append("answer")
 

@@ -20,7 +20,7 @@ from admin.metrics import Observed, exposition
 from tests.support.admin_stage import chain_info, miner_info
 from tests.support.peer_infos import peer_info
 
-BOX = MailboxReport(2, 1.5, 100, 3, 1, 0.000_008, 0.001_024)
+BOX = MailboxReport(2, 1.5, 100, 3, 4, 1, 0.000_008, 0.001_024)
 ACTORS = (
     ActorReport("chain", ActorState.RUNNING, 2, 5, 'it said "no"', ("chain",), BOX),
     ActorReport("tcp", ActorState.RESTARTING, 0, 0, None, ("tcp",), BOX),
@@ -40,6 +40,7 @@ TRANSPORT = TransportInfo(
     received_frames=14,
     sent_frames=15,
     unsent_bytes=16,
+    held_bytes=17,
 )
 
 
@@ -86,6 +87,7 @@ def test_the_text_is_open_metrics_and_says_what_was_observed() -> None:
         ("troupe_actor_handled_messages_total", chain): 100,
         ("troupe_actor_failed_messages_total", chain): 3,
         ("troupe_actor_dropped_messages_total", chain): 1,
+        ("troupe_actor_lost_messages_total", chain): 4,
         ("troupe_actor_restarts_total", (*chain, ("cause", "failure"))): 2,
         ("troupe_actor_restarts_total", (*chain, ("cause", "request"))): 5,
         ("troupe_actor_handling_seconds", (*chain, ("quantile", "0.5"))): 0.000_008,
@@ -102,6 +104,7 @@ def test_the_text_is_open_metrics_and_says_what_was_observed() -> None:
         ("troupe_tcp_received_frames_total", ()): 14,
         ("troupe_tcp_sent_frames_total", ()): 15,
         ("troupe_tcp_unsent_bytes", ()): 16,
+        ("troupe_tcp_held_bytes", ()): 17,
         ("troupe_peers", (("direction", "inbound"),)): 1,
         ("troupe_peers_worst_score", ()): 41.5,
         ("troupe_peers_wanted", ()): 20,

@@ -97,7 +97,7 @@ def test_the_file_stays_as_it_was_when_the_change_fails(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["settings.toml"]
 
 
-@pytest.mark.parametrize("content", [b"threads = ", b"\xff"])
+@pytest.mark.parametrize("content", [b"threads = ", b"\xff", b"threads = 3\v\n"])
 def test_a_file_that_is_no_toml_is_refused_before_anything_is_changed(
     tmp_path: Path, content: bytes
 ) -> None:

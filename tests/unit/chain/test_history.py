@@ -228,7 +228,7 @@ def test_no_account_is_forgotten_for_a_damaged_block(path: Path) -> None:
     chain = (rich, *mine_chain(EASY, rich.ref, 11))
     add(store, *chain[:9])
     store._db.execute("UPDATE blocks SET raw = ? WHERE number = 6", (rich.raw,))
-    with pytest.raises(StoreError, match="troupe verify"):
+    with pytest.raises(StoreError, match="troupe repair"):
         add(store, *chain[9:])
     assert store.account(BOB.public) == Account(100, 0)
     store.close()

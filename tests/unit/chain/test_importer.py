@@ -11,7 +11,7 @@ from actors.chain.store import Store
 from actors.chain.tree import Status
 from actors.ledger.codec import make_block, make_transaction
 from actors.ledger.signatures import KnownSignatures
-from actors.ledger.types import Account, Block
+from actors.ledger.types import Account, Block, BlockRef
 from actors.ledger.violation import Rule
 from actors.runtime.team import Alone
 from tests.support.chains import ALICE, BOB, EASY, mine, mine_chain, transfer, workless
@@ -267,3 +267,23 @@ def test_no_signature_is_looked_at_before_the_proof_of_work_of_the_whole_run() -
     importer.add((paying, lazy))
     assert team.looked_at == 3
     assert store.tip() == paying.ref
+
+
+def test_what_changes_nothing_opens_no_transaction(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store.open(None, EASY)
+    importer = Importer(store, EASY)
+    importer.add(mine_chain(EASY, EASY.genesis.ref, 3))
+
+    def refuse(*, keep: bool = True) -> None:
+        pytest.fail(f"a transaction was opened (keep: {keep})")
+
+    monkeypatch.setattr(store, "transaction", refuse)
+    orphan = mine(EASY, BlockRef(7, b"o" * 32))
+    for block, outcome in (
+        (orphan, BlockOutcome.ORPHAN),
+        (workless(EASY, EASY.genesis.ref), BlockOutcome.INVALID),
+        (mine(EASY, BlockRef(0, b"g" * 32)), BlockOutcome.INVALID),
+    ):
+        imported = importer.add((block,))
+        assert imported.change is None
+        assert [verdict.outcome for verdict in imported.verdicts] == [outcome]

@@ -63,5 +63,23 @@ def test_the_highest_of_the_wanted_is_found() -> None:
     pool = Orphans()
     for number in (4, 9, 7):
         pool.add(orphan(number))
-    assert pool.highest(lambda held: held.block.number < 9) == orphan(7)
-    assert pool.highest(lambda _held: False) is None
+    assert pool.take_turn(lambda held: held.block.number < 9) == orphan(7)
+    assert pool.take_turn(lambda _held: False) is None
+    assert pool.wait(lambda held: held.block.number == 9)
+    assert not pool.wait(lambda _held: False)
+
+
+def test_who_makes_up_the_highest_numbers_has_no_more_turns_than_others() -> None:
+    pool = Orphans()
+    for number in range(10):
+        pool.add(orphan(10**9 + number, "liar:1"))
+    for number in (5, 6):
+        pool.add(orphan(number, "honest:1"))
+    turns = list[str | None]()
+    for _ in range(4):
+        taken = pool.take_turn(lambda _held: True)
+        assert taken is not None
+        pool.pop(taken.block.hash)
+        turns.append(taken.peer)
+    assert sorted(map(str, turns[:2])) == ["honest:1", "liar:1"]
+    assert sorted(map(str, turns[2:])) == ["honest:1", "liar:1"]

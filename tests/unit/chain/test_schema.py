@@ -154,14 +154,14 @@ def test_a_damaged_schema_version_is_refused_with_the_way_out(
         connection.execute("UPDATE meta SET value = ? WHERE key = 'schema'", (version,))
     connection.close()
     for refused in (Store.open, open_for_reading):
-        with pytest.raises(StoreError, match="troupe verify"):
+        with pytest.raises(StoreError, match="troupe repair"):
             refused(path, EASY)
 
 
 def test_a_file_that_is_no_database_is_refused_with_the_way_out(tmp_path: Path) -> None:
     path = tmp_path / "chain.db"
     path.write_bytes(b"not a database " * 1_000)
-    with pytest.raises(StoreError, match="troupe verify"):
+    with pytest.raises(StoreError, match="troupe repair"):
         Store.open(path, EASY)
 
 
@@ -171,7 +171,7 @@ def test_a_damaged_first_page_is_refused_with_the_way_out(tmp_path: Path) -> Non
     content = bytearray(path.read_bytes())
     content[100:4096] = b"\xff" * 3996
     path.write_bytes(content)
-    with pytest.raises(StoreError, match="troupe verify"):
+    with pytest.raises(StoreError, match="troupe repair"):
         Store.open(path, EASY)
 
 

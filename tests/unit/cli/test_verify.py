@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from actors.chain.schema import StoreError, recorded_network
+from actors.chain.schema import REMEDY, StoreError, recorded_network
 from actors.chain.store import Store
 from actors.ledger.network import DEV, MAIN, NETWORKS, Network
-from admin.cli.archive_views import REMEDY
 from admin.cli.exits import ExitCode
 from admin.cli.main import cli
 
@@ -73,7 +72,6 @@ def test_a_file_that_is_no_database_names_the_remedy(tmp_path: Path, words: list
     assert result.exit_code == ExitCode.FAILED
     assert REMEDY in result.stderr
     assert "--network" not in result.stderr
-    assert "troupe verify" not in result.stderr
 
 
 def test_a_chain_that_sqlite_cannot_read_on_names_the_remedy(tmp_path: Path) -> None:
@@ -91,7 +89,6 @@ def test_a_chain_that_sqlite_cannot_read_on_names_the_remedy(tmp_path: Path) -> 
     assert result.exit_code == ExitCode.FAILED
     assert "damaged" in result.stdout
     assert REMEDY in result.stdout
-    assert "troupe verify" not in result.stdout
 
 
 def test_another_network_is_refused_in_a_sentence(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.gossip.seen import FORGOTTEN_AT_ONCE, SEEN_CAPACITY, SEEN_LIFETIME_S, SeenKeys
+from actors.gossip.seen import RUN_SHARE, RUNS, SEEN_CAPACITY, SEEN_LIFETIME_S, SeenKeys
 
 
 def test_a_key_is_new_once() -> None:
@@ -61,9 +61,48 @@ def test_it_agrees_with_a_plain_model(steps: list[tuple[int, int]]) -> None:
 
 
 def test_a_full_set_forgets_a_small_part_of_its_oldest_keys_at_once() -> None:
-    capacity = 2 * FORGOTTEN_AT_ONCE
+    capacity = 2 * RUNS
     seen = SeenKeys(capacity)
     keys = [b"%d" % number for number in range(capacity + 1)]
     assert seen.add_all(keys, 0.0) == [True] * len(keys)
     assert [key for key in keys if key not in seen] == keys[:2]
     assert len(seen) == capacity - 1
+
+
+def test_keys_that_came_together_are_forgotten_with_the_first_of_them() -> None:
+    seen, soon_s = SeenKeys(), SEEN_LIFETIME_S / RUN_SHARE
+    seen.add(b"a", 0.0)
+    seen.add(b"b", 0.9 * soon_s)
+    seen.add(b"c", soon_s)
+    seen.expire(SEEN_LIFETIME_S)
+    assert [key in seen for key in (b"a", b"b", b"c")] == [False, False, True]
+
+
+def test_what_is_taken_back_is_news_again() -> None:
+    seen = SeenKeys()
+    seen.add(b"a", 0.0)
+    seen.take_back(b"a")
+    assert (b"a" in seen, len(seen)) == (False, 0)
+    assert seen.add(b"a", 1.0)
+
+
+def test_what_is_noted_and_taken_back_without_end_takes_no_more_room_than_a_full_set() -> None:
+    capacity = 4 * RUNS
+    seen = SeenKeys(capacity)
+    for _ in range(10 * capacity):
+        assert seen.add(b"a", 0.0)
+        seen.take_back(b"a")
+        assert sum(len(run.keys) for run in seen._runs) <= capacity
+
+
+def test_a_stale_place_costs_a_key_its_time_at_most() -> None:
+    seen = SeenKeys(lifetime_s=10.0)
+    seen.add(b"a", 0.0)
+    seen.take_back(b"a")
+    seen.add(b"a", 5.0)
+    seen.expire(10.0)
+    assert b"a" not in seen
+    assert seen.add(b"a", 10.0)
+    seen.expire(15.0)
+    assert b"a" not in seen
+    assert len(seen) == 0

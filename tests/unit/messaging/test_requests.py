@@ -44,6 +44,12 @@ def test_an_answer_nobody_asked_for_is_known_as_such() -> None:
     assert requests.answer(0) is Stray.UNASKED
 
 
+def test_where_earlier_requests_are_forgotten_nothing_is_known_to_be_unasked() -> None:
+    requests = Requests()
+    requests.is_whole = False
+    assert requests.answer(99) is Stray.LATE
+
+
 def test_requests_expire_at_their_own_deadlines() -> None:
     requests = Requests()
     _ask(requests, 7, timeout_s=10.0)

@@ -5,7 +5,7 @@ import pytest
 from actors.messaging.link import Link
 from actors.messaging.messages import MAX_WATCHERS, MessageType, TracedMessage, Watch
 from actors.messaging.trace import Passing, Trace
-from actors.tcp.messages import ConnId
+from actors.tcp.messages import Connected, ConnId
 
 ALICE, BOB = "10.0.0.1:7000", "10.0.0.2:7000"
 HELLO: Passing = (MessageType.REQUEST, 1, "p2p:hello", b"10.0.0.1:7000")
@@ -31,8 +31,12 @@ class Sink:
         return [message.kind for message in self.seen]
 
 
+def _connected(conn: int) -> Connected:
+    return Connected(ConnId(conn), False, "10.0.0.9:1", None)
+
+
 def _link(conn: int, peer: str) -> Link:
-    link = Link(ConnId(conn))
+    link = Link(_connected(conn))
     link.open(peer)
     return link
 
@@ -87,7 +91,7 @@ def test_a_filter_names_kinds_or_their_beginnings(wanted: tuple[str, ...], seen:
 
 def test_a_filter_names_a_peer() -> None:
     trace, sink = _watched(peer=BOB)
-    trace.show([Link(ConnId(2)), _link(3, ALICE), _link(4, BOB)], [RUMOUR], 5.0, sent=True)
+    trace.show([Link(_connected(2)), _link(3, ALICE), _link(4, BOB)], [RUMOUR], 5.0, sent=True)
     assert [each.peer for each in sink.seen] == [BOB]
 
 

@@ -32,7 +32,8 @@ def covers(bans: BanList, address: str, *, now_s: float = NOW_S) -> bool:
     ("text", "target"),
     [
         ("192.0.2.7", "192.0.2.7"),
-        ("2001:DB8::0:7", "2001:db8::7"),
+        ("2001:DB8::0:7", "2001:db8::/64"),
+        ("2001:db8::/64", "2001:db8::/64"),
         ("::ffff:192.0.2.7", "192.0.2.7"),
         ("127.0.0.1:7101", "127.0.0.1:7101"),
         ("localhost:7101", "127.0.0.1:7101"),
@@ -53,6 +54,10 @@ def test_an_ip_or_a_node_on_loopback_can_be_banned(text: str, target: str) -> No
         "node.example",
         "node.example:7000",
         "127.0.0.1:0",
+        "2001:db8::/32",
+        "2001:db8::7/64",
+        "192.0.2.7/64",
+        "[2001:db8::7]",
         "fe80::1%eth0",
         "fe80::1%a\nb\t9",
     ],
@@ -67,7 +72,7 @@ def test_all_of_loopback_a_port_elsewhere_or_a_name_cannot(text: str) -> None:
     ("address", "target"),
     [
         ("192.0.2.7:7000", "192.0.2.7"),
-        ("[2001:db8::7]:7000", "2001:db8::7"),
+        ("[2001:db8::7]:7000", "2001:db8::/64"),
         ("[fe80::1%eth0]:7000", "fe80::1"),
         ("127.0.0.1:7000", "127.0.0.1:7000"),
         ("localhost:7000", "127.0.0.1:7000"),
@@ -87,6 +92,15 @@ def test_a_banned_ip_covers_all_its_ports_and_nobody_else() -> None:
     assert bans.bars("192.0.2.7:50000", now_s=NOW_S)
     assert not covers(bans, "192.0.2.8:1")
     assert not bans.bars("192.0.2.8:1", now_s=NOW_S)
+
+
+def test_a_banned_ipv6_covers_its_64_in_which_its_owner_has_all_addresses() -> None:
+    bans = BanList()
+    ban(bans, "2001:db8::7")
+    assert covers(bans, "[2001:db8::8]:1")
+    assert bans.bars("[2001:db8::9:9:9]:50000", now_s=NOW_S)
+    assert not covers(bans, "[2001:db8:0:1::7]:1")
+    assert bans.delete("2001:db8::8", now_s=NOW_S) is True
 
 
 def test_a_banned_node_on_loopback_is_known_by_its_address_and_not_by_its_socket() -> None:
@@ -182,7 +196,7 @@ def test_no_more_than_the_limit_are_loaded() -> None:
         ("192.0.2.7:7000", "192.0.2.7", "192.0.2.7"),
         ("192.0.2.7:7000", "192.0.2.9", "192.0.2.9"),
         ("node.example:7000", "192.0.2.9", "192.0.2.9"),
-        ("node.example:7000", "[2001:db8::7]", "2001:db8::7"),
+        ("node.example:7000", "[2001:db8::7]", "2001:db8::/64"),
         ("127.0.0.1:7000", "192.0.2.9", "192.0.2.9"),
         ("127.0.0.1:7000", "127.0.0.1", "127.0.0.1:7000"),
         ("localhost:7000", "127.0.0.1", "127.0.0.1:7000"),

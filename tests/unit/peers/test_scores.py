@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.peers.scores import HALF_LIFE_S, MAX_CULPRITS, MAX_TOLD, TOLD_EVERY_S, Scores
+from actors.peers.scores import (
+    BAN_AT,
+    CERTAIN_FROM,
+    HALF_LIFE_S,
+    LASTING_BAN_AT,
+    MAX_CULPRITS,
+    MAX_TOLD,
+    TOLD_EVERY_S,
+    Scores,
+)
 
 
 def test_whoever_did_nothing_has_no_points() -> None:
@@ -74,3 +83,50 @@ def test_points_are_the_sum_of_what_is_left_of_each_misdeed(
         now_s += pause_s
         sum_ = sum_ * 0.5 ** (pause_s / HALF_LIFE_S) + points
         assert scores.add("a", points, now_s) == pytest.approx(sum_)
+
+
+# -- the slower memory ------------------------------------------------------------------------------
+
+
+def misdeeds_until_enough(points: int, every_s: float, at_most: int) -> int | None:
+    scores = Scores()
+    for number in range(at_most):
+        scores.add("a", points, number * every_s)
+        if scores.is_enough("a", number * every_s):
+            return number + 1
+    return None
+
+
+def test_a_hundred_at_once_is_enough() -> None:
+    assert misdeeds_until_enough(BAN_AT, 1.0, 1) == 1
+    assert misdeeds_until_enough(BAN_AT - 1, 1e9, 3) is None
+
+
+def test_what_no_honest_node_does_adds_up_however_patiently_it_is_done() -> None:
+    for every_s in (30.0, 60.0, 120.0):
+        count = misdeeds_until_enough(CERTAIN_FROM, every_s, 200)
+        assert count is not None
+        assert LASTING_BAN_AT // CERTAIN_FROM < count < 2 * LASTING_BAN_AT // CERTAIN_FROM
+
+
+def test_a_few_of_them_a_day_do_not() -> None:
+    assert misdeeds_until_enough(CERTAIN_FROM, 600.0, 1_000) is None
+
+
+def test_what_an_overloaded_node_does_for_days_is_never_enough() -> None:
+    assert misdeeds_until_enough(10, 30.0, 10_000) is None
+
+
+def test_a_patient_liar_is_not_forgotten_for_a_crowd_of_small_sinners() -> None:
+    scores = Scores()
+    for number in range(15):
+        scores.add("patient", 20, number * 60.0)
+    for number in range(3 * MAX_CULPRITS):
+        scores.add(str(number), 20, 1_800.0)
+    for number in range(15):
+        scores.add("patient", 20, 1_800.0 + number * 60.0)
+    assert scores.is_enough("patient", 2_640.0)
+
+
+def test_nobody_is_enough_of_nothing() -> None:
+    assert not Scores().is_enough("a", 0.0)

@@ -52,6 +52,17 @@ def test_cancelled_timers_do_not_pile_up() -> None:
     assert len(clock._timers._heap) <= COMPACT_ABOVE
 
 
+def test_a_push_looks_at_all_timers_only_when_they_have_doubled() -> None:
+    """A thousand nodes have tens of thousands of timers: found by the simulation of them."""
+    clock = FakeClock()
+    heaps: list[object] = []
+    for _ in range(64 * COMPACT_ABOVE):
+        clock.call_after(1000.0, lambda: None)
+        if not heaps or heaps[-1] is not clock._timers._heap:
+            heaps.append(clock._timers._heap)
+    assert len(heaps) <= 8
+
+
 def test_a_timer_sees_the_time_at_which_it_is_due() -> None:
     clock = FakeClock(now_s=10.0)
     seen: list[float] = []

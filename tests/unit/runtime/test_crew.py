@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -14,7 +14,7 @@ from actors.runtime import supervisor
 from actors.runtime.actor import NodeActor, Ping
 from actors.runtime.address import ActorDownError, Address
 from actors.runtime.clock import ThreadClock
-from actors.runtime.crew import LETTERS_IN_A_ROW, LETTERS_PER_TURN
+from actors.runtime.crew import LETTERS_IN_A_ROW, LETTERS_PER_TURN, Crew
 from actors.runtime.supervisor import ActorState, ListActors, RestartActor, Supervisor, ThreadRunner
 from tests.support.adders import Add, Total
 from tests.support.crew_stage import (
@@ -238,24 +238,82 @@ def test_stopping_leaves_no_thread_even_while_a_member_falls() -> None:
             assert not thread.is_alive()
 
 
-def test_what_ends_a_crew_is_the_fall_of_each_member_and_all_begin_anew() -> None:
+def last_errors(house: House) -> dict[str, str | None]:
+    reports = house.supervisor.address.ask(ListActors(), timeout_s=PATIENCE_S)
+    return {each.name: each.last_error for each in reports}
+
+
+@pytest.mark.parametrize("exception", [SystemExit, KeyboardInterrupt, MemoryError, RecursionError])
+def test_whatever_is_raised_fells_only_the_member_that_raised_it(
+    exception: type[BaseException],
+) -> None:
     def leave(_message: object) -> None:
-        raise SystemExit
+        raise exception
 
     with House() as house:
         house.supervisor.enlist("a", lambda: Listener(leave))
         house.supervisor.address.ask(RestartActor("a"), timeout_s=PATIENCE_S)
         house.at["b"].tell(Add(1))
-        house.at["alone"].tell(Add(1))
         with pytest.raises(ActorDownError):
             house.at["a"].ask(Total(), timeout_s=PATIENCE_S)
+        house.at["a"].ask(Ping(), timeout_s=PATIENCE_S)
+        assert house.total("b") == 1
+        errors = last_errors(house)
+        assert errors["a"] == f"{exception.__name__} in Total: "
+        assert {errors[name] for name in errors if name != "a"} == {None}
+
+
+def test_an_exit_in_on_start_in_on_crash_or_in_the_wait_is_a_fall_as_well() -> None:
+    class Leaving(Watcher):
+        def on_start(self) -> None:
+            super().on_start()
+            if self._diary.count("start") == 2:
+                raise SystemExit
+
+        def on_crash(self) -> None:
+            super().on_crash()
+            raise SystemExit
+
+        def wait(self, is_idle: Callable[[], bool]) -> None:
+            if self._bug:
+                raise SystemExit
+            super().wait(is_idle)
+
+    with House() as house:
+        diary: list[str] = []
+        house.supervisor.enlist("watcher", lambda: Leaving(diary))
+        house.supervisor.address.ask(RestartActor("watcher"), timeout_s=PATIENCE_S)
+        house.at["watcher"].tell("bug")  # falls in its wait, and then in on_start
+        while diary != ["start", "crash", "start", "crash", "start"]:
+            assert house.total("a") == 0
+        assert house.total("watcher") > 0
+        assert house.total("b") == 0
+
+
+def test_a_bug_in_the_crew_is_the_fall_of_each_member_and_all_begin_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with House() as house:
+        house.at["b"].tell(Add(1))
+        house.at["alone"].tell(Add(1))
+        assert house.total("b") == 1
+        bugs = [ZeroDivisionError("a bug")]
+        turn = Crew._turn
+
+        def with_bug(crew: Crew) -> None:
+            if bugs and crew.name == "crew":
+                raise bugs.pop()
+            turn(crew)
+
+        monkeypatch.setattr(Crew, "_turn", with_bug)
+        house.at["a"].tell(Add(1))
         while house.diaries["watcher"] != ["start", "crash", "start"]:
             house.supervisor.address.ask(ListActors(), timeout_s=PATIENCE_S)
         house.at["a"].ask(Ping(), timeout_s=PATIENCE_S)
         assert (house.total("b"), house.total("alone")) == (0, 1)
-        reports = house.supervisor.address.ask(ListActors(), timeout_s=PATIENCE_S)
-        errors = {each.name: each.last_error for each in reports}
-        assert {errors[name] for name in CREW} == {"CrewFailedError in Playing: SystemExit()"}
+        errors = last_errors(house)
+        failure = "CrewFailedError in Playing: ZeroDivisionError('a bug')"
+        assert {errors[name] for name in CREW} == {failure}
         assert errors["alone"] is None
 
 

@@ -64,9 +64,14 @@ def test_a_file_that_cannot_be_read_is_as_good_as_none_and_the_log_names_it(
     else:
         path.symlink_to(path)  # a loop: unreadable for root, too
     assert FileJournal(path).load() == []
-    (record,) = caplog.records
-    assert record.levelno == logging.ERROR
+    record, aside = caplog.records
+    assert (record.levelno, aside.levelno) == (logging.ERROR, logging.WARNING)
     assert str(path) in record.getMessage()
+    assert os.path.lexists(tmp_path / "bans.unreadable")
+    assert str(tmp_path / "bans.unreadable") in aside.getMessage()
+    FileJournal(path).save([b"one"])  # and what was there is not lost by it
+    assert os.path.lexists(tmp_path / "bans.unreadable")
+    assert FileJournal(path).load() == [b"one"]
 
 
 def test_lines_without_sense_are_told_with_the_name_of_the_file(

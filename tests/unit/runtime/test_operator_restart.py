@@ -127,8 +127,8 @@ def test_a_restart_that_is_waited_for_ends_with_the_supervisor() -> None:
     waiting = troupe.supervisor.address.ask_soon(RestartActor("gossip"))
     for _ in range(4):  # the order reaches the supervisor; the actor never comes to its end
         if not troupe.supervisor.box.empty():
-            troupe.supervisor.step(troupe.clock.now_s())
-    troupe.supervisor.halt()
-    troupe.supervisor.step(troupe.clock.now_s())
+            troupe.supervisor.actor.step(troupe.clock.now_s())
+    troupe.supervisor.actor.halt()
+    troupe.supervisor.actor.step(troupe.clock.now_s())
     with pytest.raises(ActorDownError):
         waiting.result(0)

@@ -10,7 +10,8 @@ from actors.runtime import pump as pump_module
 from actors.runtime.actor import NodeActor
 from actors.runtime.address import ActorDownError, Address, Ask
 from actors.runtime.clock import FakeClock
-from actors.runtime.pump import Pump, PumpStuckError
+from actors.runtime.mailbox import Mailbox
+from actors.runtime.pump import PowerCut, Pump, PumpStuckError
 from tests.support.probe import Probe, stage
 
 
@@ -125,3 +126,36 @@ def test_a_killed_actor_hears_nothing_and_its_askers_are_told() -> None:
     assert probe.messages == []
     with pytest.raises(ActorDownError):
         waiting.result(0)
+
+
+def test_a_power_cut_takes_the_node_off_the_stage_in_the_middle_of_a_letter() -> None:
+    """No hook of the actor runs, what it had queued is lost, and everybody else plays on."""
+    pump = Pump(1, FakeClock())
+    ended: list[object] = []
+
+    def cut(_message: object) -> None:
+        raise PowerCut(lambda: pump.kill(mailbox))
+
+    victim, other = Probe(pump, "victim", cut), Probe(pump, "other")
+    mailbox = victim.address._mailbox
+    for actor in pump._actors.values():
+        actor._ended = lambda ended_actor, _fall: ended.append(ended_actor)
+    for _ in range(3):
+        victim.address.tell("x")
+        other.address.tell("x")
+    pump.run_until_idle()
+    assert ended == []
+    assert mailbox.closed
+    assert len(other.messages) == 3
+    with pytest.raises(ActorDownError):
+        pump.ask(victim.address, Later(0.0))
+
+
+def test_a_mailbox_that_somebody_else_made_is_served() -> None:
+    pump = Pump(1, FakeClock())
+    mailbox = Mailbox("made", pump.clock.now_s)
+    pump.serve(mailbox)
+    waiter = Waiter(Address(mailbox), pump.clock)
+    waiter.attach(mailbox, lambda _actor, _fall: None)
+    pump.run(waiter)
+    assert pump.ask(Address(mailbox), Later(3.0)) == "answered"

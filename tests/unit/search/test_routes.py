@@ -1,5 +1,6 @@
 """Which open question an answer answers."""
 
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
@@ -12,6 +13,7 @@ from actors.search.messages import StartSearch
 from actors.search.routes import (
     MAX_OWN_SEARCHES,
     MAX_ROUTES,
+    MAX_SETTLED,
     OwnRoute,
     RelayedRoute,
     Routes,
@@ -91,6 +93,26 @@ def test_an_answer_without_its_id_settles_all_that_it_answers() -> None:
     assert settled_by(table, ANSWER) == []
 
 
+def test_no_number_of_questions_of_others_keeps_an_answer_without_its_id_from_ours() -> None:
+    table = routes_of(*(theirs(n) for n in range(1, 2 * MAX_SETTLED)), ours(0))
+    assert settled_by(table, ANSWER)[0] == search_id(0)
+
+
+def test_questions_that_went_to_others_keep_an_answer_without_its_id_from_none() -> None:
+    elsewhere = [replace(theirs(n), asked=frozenset({STRANGER})) for n in range(1, MAX_SETTLED + 1)]
+    table = routes_of(*elsewhere, theirs(0))
+    assert settled_by(table, ANSWER) == [search_id(0)]
+
+
+def test_a_question_whose_id_is_the_beginning_of_a_block_does_not_swallow_that_block() -> None:
+    block = b"7:1:" + bytes(60)
+    question = sha256(block).digest()
+    trap = replace(theirs(0), id=block[:16], question=sha256(b"nothing").digest())
+    table = routes_of(trap, replace(ours(1), question=question))
+    answer, settled = table.take_answer("block", block, ASKED)
+    assert (answer, [route.id for route in settled]) == (block, [search_id(1)])
+
+
 @pytest.mark.parametrize("payload", [b"", b"short", search_id(9) + ANSWER])
 def test_an_answer_to_nothing_settles_nothing(payload: bytes) -> None:
     assert settled_by(routes_of(ours(1)), payload) == []
@@ -145,3 +167,43 @@ def test_who_asks_is_among_the_peers_and_yet_has_no_answer_to_give(payload: byte
     table = routes_of(theirs(1))
     assert settled_by(table, payload, peer=ASKER) == []
     assert settled_by(table, payload, peer=ASKED) == [search_id(1)]
+
+
+# -- floods -----------------------------------------------------------------------------------------
+
+
+def flooded(number: int, asker: PeerId) -> RelayedRoute:
+    return replace(theirs(number), asker=asker)
+
+
+def test_of_too_many_the_oldest_goes_of_whoever_asked_most() -> None:
+    table, flooder = Routes(), PeerId("flooder:1")
+    table.remember(theirs(0))
+    for number in range(1, 3 * MAX_ROUTES):
+        table.remember(flooded(number, flooder))
+    assert search_id(0) in table
+    assert search_id(2 * MAX_ROUTES) not in table
+    assert search_id(2 * MAX_ROUTES + 1) in table
+
+
+def test_an_answer_without_an_id_finds_its_questions_among_all_without_looking_at_them() -> None:
+    table = Routes()
+    for number in range(MAX_ROUTES - 1):
+        other = sha256(b"%d" % number).digest()
+        table.remember(replace(theirs(number), question=other))
+    table.remember(theirs(9_999))
+    assert list(table._for_block[QUESTION, True]) == [search_id(9_999)]
+    assert settled_by(table, ANSWER) == [search_id(9_999)]
+    assert (QUESTION, True) not in table._for_block
+
+
+def test_what_is_closed_or_expired_leaves_nothing_behind() -> None:
+    table = routes_of(ours(1), theirs(2, until_s=5.0), theirs(3, until_s=9.0))
+    assert table.close_own(search_id(1)) is not None
+    assert table.close_own(search_id(1)) is None
+    table.expire(5.0)
+    assert settled_by(table, ANSWER) == [search_id(3)]
+    table.expire(9.0)
+    assert not table._for_block
+    assert not table._of_asker
+    assert settled_by(table, ANSWER) == []

@@ -79,6 +79,17 @@ def test_an_address_replaces_its_own_useless_connection() -> None:
     assert admission.accept(ConnId(3), "10.0.0.1", 0.0) == _conns(2)
 
 
+def test_all_addresses_of_one_64_have_one_share() -> None:
+    admission = Admission(SETTINGS)
+    for conn in _conns(1, 2):
+        admission.accept(conn, f"2001:db8::{conn}", 0.0)
+        admission.establish(conn)
+    assert admission.accept(ConnId(3), "2001:db8::3:3:3", 0.0) is None
+    assert admission.accept(ConnId(3), "2001:db8:0:1::3", 0.0) == ()
+    admission.leave(ConnId(1))
+    assert admission.accept(ConnId(4), "2001:db8::4", 0.0) == ()
+
+
 def test_loopback_is_exempt_from_the_share_of_an_address() -> None:
     admission = Admission(SETTINGS)
     for conn in _conns(1, 2, 3, 4):

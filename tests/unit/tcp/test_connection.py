@@ -38,7 +38,8 @@ def _line(*, initiated: bool) -> Line:
     ours, far = socket.socketpair()
     ours.setblocking(False)
     remote = Endpoint("127.0.0.1", 1)
-    near = Connection(ConnId(1), ours, remote, SETTINGS, initiated=initiated, now_s=BEGAN_S)
+    token = 7 if initiated else None
+    near = Connection(ConnId(1), ours, remote, SETTINGS, token=token, now_s=BEGAN_S)
     near.decide_reading(BEGAN_S)
     return Line(near, far, memoryview(bytearray(65536)))
 
@@ -69,8 +70,8 @@ def _header(length: int) -> bytes:
 
 def test_frames_of_one_read_are_handed_on_together(line: Line) -> None:
     assert line.receive(enframe([b"a", b"b", b"c"])) is None
-    assert line.near.hand_on() == (b"a", b"b", b"c")
-    assert line.near.hand_on() == ()
+    assert line.near.hand_on(256) == (b"a", b"b", b"c")
+    assert line.near.hand_on(256) == ()
 
 
 @pytest.mark.parametrize("length", [1025, 65536, 2**32 - 1])
@@ -108,11 +109,11 @@ def test_an_established_connection_may_send_1_mib_and_not_a_byte_more(line: Line
 def test_a_long_frame_right_behind_the_hello_waits_for_the_hello_to_be_judged(line: Line) -> None:
     block = b"x" * 5000
     assert line.receive(enframe([b"hello", block])) is None
-    assert line.near.hand_on() == (b"hello",)
+    assert line.near.hand_on(256) == (b"hello",)
     line.near.decide_reading(BEGAN_S)
     assert not line.near.reading
     line.establish()
-    assert line.near.hand_on() == (block,)
+    assert line.near.hand_on(256) == (block,)
 
 
 def test_a_long_frame_behind_what_was_no_hello_meets_a_deadline(line: Line) -> None:
@@ -133,14 +134,14 @@ def test_no_hello_makes_a_frame_above_1_mib_wait(line: Line) -> None:
 
 def test_no_more_than_256_frames_are_in_the_house(line: Line) -> None:
     line.receive(enframe([b"x"] * 600))
-    assert len(line.near.hand_on()) == 256
+    assert len(line.near.hand_on(256)) == 256
     line.near.decide_reading(BEGAN_S)
     assert not line.near.reading
-    assert line.near.hand_on() == ()
+    assert line.near.hand_on(256) == ()
     line.near.handled(128)
-    assert len(line.near.hand_on()) == 128
+    assert len(line.near.hand_on(256)) == 128
     line.near.handled(256)
-    assert len(line.near.hand_on()) == 216
+    assert len(line.near.hand_on(256)) == 216
     line.near.decide_reading(BEGAN_S)
     assert line.near.reading
 
@@ -148,7 +149,7 @@ def test_no_more_than_256_frames_are_in_the_house(line: Line) -> None:
 def test_a_connection_that_does_not_read_is_not_read(line: Line) -> None:
     line.receive(enframe([b"x"]))
     line.near.outbox.put(b"y" * (SETTINGS.unsent_limit_bytes + 1), BEGAN_S)
-    assert line.near.hand_on() == ()
+    assert line.near.hand_on(256) == ()
     line.near.decide_reading(BEGAN_S)
     assert not line.near.reading
     assert not line.near.clogged
@@ -205,7 +206,7 @@ def test_a_finished_frame_has_no_deadline(line: Line) -> None:
 def test_our_own_pause_does_not_count_against_a_frame(line: Line) -> None:
     line.establish()
     line.receive(enframe([b"x"] * 256) + b"\0")
-    line.near.hand_on()
+    line.near.hand_on(256)
     line.near.decide_reading(BEGAN_S)
     assert not line.near.reading
     assert line.near.overdue(BEGAN_S + 60) is None
@@ -255,7 +256,7 @@ def test_the_end_of_input_with_nothing_owed_finishes_the_connection(line: Line) 
 
 def test_after_the_end_of_input_answers_are_still_written(line: Line) -> None:
     line.receive(enframe([b"question"]))
-    line.near.hand_on()
+    line.near.hand_on(256)
     line.far.shutdown(socket.SHUT_WR)
     line.near.receive(line.scratch, BEGAN_S)
     assert not line.near.finished
@@ -269,7 +270,7 @@ def test_after_the_end_of_input_answers_are_still_written(line: Line) -> None:
 
 def test_after_the_end_of_input_answers_are_not_waited_for_long(line: Line) -> None:
     line.receive(enframe([b"question"]))
-    line.near.hand_on()
+    line.near.hand_on(256)
     line.far.shutdown(socket.SHUT_WR)
     line.near.receive(line.scratch, BEGAN_S)
     assert line.near.overdue(BEGAN_S + HALF_CLOSE_S) is CloseReason.REMOTE
@@ -308,7 +309,7 @@ def test_a_reset_is_raised(line: Line) -> None:
 def test_its_numbers_are_reported(line: Line) -> None:
     line.receive(enframe([b"abc"]), BEGAN_S + 3)
     line.near.send(b"xy", 1, BEGAN_S)
-    line.near.hand_on()
+    line.near.hand_on(256)
     info = line.near.info(BEGAN_S + 5)
     assert (info.remote, info.initiated) == ("127.0.0.1:1", False)
     assert (info.age_s, info.idle_s) == (5.0, 2.0)

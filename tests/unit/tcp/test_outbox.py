@@ -98,3 +98,15 @@ def test_a_broken_socket_is_reported() -> None:
     outbox.put(b"x", 0.0)
     with pytest.raises(ConnectionResetError):
         outbox.write(broken, 0.0)
+
+
+def test_what_others_have_as_well_is_not_its_own_however_it_is_sent() -> None:
+    outbox = Outbox()
+    for chunk, is_shared in ((b"a" * 10, True), (b"b" * 20, False), (b"c" * 30, True)):
+        outbox.put(chunk, 0.0, is_shared=is_shared)
+    assert (outbox.unsent_bytes, outbox.own_bytes) == (60, 20)
+    held = []
+    for part in (5, 10, 5, 5, 20, 15):
+        outbox.write(lambda _chunks, part=part: part, 0.0)  # type: ignore[misc]
+        held.append((outbox.unsent_bytes, outbox.own_bytes))
+    assert held == [(55, 20), (45, 20), (40, 20), (35, 20), (15, 0), (0, 0)]

@@ -22,9 +22,10 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#troupe/admin/v1/actor_service.proto\x12\x0ftroupe.admin.v1\":\n\x11ListActorsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"U\n\x12ListActorsResponse\x12&\n\x06\x61\x63tors\x18\x01 \x03(\x0b\x32\x16.troupe.admin.v1.Actor\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x1f\n\x0fGetActorRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"9\n\x10GetActorResponse\x12%\n\x05\x61\x63tor\x18\x01 \x01(\x0b\x32\x16.troupe.admin.v1.Actor\"#\n\x13RestartActorRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\">\n\x14RestartActorResponse\x12&\n\x06\x61\x63tors\x18\x01 \x03(\x0b\x32\x16.troupe.admin.v1.Actor\"\xc6\x02\n\x05\x41\x63tor\x12\x0c\n\x04name\x18\x01 \x01(\t\x12*\n\x05state\x18\x02 \x01(\x0e\x32\x1b.troupe.admin.v1.ActorState\x12\x15\n\rmailbox_depth\x18\x03 \x01(\r\x12\x15\n\rmailbox_age_s\x18\x04 \x01(\x01\x12\x15\n\rhandled_count\x18\x05 \x01(\x04\x12\x14\n\x0c\x66\x61iled_count\x18\x06 \x01(\x04\x12\x15\n\rdropped_count\x18\x07 \x01(\x04\x12\x15\n\rrestart_count\x18\x08 \x01(\r\x12\x16\n\x0ehandling_p50_s\x18\t \x01(\x01\x12\x16\n\x0ehandling_p99_s\x18\n \x01(\x01\x12\x12\n\nlast_error\x18\x0b \x01(\t\x12\x1f\n\x17requested_restart_count\x18\x0c \x01(\r\x12\x15\n\rrestart_group\x18\r \x03(\t*\x91\x01\n\nActorState\x12\x1b\n\x17\x41\x43TOR_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x41\x43TOR_STATE_STARTING\x10\x01\x12\x17\n\x13\x41\x43TOR_STATE_RUNNING\x10\x02\x12\x1a\n\x16\x41\x43TOR_STATE_RESTARTING\x10\x03\x12\x17\n\x13\x41\x43TOR_STATE_STOPPED\x10\x04\x32\x93\x02\n\x0c\x41\x63torService\x12U\n\nListActors\x12\".troupe.admin.v1.ListActorsRequest\x1a#.troupe.admin.v1.ListActorsResponse\x12O\n\x08GetActor\x12 .troupe.admin.v1.GetActorRequest\x1a!.troupe.admin.v1.GetActorResponse\x12[\n\x0cRestartActor\x12$.troupe.admin.v1.RestartActorRequest\x1a%.troupe.admin.v1.RestartActorResponseB,\n\x0ftroupe.admin.v1P\x01Z\x17troupe/admin/v1;adminv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#troupe/admin/v1/actor_service.proto\x12\x0ftroupe.admin.v1\x1a\x1fgoogle/protobuf/timestamp.proto\":\n\x11ListActorsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"U\n\x12ListActorsResponse\x12&\n\x06\x61\x63tors\x18\x01 \x03(\x0b\x32\x16.troupe.admin.v1.Actor\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x1f\n\x0fGetActorRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"9\n\x10GetActorResponse\x12%\n\x05\x61\x63tor\x18\x01 \x01(\x0b\x32\x16.troupe.admin.v1.Actor\"#\n\x13RestartActorRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\">\n\x14RestartActorResponse\x12&\n\x06\x61\x63tors\x18\x01 \x03(\x0b\x32\x16.troupe.admin.v1.Actor\"<\n\x13ListExhibitsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"[\n\x14ListExhibitsResponse\x12*\n\x08\x65xhibits\x18\x01 \x03(\x0b\x32\x18.troupe.admin.v1.Exhibit\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x1f\n\x11GetExhibitRequest\x12\n\n\x02id\x18\x01 \x01(\r\"?\n\x12GetExhibitResponse\x12)\n\x07\x65xhibit\x18\x01 \x01(\x0b\x32\x18.troupe.admin.v1.Exhibit\"#\n\x15\x44\x65leteExhibitsRequest\x12\n\n\x02id\x18\x01 \x01(\r\"/\n\x16\x44\x65leteExhibitsResponse\x12\x15\n\rdeleted_count\x18\x01 \x01(\r\"\xf9\x01\n\x07\x45xhibit\x12\n\n\x02id\x18\x01 \x01(\r\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x61\x63tor\x18\x03 \x01(\t\x12\x0e\n\x06letter\x18\x04 \x01(\t\x12\r\n\x05\x65rror\x18\x05 \x01(\t\x12\x0c\n\x04peer\x18\x06 \x01(\t\x12\x13\n\x0b\x66ingerprint\x18\x07 \x01(\t\x12\x0f\n\x07version\x18\x08 \x01(\t\x12\x13\n\x0b\x66rame_count\x18\t \x01(\r\x12\x12\n\nsize_bytes\x18\n \x01(\x04\x12-\n\x06\x66rames\x18\x0b \x03(\x0b\x32\x1d.troupe.admin.v1.ExhibitFrame\"-\n\x0c\x45xhibitFrame\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0f\n\x07payload\x18\x02 \x01(\t\"\xda\x02\n\x05\x41\x63tor\x12\x0c\n\x04name\x18\x01 \x01(\t\x12*\n\x05state\x18\x02 \x01(\x0e\x32\x1b.troupe.admin.v1.ActorState\x12\x15\n\rmailbox_depth\x18\x03 \x01(\r\x12\x15\n\rmailbox_age_s\x18\x04 \x01(\x01\x12\x15\n\rhandled_count\x18\x05 \x01(\x04\x12\x14\n\x0c\x66\x61iled_count\x18\x06 \x01(\x04\x12\x15\n\rdropped_count\x18\x07 \x01(\x04\x12\x15\n\rrestart_count\x18\x08 \x01(\r\x12\x16\n\x0ehandling_p50_s\x18\t \x01(\x01\x12\x16\n\x0ehandling_p99_s\x18\n \x01(\x01\x12\x12\n\nlast_error\x18\x0b \x01(\t\x12\x1f\n\x17requested_restart_count\x18\x0c \x01(\r\x12\x15\n\rrestart_group\x18\r \x03(\t\x12\x12\n\nlost_count\x18\x0e \x01(\x04*\x91\x01\n\nActorState\x12\x1b\n\x17\x41\x43TOR_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x41\x43TOR_STATE_STARTING\x10\x01\x12\x17\n\x13\x41\x43TOR_STATE_RUNNING\x10\x02\x12\x1a\n\x16\x41\x43TOR_STATE_RESTARTING\x10\x03\x12\x17\n\x13\x41\x43TOR_STATE_STOPPED\x10\x04\x32\xaa\x04\n\x0c\x41\x63torService\x12U\n\nListActors\x12\".troupe.admin.v1.ListActorsRequest\x1a#.troupe.admin.v1.ListActorsResponse\x12O\n\x08GetActor\x12 .troupe.admin.v1.GetActorRequest\x1a!.troupe.admin.v1.GetActorResponse\x12[\n\x0cRestartActor\x12$.troupe.admin.v1.RestartActorRequest\x1a%.troupe.admin.v1.RestartActorResponse\x12[\n\x0cListExhibits\x12$.troupe.admin.v1.ListExhibitsRequest\x1a%.troupe.admin.v1.ListExhibitsResponse\x12U\n\nGetExhibit\x12\".troupe.admin.v1.GetExhibitRequest\x1a#.troupe.admin.v1.GetExhibitResponse\x12\x61\n\x0e\x44\x65leteExhibits\x12&.troupe.admin.v1.DeleteExhibitsRequest\x1a\'.troupe.admin.v1.DeleteExhibitsResponseB,\n\x0ftroupe.admin.v1P\x01Z\x17troupe/admin/v1;adminv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,22 +33,38 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'troupe.admin.v1.actor_servi
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\017troupe.admin.v1P\001Z\027troupe/admin/v1;adminv1'
-  _globals['_ACTORSTATE']._serialized_start=726
-  _globals['_ACTORSTATE']._serialized_end=871
-  _globals['_LISTACTORSREQUEST']._serialized_start=56
-  _globals['_LISTACTORSREQUEST']._serialized_end=114
-  _globals['_LISTACTORSRESPONSE']._serialized_start=116
-  _globals['_LISTACTORSRESPONSE']._serialized_end=201
-  _globals['_GETACTORREQUEST']._serialized_start=203
-  _globals['_GETACTORREQUEST']._serialized_end=234
-  _globals['_GETACTORRESPONSE']._serialized_start=236
-  _globals['_GETACTORRESPONSE']._serialized_end=293
-  _globals['_RESTARTACTORREQUEST']._serialized_start=295
-  _globals['_RESTARTACTORREQUEST']._serialized_end=330
-  _globals['_RESTARTACTORRESPONSE']._serialized_start=332
-  _globals['_RESTARTACTORRESPONSE']._serialized_end=394
-  _globals['_ACTOR']._serialized_start=397
-  _globals['_ACTOR']._serialized_end=723
-  _globals['_ACTORSERVICE']._serialized_start=874
-  _globals['_ACTORSERVICE']._serialized_end=1149
+  _globals['_ACTORSTATE']._serialized_start=1417
+  _globals['_ACTORSTATE']._serialized_end=1562
+  _globals['_LISTACTORSREQUEST']._serialized_start=89
+  _globals['_LISTACTORSREQUEST']._serialized_end=147
+  _globals['_LISTACTORSRESPONSE']._serialized_start=149
+  _globals['_LISTACTORSRESPONSE']._serialized_end=234
+  _globals['_GETACTORREQUEST']._serialized_start=236
+  _globals['_GETACTORREQUEST']._serialized_end=267
+  _globals['_GETACTORRESPONSE']._serialized_start=269
+  _globals['_GETACTORRESPONSE']._serialized_end=326
+  _globals['_RESTARTACTORREQUEST']._serialized_start=328
+  _globals['_RESTARTACTORREQUEST']._serialized_end=363
+  _globals['_RESTARTACTORRESPONSE']._serialized_start=365
+  _globals['_RESTARTACTORRESPONSE']._serialized_end=427
+  _globals['_LISTEXHIBITSREQUEST']._serialized_start=429
+  _globals['_LISTEXHIBITSREQUEST']._serialized_end=489
+  _globals['_LISTEXHIBITSRESPONSE']._serialized_start=491
+  _globals['_LISTEXHIBITSRESPONSE']._serialized_end=582
+  _globals['_GETEXHIBITREQUEST']._serialized_start=584
+  _globals['_GETEXHIBITREQUEST']._serialized_end=615
+  _globals['_GETEXHIBITRESPONSE']._serialized_start=617
+  _globals['_GETEXHIBITRESPONSE']._serialized_end=680
+  _globals['_DELETEEXHIBITSREQUEST']._serialized_start=682
+  _globals['_DELETEEXHIBITSREQUEST']._serialized_end=717
+  _globals['_DELETEEXHIBITSRESPONSE']._serialized_start=719
+  _globals['_DELETEEXHIBITSRESPONSE']._serialized_end=766
+  _globals['_EXHIBIT']._serialized_start=769
+  _globals['_EXHIBIT']._serialized_end=1018
+  _globals['_EXHIBITFRAME']._serialized_start=1020
+  _globals['_EXHIBITFRAME']._serialized_end=1065
+  _globals['_ACTOR']._serialized_start=1068
+  _globals['_ACTOR']._serialized_end=1414
+  _globals['_ACTORSERVICE']._serialized_start=1565
+  _globals['_ACTORSERVICE']._serialized_end=2119
 # @@protoc_insertion_point(module_scope)

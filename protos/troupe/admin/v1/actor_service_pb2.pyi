@@ -9,6 +9,7 @@ import google.protobuf.descriptor
 import google.protobuf.internal.containers
 import google.protobuf.internal.enum_type_wrapper
 import google.protobuf.message
+import google.protobuf.timestamp_pb2
 import sys
 import typing
 
@@ -179,6 +180,214 @@ class RestartActorResponse(google.protobuf.message.Message):
 Global___RestartActorResponse: typing_extensions.TypeAlias = RestartActorResponse
 
 @typing.final
+class ListExhibitsRequest(google.protobuf.message.Message):
+    """Request of ListExhibits."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    page_size: builtins.int
+    """Most entries to return; 0 means 50, and more than 1,000 means 1,000."""
+    page_token: builtins.str
+    """`next_page_token` of the page before; empty for the first."""
+    def __init__(
+        self,
+        *,
+        page_size: builtins.int = ...,
+        page_token: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["page_size", b"page_size", "page_token", b"page_token"]) -> None: ...
+
+Global___ListExhibitsRequest: typing_extensions.TypeAlias = ListExhibitsRequest
+
+@typing.final
+class ListExhibitsResponse(google.protobuf.message.Message):
+    """Response of ListExhibits."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    EXHIBITS_FIELD_NUMBER: builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    next_page_token: builtins.str
+    """Give it back as `page_token` for the next page; empty: this was the last."""
+    @property
+    def exhibits(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Exhibit]:
+        """The exhibits of this page, without their `frames`."""
+
+    def __init__(
+        self,
+        *,
+        exhibits: collections.abc.Iterable[Global___Exhibit] | None = ...,
+        next_page_token: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["exhibits", b"exhibits", "next_page_token", b"next_page_token"]) -> None: ...
+
+Global___ListExhibitsResponse: typing_extensions.TypeAlias = ListExhibitsResponse
+
+@typing.final
+class GetExhibitRequest(google.protobuf.message.Message):
+    """Request of GetExhibit."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ID_FIELD_NUMBER: builtins.int
+    id: builtins.int
+    """Its number, as in ListExhibits."""
+    def __init__(
+        self,
+        *,
+        id: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["id", b"id"]) -> None: ...
+
+Global___GetExhibitRequest: typing_extensions.TypeAlias = GetExhibitRequest
+
+@typing.final
+class GetExhibitResponse(google.protobuf.message.Message):
+    """Response of GetExhibit."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    EXHIBIT_FIELD_NUMBER: builtins.int
+    @property
+    def exhibit(self) -> Global___Exhibit:
+        """The exhibit with its `frames`."""
+
+    def __init__(
+        self,
+        *,
+        exhibit: Global___Exhibit | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["exhibit", b"exhibit"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["exhibit", b"exhibit"]) -> None: ...
+
+Global___GetExhibitResponse: typing_extensions.TypeAlias = GetExhibitResponse
+
+@typing.final
+class DeleteExhibitsRequest(google.protobuf.message.Message):
+    """Request of DeleteExhibits."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ID_FIELD_NUMBER: builtins.int
+    id: builtins.int
+    """Its number, as in ListExhibits; 0: all."""
+    def __init__(
+        self,
+        *,
+        id: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["id", b"id"]) -> None: ...
+
+Global___DeleteExhibitsRequest: typing_extensions.TypeAlias = DeleteExhibitsRequest
+
+@typing.final
+class DeleteExhibitsResponse(google.protobuf.message.Message):
+    """Response of DeleteExhibits."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    DELETED_COUNT_FIELD_NUMBER: builtins.int
+    deleted_count: builtins.int
+    """How many were deleted."""
+    def __init__(
+        self,
+        *,
+        deleted_count: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["deleted_count", b"deleted_count"]) -> None: ...
+
+Global___DeleteExhibitsResponse: typing_extensions.TypeAlias = DeleteExhibitsResponse
+
+@typing.final
+class Exhibit(google.protobuf.message.Message):
+    """What made an actor fail."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ID_FIELD_NUMBER: builtins.int
+    TIME_FIELD_NUMBER: builtins.int
+    ACTOR_FIELD_NUMBER: builtins.int
+    LETTER_FIELD_NUMBER: builtins.int
+    ERROR_FIELD_NUMBER: builtins.int
+    PEER_FIELD_NUMBER: builtins.int
+    FINGERPRINT_FIELD_NUMBER: builtins.int
+    VERSION_FIELD_NUMBER: builtins.int
+    FRAME_COUNT_FIELD_NUMBER: builtins.int
+    SIZE_BYTES_FIELD_NUMBER: builtins.int
+    FRAMES_FIELD_NUMBER: builtins.int
+    id: builtins.int
+    """Its number; the next one has a greater one, as long as any is kept."""
+    actor: builtins.str
+    """The actor that failed."""
+    letter: builtins.str
+    """The type of the message that it worked on."""
+    error: builtins.str
+    """The exception with its traceback."""
+    peer: builtins.str
+    """Whose it was: a peer's address, or that of its socket; empty if nobody knows."""
+    fingerprint: builtins.str
+    """SHA-256 of its content, whatever its ids, in lower-case hexadecimal: what is refused. Empty: it could not
+    be tried a second time, and is not refused.
+    """
+    version: builtins.str
+    """The version of the software that failed."""
+    frame_count: builtins.int
+    """How many frames it has."""
+    size_bytes: builtins.int
+    """Bytes of them in all."""
+    @property
+    def time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """When it was taken in."""
+
+    @property
+    def frames(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___ExhibitFrame]:
+        """What the peer sent; empty in ListExhibits."""
+
+    def __init__(
+        self,
+        *,
+        id: builtins.int = ...,
+        time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        actor: builtins.str = ...,
+        letter: builtins.str = ...,
+        error: builtins.str = ...,
+        peer: builtins.str = ...,
+        fingerprint: builtins.str = ...,
+        version: builtins.str = ...,
+        frame_count: builtins.int = ...,
+        size_bytes: builtins.int = ...,
+        frames: collections.abc.Iterable[Global___ExhibitFrame] | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["time", b"time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["actor", b"actor", "error", b"error", "fingerprint", b"fingerprint", "frame_count", b"frame_count", "frames", b"frames", "id", b"id", "letter", b"letter", "peer", b"peer", "size_bytes", b"size_bytes", "time", b"time", "version", b"version"]) -> None: ...
+
+Global___Exhibit: typing_extensions.TypeAlias = Exhibit
+
+@typing.final
+class ExhibitFrame(google.protobuf.message.Message):
+    """A message from a peer."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: builtins.int
+    PAYLOAD_FIELD_NUMBER: builtins.int
+    kind: builtins.str
+    """Its kind, such as "gossip:bc:new_tx"; empty: it is a whole frame, kind and all."""
+    payload: builtins.str
+    """Its payload, of gossip without the message id, in lower-case hexadecimal."""
+    def __init__(
+        self,
+        *,
+        kind: builtins.str = ...,
+        payload: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["kind", b"kind", "payload", b"payload"]) -> None: ...
+
+Global___ExhibitFrame: typing_extensions.TypeAlias = ExhibitFrame
+
+@typing.final
 class Actor(google.protobuf.message.Message):
     """An actor, its mailbox and its work since the node started."""
 
@@ -197,6 +406,7 @@ class Actor(google.protobuf.message.Message):
     LAST_ERROR_FIELD_NUMBER: builtins.int
     REQUESTED_RESTART_COUNT_FIELD_NUMBER: builtins.int
     RESTART_GROUP_FIELD_NUMBER: builtins.int
+    LOST_COUNT_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Its name, such as "chain"."""
     state: Global___ActorState.ValueType
@@ -223,10 +433,14 @@ class Actor(google.protobuf.message.Message):
     """How it failed last; empty if it never did."""
     requested_restart_count: builtins.int
     """How often it was started again because RestartActor was called for it, or for one of its group."""
+    lost_count: builtins.int
+    """Messages that were given up because the actor failed over them, twice where they could be tried again; a
+    batch counts as many as it holds. A call among them was answered with UNAVAILABLE (ACTOR_DOWN).
+    """
     @property
     def restart_group(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """The names of the actors that are started again together with it, itself included, in the order of
-        start. Empty for the supervisor, which nothing restarts.
+        start. Empty for the supervisor, which RestartActor does not restart.
         """
 
     def __init__(
@@ -245,7 +459,8 @@ class Actor(google.protobuf.message.Message):
         last_error: builtins.str = ...,
         requested_restart_count: builtins.int = ...,
         restart_group: collections.abc.Iterable[builtins.str] | None = ...,
+        lost_count: builtins.int = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["dropped_count", b"dropped_count", "failed_count", b"failed_count", "handled_count", b"handled_count", "handling_p50_s", b"handling_p50_s", "handling_p99_s", b"handling_p99_s", "last_error", b"last_error", "mailbox_age_s", b"mailbox_age_s", "mailbox_depth", b"mailbox_depth", "name", b"name", "requested_restart_count", b"requested_restart_count", "restart_count", b"restart_count", "restart_group", b"restart_group", "state", b"state"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["dropped_count", b"dropped_count", "failed_count", b"failed_count", "handled_count", b"handled_count", "handling_p50_s", b"handling_p50_s", "handling_p99_s", b"handling_p99_s", "last_error", b"last_error", "lost_count", b"lost_count", "mailbox_age_s", b"mailbox_age_s", "mailbox_depth", b"mailbox_depth", "name", b"name", "requested_restart_count", b"requested_restart_count", "restart_count", b"restart_count", "restart_group", b"restart_group", "state", b"state"]) -> None: ...
 
 Global___Actor: typing_extensions.TypeAlias = Actor

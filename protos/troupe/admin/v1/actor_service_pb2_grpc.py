@@ -50,6 +50,21 @@ class ActorServiceStub(object):
                 request_serializer=troupe_dot_admin_dot_v1_dot_actor__service__pb2.RestartActorRequest.SerializeToString,
                 response_deserializer=troupe_dot_admin_dot_v1_dot_actor__service__pb2.RestartActorResponse.FromString,
                 _registered_method=True)
+        self.ListExhibits = channel.unary_unary(
+                '/troupe.admin.v1.ActorService/ListExhibits',
+                request_serializer=troupe_dot_admin_dot_v1_dot_actor__service__pb2.ListExhibitsRequest.SerializeToString,
+                response_deserializer=troupe_dot_admin_dot_v1_dot_actor__service__pb2.ListExhibitsResponse.FromString,
+                _registered_method=True)
+        self.GetExhibit = channel.unary_unary(
+                '/troupe.admin.v1.ActorService/GetExhibit',
+                request_serializer=troupe_dot_admin_dot_v1_dot_actor__service__pb2.GetExhibitRequest.SerializeToString,
+                response_deserializer=troupe_dot_admin_dot_v1_dot_actor__service__pb2.GetExhibitResponse.FromString,
+                _registered_method=True)
+        self.DeleteExhibits = channel.unary_unary(
+                '/troupe.admin.v1.ActorService/DeleteExhibits',
+                request_serializer=troupe_dot_admin_dot_v1_dot_actor__service__pb2.DeleteExhibitsRequest.SerializeToString,
+                response_deserializer=troupe_dot_admin_dot_v1_dot_actor__service__pb2.DeleteExhibitsResponse.FromString,
+                _registered_method=True)
 
 
 class ActorServiceServicer(object):
@@ -81,9 +96,9 @@ class ActorServiceServicer(object):
 
     def RestartActor(self, request, context):
         """Ends an actor in order, after the message that it works on, and starts it anew, with every actor of its
-        `restart_group`. What is stored stays, and so does what waits in its mailbox; what the actor only had
-        in memory is lost: restarting "peers", "messaging" or "tcp" closes every connection, restarting
-        "events" ends event streams with UNAVAILABLE (ACTOR_DOWN) and begins a new epoch.
+        `restart_group`. What is stored stays, and so do what waits in its mailbox, the connections and the
+        peers; what else the actor had in memory is lost: restarting "events" ends event streams with
+        UNAVAILABLE (ACTOR_DOWN) and begins a new epoch.
 
         It also brings back, at once, an actor that failed too often and rests (the node is then
         NODE_STATE_DEGRADED): repair the cause first. Failures before it are forgiven, and it is not counted as
@@ -98,6 +113,43 @@ class ActorServiceServicer(object):
         (ACTOR_NOT_RESTARTABLE).
 
         grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"name": "gossip"}' $ADMIN troupe.admin.v1.ActorService/RestartActor
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListExhibits(self, request, context):
+        """Lists what is kept for inspection because it made an actor fail, and again when it was tried a second
+        time: oldest first, without the frames. The content of such a message is refused from then on, whoever
+        sends it, until its exhibit is deleted or another version of the software runs.
+
+        At most 64 exhibits are kept, and 16 MiB of frames, as files in `quarantine` of the data directory.
+
+        Permission: actor:read. Errors: INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
+
+        grpcurl -plaintext -H "authorization: Bearer $TOKEN" $ADMIN troupe.admin.v1.ActorService/ListExhibits
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetExhibit(self, request, context):
+        """Shows one exhibit of the quarantine with its frames: what to send with a report of the bug.
+
+        Permission: actor:read. Errors: NOT_FOUND (EXHIBIT_NOT_FOUND).
+
+        grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"id": 1}' $ADMIN troupe.admin.v1.ActorService/GetExhibit
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteExhibits(self, request, context):
+        """Deletes an exhibit of the quarantine, or all, and takes such a message again when it comes.
+
+        Permission: actor:write. Errors: NOT_FOUND (EXHIBIT_NOT_FOUND).
+
+        grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"id": 0}' $ADMIN troupe.admin.v1.ActorService/DeleteExhibits
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -120,6 +172,21 @@ def add_ActorServiceServicer_to_server(servicer, server):
                     servicer.RestartActor,
                     request_deserializer=troupe_dot_admin_dot_v1_dot_actor__service__pb2.RestartActorRequest.FromString,
                     response_serializer=troupe_dot_admin_dot_v1_dot_actor__service__pb2.RestartActorResponse.SerializeToString,
+            ),
+            'ListExhibits': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListExhibits,
+                    request_deserializer=troupe_dot_admin_dot_v1_dot_actor__service__pb2.ListExhibitsRequest.FromString,
+                    response_serializer=troupe_dot_admin_dot_v1_dot_actor__service__pb2.ListExhibitsResponse.SerializeToString,
+            ),
+            'GetExhibit': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetExhibit,
+                    request_deserializer=troupe_dot_admin_dot_v1_dot_actor__service__pb2.GetExhibitRequest.FromString,
+                    response_serializer=troupe_dot_admin_dot_v1_dot_actor__service__pb2.GetExhibitResponse.SerializeToString,
+            ),
+            'DeleteExhibits': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteExhibits,
+                    request_deserializer=troupe_dot_admin_dot_v1_dot_actor__service__pb2.DeleteExhibitsRequest.FromString,
+                    response_serializer=troupe_dot_admin_dot_v1_dot_actor__service__pb2.DeleteExhibitsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -204,6 +271,87 @@ class ActorService(object):
             '/troupe.admin.v1.ActorService/RestartActor',
             troupe_dot_admin_dot_v1_dot_actor__service__pb2.RestartActorRequest.SerializeToString,
             troupe_dot_admin_dot_v1_dot_actor__service__pb2.RestartActorResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListExhibits(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/troupe.admin.v1.ActorService/ListExhibits',
+            troupe_dot_admin_dot_v1_dot_actor__service__pb2.ListExhibitsRequest.SerializeToString,
+            troupe_dot_admin_dot_v1_dot_actor__service__pb2.ListExhibitsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetExhibit(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/troupe.admin.v1.ActorService/GetExhibit',
+            troupe_dot_admin_dot_v1_dot_actor__service__pb2.GetExhibitRequest.SerializeToString,
+            troupe_dot_admin_dot_v1_dot_actor__service__pb2.GetExhibitResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteExhibits(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/troupe.admin.v1.ActorService/DeleteExhibits',
+            troupe_dot_admin_dot_v1_dot_actor__service__pb2.DeleteExhibitsRequest.SerializeToString,
+            troupe_dot_admin_dot_v1_dot_actor__service__pb2.DeleteExhibitsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -73,7 +73,55 @@ _ActorServiceRestartActorType = typing_extensions.TypeVar(
     ],
 )
 
-class ActorServiceStub(typing.Generic[_ActorServiceListActorsType, _ActorServiceGetActorType, _ActorServiceRestartActorType]):
+_ActorServiceListExhibitsType = typing_extensions.TypeVar(
+    '_ActorServiceListExhibitsType',
+    grpc.UnaryUnaryMultiCallable[
+        troupe.admin.v1.actor_service_pb2.ListExhibitsRequest,
+        troupe.admin.v1.actor_service_pb2.ListExhibitsResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        troupe.admin.v1.actor_service_pb2.ListExhibitsRequest,
+        troupe.admin.v1.actor_service_pb2.ListExhibitsResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        troupe.admin.v1.actor_service_pb2.ListExhibitsRequest,
+        troupe.admin.v1.actor_service_pb2.ListExhibitsResponse,
+    ],
+)
+
+_ActorServiceGetExhibitType = typing_extensions.TypeVar(
+    '_ActorServiceGetExhibitType',
+    grpc.UnaryUnaryMultiCallable[
+        troupe.admin.v1.actor_service_pb2.GetExhibitRequest,
+        troupe.admin.v1.actor_service_pb2.GetExhibitResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        troupe.admin.v1.actor_service_pb2.GetExhibitRequest,
+        troupe.admin.v1.actor_service_pb2.GetExhibitResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        troupe.admin.v1.actor_service_pb2.GetExhibitRequest,
+        troupe.admin.v1.actor_service_pb2.GetExhibitResponse,
+    ],
+)
+
+_ActorServiceDeleteExhibitsType = typing_extensions.TypeVar(
+    '_ActorServiceDeleteExhibitsType',
+    grpc.UnaryUnaryMultiCallable[
+        troupe.admin.v1.actor_service_pb2.DeleteExhibitsRequest,
+        troupe.admin.v1.actor_service_pb2.DeleteExhibitsResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        troupe.admin.v1.actor_service_pb2.DeleteExhibitsRequest,
+        troupe.admin.v1.actor_service_pb2.DeleteExhibitsResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        troupe.admin.v1.actor_service_pb2.DeleteExhibitsRequest,
+        troupe.admin.v1.actor_service_pb2.DeleteExhibitsResponse,
+    ],
+)
+
+class ActorServiceStub(typing.Generic[_ActorServiceListActorsType, _ActorServiceGetActorType, _ActorServiceRestartActorType, _ActorServiceListExhibitsType, _ActorServiceGetExhibitType, _ActorServiceDeleteExhibitsType]):
     """The actors that the node is made of, and how busy and how well each is."""
 
     @typing.overload
@@ -90,6 +138,18 @@ class ActorServiceStub(typing.Generic[_ActorServiceListActorsType, _ActorService
             troupe.admin.v1.actor_service_pb2.RestartActorRequest,
             troupe.admin.v1.actor_service_pb2.RestartActorResponse,
         ],
+        grpc.UnaryUnaryMultiCallable[
+            troupe.admin.v1.actor_service_pb2.ListExhibitsRequest,
+            troupe.admin.v1.actor_service_pb2.ListExhibitsResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            troupe.admin.v1.actor_service_pb2.GetExhibitRequest,
+            troupe.admin.v1.actor_service_pb2.GetExhibitResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            troupe.admin.v1.actor_service_pb2.DeleteExhibitsRequest,
+            troupe.admin.v1.actor_service_pb2.DeleteExhibitsResponse,
+        ],
     ], channel: grpc.Channel) -> None: ...
 
     @typing.overload
@@ -105,6 +165,18 @@ class ActorServiceStub(typing.Generic[_ActorServiceListActorsType, _ActorService
         grpc.aio.UnaryUnaryMultiCallable[
             troupe.admin.v1.actor_service_pb2.RestartActorRequest,
             troupe.admin.v1.actor_service_pb2.RestartActorResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            troupe.admin.v1.actor_service_pb2.ListExhibitsRequest,
+            troupe.admin.v1.actor_service_pb2.ListExhibitsResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            troupe.admin.v1.actor_service_pb2.GetExhibitRequest,
+            troupe.admin.v1.actor_service_pb2.GetExhibitResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            troupe.admin.v1.actor_service_pb2.DeleteExhibitsRequest,
+            troupe.admin.v1.actor_service_pb2.DeleteExhibitsResponse,
         ],
     ], channel: grpc.aio.Channel) -> None: ...
 
@@ -127,9 +199,9 @@ class ActorServiceStub(typing.Generic[_ActorServiceListActorsType, _ActorService
 
     RestartActor: _ActorServiceRestartActorType
     """Ends an actor in order, after the message that it works on, and starts it anew, with every actor of its
-    `restart_group`. What is stored stays, and so does what waits in its mailbox; what the actor only had
-    in memory is lost: restarting "peers", "messaging" or "tcp" closes every connection, restarting
-    "events" ends event streams with UNAVAILABLE (ACTOR_DOWN) and begins a new epoch.
+    `restart_group`. What is stored stays, and so do what waits in its mailbox, the connections and the
+    peers; what else the actor had in memory is lost: restarting "events" ends event streams with
+    UNAVAILABLE (ACTOR_DOWN) and begins a new epoch.
 
     It also brings back, at once, an actor that failed too often and rests (the node is then
     NODE_STATE_DEGRADED): repair the cause first. Failures before it are forgiven, and it is not counted as
@@ -146,6 +218,34 @@ class ActorServiceStub(typing.Generic[_ActorServiceListActorsType, _ActorService
       grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"name": "gossip"}' $ADMIN troupe.admin.v1.ActorService/RestartActor
     """
 
+    ListExhibits: _ActorServiceListExhibitsType
+    """Lists what is kept for inspection because it made an actor fail, and again when it was tried a second
+    time: oldest first, without the frames. The content of such a message is refused from then on, whoever
+    sends it, until its exhibit is deleted or another version of the software runs.
+
+    At most 64 exhibits are kept, and 16 MiB of frames, as files in `quarantine` of the data directory.
+
+    Permission: actor:read. Errors: INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
+
+      grpcurl -plaintext -H "authorization: Bearer $TOKEN" $ADMIN troupe.admin.v1.ActorService/ListExhibits
+    """
+
+    GetExhibit: _ActorServiceGetExhibitType
+    """Shows one exhibit of the quarantine with its frames: what to send with a report of the bug.
+
+    Permission: actor:read. Errors: NOT_FOUND (EXHIBIT_NOT_FOUND).
+
+      grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"id": 1}' $ADMIN troupe.admin.v1.ActorService/GetExhibit
+    """
+
+    DeleteExhibits: _ActorServiceDeleteExhibitsType
+    """Deletes an exhibit of the quarantine, or all, and takes such a message again when it comes.
+
+    Permission: actor:write. Errors: NOT_FOUND (EXHIBIT_NOT_FOUND).
+
+      grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"id": 0}' $ADMIN troupe.admin.v1.ActorService/DeleteExhibits
+    """
+
 ActorServiceAsyncStub: typing_extensions.TypeAlias = ActorServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
         troupe.admin.v1.actor_service_pb2.ListActorsRequest,
@@ -158,6 +258,18 @@ ActorServiceAsyncStub: typing_extensions.TypeAlias = ActorServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
         troupe.admin.v1.actor_service_pb2.RestartActorRequest,
         troupe.admin.v1.actor_service_pb2.RestartActorResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        troupe.admin.v1.actor_service_pb2.ListExhibitsRequest,
+        troupe.admin.v1.actor_service_pb2.ListExhibitsResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        troupe.admin.v1.actor_service_pb2.GetExhibitRequest,
+        troupe.admin.v1.actor_service_pb2.GetExhibitResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        troupe.admin.v1.actor_service_pb2.DeleteExhibitsRequest,
+        troupe.admin.v1.actor_service_pb2.DeleteExhibitsResponse,
     ],
 ]
 
@@ -198,9 +310,9 @@ class ActorServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[troupe.admin.v1.actor_service_pb2.RestartActorResponse, collections.abc.Awaitable[troupe.admin.v1.actor_service_pb2.RestartActorResponse]]:
         """Ends an actor in order, after the message that it works on, and starts it anew, with every actor of its
-        `restart_group`. What is stored stays, and so does what waits in its mailbox; what the actor only had
-        in memory is lost: restarting "peers", "messaging" or "tcp" closes every connection, restarting
-        "events" ends event streams with UNAVAILABLE (ACTOR_DOWN) and begins a new epoch.
+        `restart_group`. What is stored stays, and so do what waits in its mailbox, the connections and the
+        peers; what else the actor had in memory is lost: restarting "events" ends event streams with
+        UNAVAILABLE (ACTOR_DOWN) and begins a new epoch.
 
         It also brings back, at once, an actor that failed too often and rests (the node is then
         NODE_STATE_DEGRADED): repair the cause first. Failures before it are forgiven, and it is not counted as
@@ -215,6 +327,49 @@ class ActorServiceServicer(metaclass=abc.ABCMeta):
         (ACTOR_NOT_RESTARTABLE).
 
           grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"name": "gossip"}' $ADMIN troupe.admin.v1.ActorService/RestartActor
+        """
+
+    @abc.abstractmethod
+    def ListExhibits(
+        self,
+        request: troupe.admin.v1.actor_service_pb2.ListExhibitsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[troupe.admin.v1.actor_service_pb2.ListExhibitsResponse, collections.abc.Awaitable[troupe.admin.v1.actor_service_pb2.ListExhibitsResponse]]:
+        """Lists what is kept for inspection because it made an actor fail, and again when it was tried a second
+        time: oldest first, without the frames. The content of such a message is refused from then on, whoever
+        sends it, until its exhibit is deleted or another version of the software runs.
+
+        At most 64 exhibits are kept, and 16 MiB of frames, as files in `quarantine` of the data directory.
+
+        Permission: actor:read. Errors: INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
+
+          grpcurl -plaintext -H "authorization: Bearer $TOKEN" $ADMIN troupe.admin.v1.ActorService/ListExhibits
+        """
+
+    @abc.abstractmethod
+    def GetExhibit(
+        self,
+        request: troupe.admin.v1.actor_service_pb2.GetExhibitRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[troupe.admin.v1.actor_service_pb2.GetExhibitResponse, collections.abc.Awaitable[troupe.admin.v1.actor_service_pb2.GetExhibitResponse]]:
+        """Shows one exhibit of the quarantine with its frames: what to send with a report of the bug.
+
+        Permission: actor:read. Errors: NOT_FOUND (EXHIBIT_NOT_FOUND).
+
+          grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"id": 1}' $ADMIN troupe.admin.v1.ActorService/GetExhibit
+        """
+
+    @abc.abstractmethod
+    def DeleteExhibits(
+        self,
+        request: troupe.admin.v1.actor_service_pb2.DeleteExhibitsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[troupe.admin.v1.actor_service_pb2.DeleteExhibitsResponse, collections.abc.Awaitable[troupe.admin.v1.actor_service_pb2.DeleteExhibitsResponse]]:
+        """Deletes an exhibit of the quarantine, or all, and takes such a message again when it comes.
+
+        Permission: actor:write. Errors: NOT_FOUND (EXHIBIT_NOT_FOUND).
+
+          grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{"id": 0}' $ADMIN troupe.admin.v1.ActorService/DeleteExhibits
         """
 
 def add_ActorServiceServicer_to_server(servicer: ActorServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

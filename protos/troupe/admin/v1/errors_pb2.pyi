@@ -11,10 +11,11 @@ for each field at fault, and UNAVAILABLE a google.rpc.RetryInfo with the delay t
 Decide by the reason, never by the sentence: sentences change.
 
 Any method may fail with UNAUTHENTICATED (TOKEN_MISSING, TOKEN_INVALID, TOKEN_EXPIRED), PERMISSION_DENIED
-(PERMISSION_MISSING, METHOD_DENIED), UNAVAILABLE (STOPPING, ACTOR_DOWN, ACTOR_BUSY),
-DEADLINE_EXCEEDED (ACTOR_TIMEOUT), INVALID_ARGUMENT (FIELD_INVALID) and INTERNAL; the comment of a
-method names only what it adds. Only calls refused before they reach a method (a message above
-4 MiB, an unknown method, too many calls at once) carry a bare status code.
+(PERMISSION_MISSING, METHOD_DENIED), UNAVAILABLE (STOPPING, ACTOR_DOWN, ACTOR_BUSY, and
+STORE_UNWRITABLE where something is to be stored), DATA_LOSS (STORE_UNREADABLE where blocks,
+transactions or accounts are read), DEADLINE_EXCEEDED (ACTOR_TIMEOUT), INVALID_ARGUMENT (FIELD_INVALID)
+and INTERNAL; the comment of a method names only what it adds. Only calls refused before they reach a
+method (a message above 4 MiB, an unknown method, too many calls at once) carry a bare status code.
 """
 
 import builtins
@@ -72,6 +73,8 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     """NOT_FOUND: the mempool does not hold that transaction."""
     ERROR_REASON_ACTOR_NOT_FOUND: _ErrorReason.ValueType  # 24
     """NOT_FOUND: no actor has that name."""
+    ERROR_REASON_EXHIBIT_NOT_FOUND: _ErrorReason.ValueType  # 32
+    """NOT_FOUND: the quarantine holds no exhibit of that number."""
     ERROR_REASON_LOGGER_NOT_FOUND: _ErrorReason.ValueType  # 30
     """NOT_FOUND: no logger of the node has that name."""
     ERROR_REASON_ITEM_NOT_FOUND: _ErrorReason.ValueType  # 27
@@ -173,12 +176,15 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     time.
     """
     ERROR_REASON_TOO_MANY_STREAMS: _ErrorReason.ValueType  # 123
-    """RESOURCE_EXHAUSTED: too many streams are open. Metadata: limit."""
+    """RESOURCE_EXHAUSTED: too many streams, or other calls, are under way: with this token (112 streams and 192
+    calls), with all tokens (128 streams), or without one (64 and 64). Metadata: limit.
+    """
     ERROR_REASON_SLOW_CONSUMER: _ErrorReason.ValueType  # 124
     """RESOURCE_EXHAUSTED: the reader of the stream fell behind and lost events. Metadata: sequence and
     epoch of the last event that was sent: resume after it and nothing is lost. Or the reader of a long
     job took nothing for a minute. Metadata of ExportBlocks: last_number (of the last block that was
-    sent). Metadata of streams that cannot be resumed: dropped (how much was not shown).
+    sent). Metadata of streams that cannot be resumed: dropped (how much was not shown). Without metadata:
+    the reader of any other stream took nothing for five minutes.
     """
     ERROR_REASON_TOO_MANY_TOKENS: _ErrorReason.ValueType  # 125
     """RESOURCE_EXHAUSTED: the node keeps as many tokens as it may. Metadata: limit."""
@@ -196,6 +202,11 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     """UNAVAILABLE: the actor that answers this has failed and is not back yet. Metadata: actor."""
     ERROR_REASON_ACTOR_BUSY: _ErrorReason.ValueType  # 142
     """UNAVAILABLE: the actor did not come to the question in time; nothing was done. Metadata: actor."""
+    ERROR_REASON_STORE_UNWRITABLE: _ErrorReason.ValueType  # 143
+    """UNAVAILABLE: nothing can be stored for now, because the disk is full or fails; nothing was done. The
+    node is DEGRADED meanwhile, says why, and tries again by itself. Blocks and marks; a transaction is taken
+    all the same. Or a token cannot be kept, or a verification found no room for its scratch file.
+    """
     ERROR_REASON_ACTOR_TIMEOUT: _ErrorReason.ValueType  # 160
     """DEADLINE_EXCEEDED: the actor took the question and did not finish in time; what was asked for may
     have been done. Metadata: actor.
@@ -214,6 +225,10 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     """PERMISSION_DENIED: nobody may call this method."""
     ERROR_REASON_TOKEN_EXPIRED: _ErrorReason.ValueType  # 184
     """UNAUTHENTICATED: the token was one of this node's and has expired."""
+    ERROR_REASON_STORE_UNREADABLE: _ErrorReason.ValueType  # 190
+    """DATA_LOSS: what was asked for cannot be read from the node's disk, or is not what was written there.
+    NodeService.GetNode says what to do.
+    """
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 200
     """INTERNAL: a bug. Metadata: error_id, to be found in the node's log."""
 
@@ -256,6 +271,8 @@ ERROR_REASON_TX_NOT_IN_MEMPOOL: ErrorReason.ValueType  # 31
 """NOT_FOUND: the mempool does not hold that transaction."""
 ERROR_REASON_ACTOR_NOT_FOUND: ErrorReason.ValueType  # 24
 """NOT_FOUND: no actor has that name."""
+ERROR_REASON_EXHIBIT_NOT_FOUND: ErrorReason.ValueType  # 32
+"""NOT_FOUND: the quarantine holds no exhibit of that number."""
 ERROR_REASON_LOGGER_NOT_FOUND: ErrorReason.ValueType  # 30
 """NOT_FOUND: no logger of the node has that name."""
 ERROR_REASON_ITEM_NOT_FOUND: ErrorReason.ValueType  # 27
@@ -357,12 +374,15 @@ ERROR_REASON_PEERS_BUSY: ErrorReason.ValueType  # 122
 time.
 """
 ERROR_REASON_TOO_MANY_STREAMS: ErrorReason.ValueType  # 123
-"""RESOURCE_EXHAUSTED: too many streams are open. Metadata: limit."""
+"""RESOURCE_EXHAUSTED: too many streams, or other calls, are under way: with this token (112 streams and 192
+calls), with all tokens (128 streams), or without one (64 and 64). Metadata: limit.
+"""
 ERROR_REASON_SLOW_CONSUMER: ErrorReason.ValueType  # 124
 """RESOURCE_EXHAUSTED: the reader of the stream fell behind and lost events. Metadata: sequence and
 epoch of the last event that was sent: resume after it and nothing is lost. Or the reader of a long
 job took nothing for a minute. Metadata of ExportBlocks: last_number (of the last block that was
-sent). Metadata of streams that cannot be resumed: dropped (how much was not shown).
+sent). Metadata of streams that cannot be resumed: dropped (how much was not shown). Without metadata:
+the reader of any other stream took nothing for five minutes.
 """
 ERROR_REASON_TOO_MANY_TOKENS: ErrorReason.ValueType  # 125
 """RESOURCE_EXHAUSTED: the node keeps as many tokens as it may. Metadata: limit."""
@@ -380,6 +400,11 @@ ERROR_REASON_ACTOR_DOWN: ErrorReason.ValueType  # 141
 """UNAVAILABLE: the actor that answers this has failed and is not back yet. Metadata: actor."""
 ERROR_REASON_ACTOR_BUSY: ErrorReason.ValueType  # 142
 """UNAVAILABLE: the actor did not come to the question in time; nothing was done. Metadata: actor."""
+ERROR_REASON_STORE_UNWRITABLE: ErrorReason.ValueType  # 143
+"""UNAVAILABLE: nothing can be stored for now, because the disk is full or fails; nothing was done. The
+node is DEGRADED meanwhile, says why, and tries again by itself. Blocks and marks; a transaction is taken
+all the same. Or a token cannot be kept, or a verification found no room for its scratch file.
+"""
 ERROR_REASON_ACTOR_TIMEOUT: ErrorReason.ValueType  # 160
 """DEADLINE_EXCEEDED: the actor took the question and did not finish in time; what was asked for may
 have been done. Metadata: actor.
@@ -398,6 +423,10 @@ ERROR_REASON_METHOD_DENIED: ErrorReason.ValueType  # 183
 """PERMISSION_DENIED: nobody may call this method."""
 ERROR_REASON_TOKEN_EXPIRED: ErrorReason.ValueType  # 184
 """UNAUTHENTICATED: the token was one of this node's and has expired."""
+ERROR_REASON_STORE_UNREADABLE: ErrorReason.ValueType  # 190
+"""DATA_LOSS: what was asked for cannot be read from the node's disk, or is not what was written there.
+NodeService.GetNode says what to do.
+"""
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 200
 """INTERNAL: a bug. Metadata: error_id, to be found in the node's log."""
 Global___ErrorReason: typing_extensions.TypeAlias = ErrorReason

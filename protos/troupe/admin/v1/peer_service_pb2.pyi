@@ -592,8 +592,9 @@ class Ban(google.protobuf.message.Message):
     CREATE_TIME_FIELD_NUMBER: builtins.int
     EXPIRE_TIME_FIELD_NUMBER: builtins.int
     target: builtins.str
-    """An IP address in its canonical form, such as "192.0.2.7" or "2001:db8::7"; or "host:port" of one node
-    on the loopback interface, such as "127.0.0.1:7101", by the address that it advertises.
+    """An IPv4 address, such as "192.0.2.7"; the /64 of an IPv6 address, such as "2001:db8::/64", since who has
+    one address there has all of them (of a link-local or unique local one the address alone); or "host:port"
+    of one node on the loopback interface, such as "127.0.0.1:7101", by the address that it advertises.
     """
     reason: builtins.str
     """Why, as its creator said; may be empty."""
@@ -628,7 +629,8 @@ class CreateBanRequest(google.protobuf.message.Message):
     DURATION_S_FIELD_NUMBER: builtins.int
     REASON_FIELD_NUMBER: builtins.int
     target: builtins.str
-    """An IP address without a port, IPv4 or IPv6 (without a zone, "%eth0"), not of the loopback interface; or
+    """An IP address without a port, IPv4 or IPv6 (without a zone, "%eth0"; it stands for the /64 that it is in,
+    which may be given as well, "2001:db8::/64"), not of the loopback interface; or
     "host:port" of a node on the loopback interface, where host is an IP literal ("[::1]:7101" for IPv6) or
     "localhost", which means "127.0.0.1". A host name is refused: ban what it stands for.
     """

@@ -156,7 +156,9 @@ class PeerServiceServicer(object):
         """Lists the address book, in the order of the addresses: where this node knows, or was told, that peers
         can be dialed. It holds the configured addresses and 1,000 others at most (or three for each of `max_peers`, if
         that is more), is kept in the data directory over a restart, and forgets an address that never answered
-        when it has failed 8 times in a row, and one that did after 32 times.
+        when it has failed 8 times in a row, and one that did after 32 times. At most an eighth of the book is what
+        peers of one network told and nobody has tried with success, or leads to one network (a /16 of IPv4, a /32
+        of IPv6, a domain); and at most 8 addresses are of one host.
 
         Permission: peer:read. Errors: INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
 

@@ -294,6 +294,7 @@ class TransportLimits(google.protobuf.message.Message):
     WRITE_TIMEOUT_S_FIELD_NUMBER: builtins.int
     IDLE_S_FIELD_NUMBER: builtins.int
     SILENT_S_FIELD_NUMBER: builtins.int
+    BUFFER_LIMIT_BYTES_FIELD_NUMBER: builtins.int
     max_connections: builtins.int
     """Most connections at a time. Beyond it, one of no use makes room, or the newcomer is refused."""
     max_unestablished: builtins.int
@@ -326,6 +327,10 @@ class TransportLimits(google.protobuf.message.Message):
     """Seconds of silence after which a peer is asked for a sign of life."""
     silent_s: builtins.float
     """Seconds of silence after which a connection ends."""
+    buffer_limit_bytes: builtins.int
+    """What all connections together may hold of the node's memory, in bytes. The more of it is taken, the less
+    each may hold and still be read; beyond it, whoever holds most is closed.
+    """
     def __init__(
         self,
         *,
@@ -344,8 +349,9 @@ class TransportLimits(google.protobuf.message.Message):
         write_timeout_s: builtins.float = ...,
         idle_s: builtins.float = ...,
         silent_s: builtins.float = ...,
+        buffer_limit_bytes: builtins.int = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["accepted_frame_limit_bytes", b"accepted_frame_limit_bytes", "connect_timeout_s", b"connect_timeout_s", "credit_bytes", b"credit_bytes", "credit_frames", b"credit_frames", "dialed_frame_limit_bytes", b"dialed_frame_limit_bytes", "frame_limit_bytes", b"frame_limit_bytes", "frame_timeout_s", b"frame_timeout_s", "hello_timeout_s", b"hello_timeout_s", "idle_s", b"idle_s", "max_connections", b"max_connections", "max_per_ip", b"max_per_ip", "max_unestablished", b"max_unestablished", "silent_s", b"silent_s", "unsent_limit_bytes", b"unsent_limit_bytes", "write_timeout_s", b"write_timeout_s"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["accepted_frame_limit_bytes", b"accepted_frame_limit_bytes", "buffer_limit_bytes", b"buffer_limit_bytes", "connect_timeout_s", b"connect_timeout_s", "credit_bytes", b"credit_bytes", "credit_frames", b"credit_frames", "dialed_frame_limit_bytes", b"dialed_frame_limit_bytes", "frame_limit_bytes", b"frame_limit_bytes", "frame_timeout_s", b"frame_timeout_s", "hello_timeout_s", b"hello_timeout_s", "idle_s", b"idle_s", "max_connections", b"max_connections", "max_per_ip", b"max_per_ip", "max_unestablished", b"max_unestablished", "silent_s", b"silent_s", "unsent_limit_bytes", b"unsent_limit_bytes", "write_timeout_s", b"write_timeout_s"]) -> None: ...
 
 Global___TransportLimits: typing_extensions.TypeAlias = TransportLimits
 
@@ -370,6 +376,7 @@ class Transport(google.protobuf.message.Message):
     RECEIVED_FRAME_COUNT_FIELD_NUMBER: builtins.int
     SENT_FRAME_COUNT_FIELD_NUMBER: builtins.int
     UNSENT_BYTES_FIELD_NUMBER: builtins.int
+    HELD_BYTES_FIELD_NUMBER: builtins.int
     LIMITS_FIELD_NUMBER: builtins.int
     listen_address: builtins.str
     """Where peers are accepted, "host:port"."""
@@ -397,6 +404,8 @@ class Transport(google.protobuf.message.Message):
     """Frames queued to be sent."""
     unsent_bytes: builtins.int
     """Bytes that wait now to be sent, on all connections."""
+    held_bytes: builtins.int
+    """Bytes that the connections hold now: frames half received, not dealt with, and what each alone is to be sent."""
     @property
     def connection_counts(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___StateCount]:
         """Open connections now, by state; states without one are left out."""
@@ -427,10 +436,11 @@ class Transport(google.protobuf.message.Message):
         received_frame_count: builtins.int = ...,
         sent_frame_count: builtins.int = ...,
         unsent_bytes: builtins.int = ...,
+        held_bytes: builtins.int = ...,
         limits: Global___TransportLimits | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["limits", b"limits"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["accepted_count", b"accepted_count", "accepting", b"accepting", "connection_counts", b"connection_counts", "dialed_count", b"dialed_count", "dialing_count", b"dialing_count", "end_counts", b"end_counts", "evicted_count", b"evicted_count", "failed_dial_count", b"failed_dial_count", "limits", b"limits", "listen_address", b"listen_address", "received_bytes", b"received_bytes", "received_frame_count", b"received_frame_count", "refused_count", b"refused_count", "sent_bytes", b"sent_bytes", "sent_frame_count", b"sent_frame_count", "unsent_bytes", b"unsent_bytes"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["accepted_count", b"accepted_count", "accepting", b"accepting", "connection_counts", b"connection_counts", "dialed_count", b"dialed_count", "dialing_count", b"dialing_count", "end_counts", b"end_counts", "evicted_count", b"evicted_count", "failed_dial_count", b"failed_dial_count", "held_bytes", b"held_bytes", "limits", b"limits", "listen_address", b"listen_address", "received_bytes", b"received_bytes", "received_frame_count", b"received_frame_count", "refused_count", b"refused_count", "sent_bytes", b"sent_bytes", "sent_frame_count", b"sent_frame_count", "unsent_bytes", b"unsent_bytes"]) -> None: ...
 
 Global___Transport: typing_extensions.TypeAlias = Transport
 

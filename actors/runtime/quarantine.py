@@ -1,0 +1,280 @@
+"""The quarantine: what felled an actor twice, kept for inspection and not let in again.
+
+Bounded in number and bytes, the oldest out first: whoever can make an actor fall is not to fill a disk too.
+Must not live here: what is in a letter (`actors.letters`), or what becomes of its sender (the peers room).
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, assert_never
+
+from actors.runtime.address import Ask
+from actors.runtime.clock import LATEST_S
+from actors.runtime.files import read_whole, write_whole
+
+log = logging.getLogger(__name__)
+
+MAX_EXHIBITS = 64
+"""More different poison than that is one cause, and 64 examples of it suffice."""
+MAX_TOTAL_BYTES = 16 * 1024 * 1024
+"""Of frames, in all: sixteen of the largest. As hexadecimal text they take twice as much of the disk."""
+MAX_FILE_BYTES = 4 * 1024 * 1024
+"""The largest frame as text, and the words around it."""
+MAX_ERROR_CHARS = 8_192
+"""A traceback of some eighty calls; a deeper one repeats itself."""
+MAX_REFUSED = 1_024
+"""Contents that are refused, of 32 bytes: also those whose exhibit had to make room."""
+DIRECTORY_MODE = 0o700
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What a peer sent: the kind of its message, if it could be read, and the bytes. Value."""
+
+    kind: str
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Find:
+    """What felled an actor. Value.
+
+    Attributes:
+        actor: Who fell over it.
+        letter: The type of the message.
+        error: The exception with its traceback.
+        peer: Who sent it: a peer's address, or that of its socket; empty: nobody knows any more.
+        fingerprint: Of the content, whatever its ids: what is refused from now on; empty: nothing is, since
+            it could not be tried a second time.
+    """
+
+    actor: str
+    letter: str
+    error: str
+    peer: str
+    frames: tuple[Frame, ...]
+    fingerprint: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Exhibit:
+    """A find as it is kept; ``at_s`` is Unix time, ``version`` that of the software that fell. Value."""
+
+    id: int
+    at_s: float
+    version: str
+    find: Find
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(len(frame.payload) for frame in self.find.frames)
+
+
+@dataclass(frozen=True, slots=True)
+class ListQuarantine(Ask[tuple[Exhibit, ...]]):
+    """Everything that is kept, oldest first. Ask: tuple of Exhibit."""
+
+
+@dataclass(frozen=True, slots=True)
+class GetQuarantined(Ask["Exhibit | None"]):
+    """Ask: Exhibit, or None if there is no such."""
+
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClearQuarantine(Ask[int]):
+    """Throw away an exhibit, None: all, and let in again what it is; how many they were. Ask: int."""
+
+    id: int | None
+
+
+QuarantineQuestion = ListQuarantine | GetQuarantined | ClearQuarantine
+
+
+class Cabinet(Protocol):
+    """Where exhibits outlive the process, each under its number."""
+
+    def load(self) -> Iterable[tuple[int, bytes]]:
+        """Everything that is there and can be read."""
+
+    def save(self, number: int, data: bytes) -> None:
+        """Raises OSError: the disk refused."""
+
+    def delete(self, number: int) -> None:
+        """Harmless where there is none."""
+
+
+class NoCabinet:
+    """Keeps nothing."""
+
+    def load(self) -> Iterable[tuple[int, bytes]]:
+        return ()
+
+    def save(self, number: int, data: bytes) -> None:
+        """It ends with the process."""
+
+    def delete(self, number: int) -> None:
+        """There is none."""
+
+
+class FileCabinet:
+    """A directory with a file for each exhibit, for its owner alone."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def load(self) -> Iterator[tuple[int, bytes]]:
+        try:
+            paths = sorted(self._directory.glob("*.json"))
+        except OSError:
+            return
+        for path in paths:
+            try:
+                yield int(path.stem), read_whole(path, MAX_FILE_BYTES)
+            except (OSError, ValueError) as error:
+                log.warning("%s of the quarantine cannot be read: %s", path.name, error)
+
+    def save(self, number: int, data: bytes) -> None:
+        self._directory.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
+        write_whole(self._path(number), data, durable=False)
+
+    def delete(self, number: int) -> None:
+        try:
+            self._path(number).unlink(missing_ok=True)
+        except OSError as error:
+            log.warning("exhibit %d cannot be deleted: %s", number, error)
+
+    def _path(self, number: int) -> Path:
+        return self._directory / f"{number:06d}.json"
+
+
+class Quarantine:
+    """The exhibits. The supervisor's thread, but for :attr:`refused`, which any may read."""
+
+    def __init__(
+        self,
+        cabinet: Cabinet | None = None,
+        *,
+        version: str = "",
+        wall_s: Callable[[], float] = lambda: 0.0,
+    ) -> None:
+        self._cabinet, self._version, self._wall_s = cabinet or NoCabinet(), version, wall_s
+        self._exhibits: dict[int, Exhibit] = {}
+        self._fingerprints: dict[bytes, None] = {}
+        self.refused: frozenset[bytes] = frozenset()
+        """The contents that are not let in: replaced as a whole."""
+        for number, data in self._cabinet.load():
+            exhibit = _read(number, data)
+            if exhibit is not None:
+                self._exhibits[number] = exhibit
+        # Another version may have mended what fell over it.
+        kept = self._exhibits.values()
+        self._refuse(*(each.find.fingerprint for each in kept if each.version == version))
+        self._make_room()
+
+    def take(self, find: Find) -> bool:
+        """Keep a find; False: the same content is kept already."""
+        if find.fingerprint and find.fingerprint in self._fingerprints:
+            return False
+        number = max(self._exhibits, default=0) + 1
+        exhibit = Exhibit(number, self._wall_s(), self._version, find)
+        self._exhibits[number] = exhibit
+        self._refuse(find.fingerprint)
+        self._make_room()
+        try:
+            self._cabinet.save(number, _written(exhibit))
+        except OSError as error:
+            log.error("exhibit %d of the quarantine could not be saved: %s", number, error)  # noqa: TRY400
+        return True
+
+    def answer(self, question: QuarantineQuestion) -> object:
+        match question:
+            case ListQuarantine():
+                return tuple(self._exhibits.values())
+            case GetQuarantined(number):
+                return self._exhibits.get(number)
+            case ClearQuarantine(None):
+                return sum(map(self._clear, tuple(self._exhibits)))
+            case ClearQuarantine(number):
+                return int(number is not None and self._clear(number))
+            case _:
+                assert_never(question)
+
+    def _clear(self, number: int) -> bool:
+        exhibit = self._discard(number)
+        if exhibit is None:
+            return False
+        self._fingerprints.pop(exhibit.find.fingerprint, None)
+        self._refuse()
+        return True
+
+    def _discard(self, number: int) -> Exhibit | None:
+        exhibit = self._exhibits.pop(number, None)
+        if exhibit is not None:
+            self._cabinet.delete(number)
+        return exhibit
+
+    def _refuse(self, *fingerprints: bytes) -> None:
+        self._fingerprints |= dict.fromkeys(filter(None, fingerprints))
+        while len(self._fingerprints) > MAX_REFUSED:
+            del self._fingerprints[next(iter(self._fingerprints))]
+        self.refused = frozenset(self._fingerprints)
+
+    def _make_room(self) -> None:
+        while (
+            len(self._exhibits) > MAX_EXHIBITS
+            or sum(each.size_bytes for each in self._exhibits.values()) > MAX_TOTAL_BYTES
+        ):
+            self._discard(next(iter(self._exhibits)))
+
+
+def _written(exhibit: Exhibit) -> bytes:
+    find = exhibit.find
+    fields = {
+        "at_s": exhibit.at_s,
+        "version": exhibit.version,
+        "actor": find.actor,
+        "letter": find.letter,
+        "error": find.error,
+        "peer": find.peer,
+        "fingerprint": find.fingerprint.hex(),
+        "frames": [{"kind": each.kind, "payload": each.payload.hex()} for each in find.frames],
+    }
+    return json.dumps(fields, indent=1).encode() + b"\n"
+
+
+def _read(number: int, data: bytes) -> Exhibit | None:
+    """None: it is no exhibit; somebody else's file is left alone."""
+    try:
+        fields: dict[str, Any] = json.loads(data)
+        json.dumps(fields, ensure_ascii=False).encode()  # a lone surrogate could not be shown
+        find = Find(
+            actor=str(fields["actor"]),
+            letter=str(fields["letter"]),
+            error=str(fields["error"]),
+            peer=str(fields["peer"]),
+            frames=tuple(
+                Frame(str(each["kind"]), bytes.fromhex(each["payload"]))
+                for each in fields["frames"]
+            ),
+            fingerprint=bytes.fromhex(fields["fingerprint"]),
+        )
+        return Exhibit(number, _time_of(fields["at_s"]), str(fields["version"]), find)
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
+        log.warning("exhibit %d of the quarantine is none: %r", number, error)
+        return None
+
+
+def _time_of(value: Any) -> float:
+    """Raises ValueError, TypeError or OverflowError: it is no time."""
+    at_s = float(value)
+    if not 0 <= at_s < LATEST_S:
+        message = f"{at_s} is no Unix time"
+        raise ValueError(message)
+    return at_s

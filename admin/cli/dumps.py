@@ -1,0 +1,61 @@
+"""Where every thread is, on a signal: SIGUSR1 for a node that stands still, SIGUSR2 for one that is past that.
+
+Python runs a signal's handler on the main thread alone, which may be what hangs. So SIGUSR1 is blocked, and a
+thread of its own waits for it. It needs the interpreter for a moment; SIGUSR2 does not, and tells less.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+STDERR: Final = 2
+LOOK_S: Final = 1.0
+"""The thread looks so often whether the command is over."""
+
+
+@contextmanager
+def dumping(text: Callable[[], str]) -> Iterator[None]:
+    """Write ``text()`` to stderr on SIGUSR1, and every stack as C sees it on SIGUSR2 and on a fatal signal.
+
+    To be entered before any other thread is there: those that begin later inherit what is blocked. Never ends
+    the process: a dump that fails says so instead.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+    faulthandler.enable(STDERR, all_threads=True)
+    faulthandler.register(signal.SIGUSR2, STDERR, all_threads=True)
+    over = threading.Event()
+    thread = threading.Thread(target=_wait, args=(text, over), name="troupe-dump", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+        faulthandler.unregister(signal.SIGUSR2)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _wait(text: Callable[[], str], over: threading.Event) -> None:
+    while not over.is_set():
+        if signal.sigtimedwait({signal.SIGUSR1}, LOOK_S) is not None:
+            _write(text)
+
+
+def _write(text: Callable[[], str]) -> None:
+    """Past the log, whose lock may be what a thread hangs at."""
+    try:
+        dump = text()
+    except Exception as error:  # noqa: BLE001 - a look must not be what ends the node
+        dump = f"the dump failed: {error!r}"
+    left = memoryview(f"{dump}\n".encode(errors="replace"))
+    try:
+        while left:
+            left = left[os.write(STDERR, left) :]
+    except OSError:
+        return  # nobody reads it

@@ -1,0 +1,125 @@
+"""Messaging falls, and gates stay open; the roll mends what was missed on either side."""
+
+from __future__ import annotations
+
+import pytest
+
+from actors.messaging.codec import encode
+from actors.messaging.fingerprint import frame_fingerprint
+from actors.messaging.messages import (
+    CallRoll,
+    Disconnect,
+    GetMessaging,
+    Inbound,
+    LinksNow,
+    MessageType,
+    OpenGate,
+    OpenLink,
+    Received,
+    Response,
+    SendRequest,
+)
+from actors.runtime.quarantine import Find, Quarantine
+from actors.tcp.messages import (
+    Close,
+    CloseReason,
+    Connected,
+    ConnectionsNow,
+    ConnId,
+    Disconnected,
+    Establish,
+    Handled,
+    RollCall,
+)
+from tests.actor.test_messaging_people import ONE, PEER, TWO, Scene
+
+NEW = ConnId(99)
+RUMOUR = encode(MessageType.REGULAR, 1, "gossip:chat", b"?" * 16)
+
+
+def up(conn: ConnId) -> Connected:
+    return Connected(conn, False, "127.0.0.1:5", None)
+
+
+@pytest.fixture
+def scene() -> Scene:
+    return Scene()
+
+
+def fall(scene: Scene) -> None:
+    scene.tell("no message of this room")
+    assert len(scene.falls) == 1
+    scene.tcp.take(), scene.peers.take(), scene.gossip.take()
+    scene.start()
+
+
+def test_the_next_incarnation_calls_the_roll_and_goes_on(scene: Scene) -> None:
+    fall(scene)
+    assert scene.tcp.take() == [RollCall()]
+    scene.receive(RUMOUR)
+    inbound = Inbound(ONE, MessageType.REGULAR, 1, "gossip:chat", b"?" * 16)
+    assert scene.gossip.take() == [Received((inbound,))]
+
+
+def test_the_first_incarnation_calls_no_roll(scene: Scene) -> None:
+    assert RollCall() not in scene.tcp.messages
+
+
+def test_the_roll_repeats_what_tcp_may_have_missed(scene: Scene) -> None:
+    scene.tell(Disconnect(TWO, CloseReason.SILENT))
+    scene.tcp.take()
+    scene.tell(ConnectionsNow((up(ONE), up(TWO))))
+    assert scene.tcp.take() == [Establish(ONE), Close(TWO, CloseReason.LOCAL)]
+    assert scene.peers.take()[-1] == LinksNow((OpenLink(up(ONE), PEER),))
+
+
+def test_the_roll_tells_of_who_came_and_who_went(scene: Scene) -> None:
+    asker = scene.asker
+    scene.tell(SendRequest(ONE, "chain:status", b"", 5, asker.address))
+    scene.peers.take()
+    scene.tell(ConnectionsNow((up(TWO), up(NEW))))
+    assert scene.peers.take() == [
+        Disconnected(ONE, False, CloseReason.IO_ERROR),
+        up(NEW),
+        LinksNow((OpenLink(up(TWO), ""), OpenLink(up(NEW), ""))),
+    ]
+    assert asker.take() == [Response(5, ONE, None)]
+
+
+def test_the_peers_room_is_told_the_links_when_it_asks(scene: Scene) -> None:
+    scene.peers.take()
+    scene.tell(CallRoll())
+    assert scene.peers.take() == [LinksNow((OpenLink(up(ONE), PEER), OpenLink(up(TWO), "")))]
+
+
+def test_to_open_a_gate_again_or_to_hear_of_a_connection_again_changes_nothing(
+    scene: Scene,
+) -> None:
+    scene.tell(OpenGate(ONE, PEER), up(ONE))
+    scene.receive(RUMOUR)
+    assert len(scene.gossip.take()) == 1
+
+
+def test_links_that_are_thrown_away_come_back_by_the_roll(scene: Scene) -> None:
+    scene.tell(SendRequest(ONE, "chain:status", b"", 5, scene.asker.address))
+    scene.tell("no message of this room")
+    scene.kept.clear()
+    assert scene.kept.links == {}
+    scene.start()
+    assert scene.asker.take() == [Response(5, ONE, None)]
+    scene.tell(ConnectionsNow((up(ONE),)), OpenGate(ONE, PEER))
+    scene.receive(RUMOUR)
+    assert len(scene.gossip.take()) == 1
+
+
+def test_a_frame_in_quarantine_is_dropped_and_its_credit_returns() -> None:
+    scene = Scene()
+    quarantine = Quarantine()
+    quarantine.take(Find("gossip", "Received", "", "", (), frame_fingerprint(RUMOUR)))
+    scene.actor._quarantine = quarantine
+    other = encode(MessageType.REGULAR, 2, "gossip:chat", b"!" * 20)
+    scene.receive(RUMOUR, other, RUMOUR)
+    (received,) = scene.gossip.take()
+    assert [each.message_id for each in received.messages] == [2]
+    assert scene.tcp.take() == [Handled(ONE, 2)]
+    assert scene.ask(GetMessaging()).received == 3
