@@ -18,8 +18,9 @@ from actors.chain.reader import ReaderActor
 from actors.chain.room import Neighbours
 from actors.chain.signatures import Signatures
 from actors.chain.store import Reader, Store
+from actors.chain.sync import longest_block_bytes
 from actors.chain.wire import GET_BLOCKS_KIND
-from actors.config import KIB, MIB, Settings
+from actors.config import KIB, Settings
 from actors.gossip.actor import GossipActor
 from actors.gossip.links import Links as GossipLinks
 from actors.gossip.messages import GossipCommand
@@ -76,9 +77,6 @@ CREWS = {"links": ("search", "gossip", "peers", "messaging", "tcp")}
 """Who shares a thread, by its name: what passes from a socket to a handler and back changes threads only
 where a room outside these judges it. None of them may do what takes long. Everybody else has his own."""
 
-FRAME_OVERHEAD_BYTES = 64
-"""Type, id, kind and search id around a block: 43 bytes in a ``search_response:block``."""
-
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
@@ -130,12 +128,7 @@ class Machine:
 
 def gossip_limits_bytes(network: Network) -> dict[str, int]:
     """WIRE: limits, gossip payloads."""
-    block_bytes = max(16 * KIB, KIB * (network.max_transactions_per_block + 1))
-    if network.key_scheme == "p192-sha1":
-        # The field never checks how many transactions a block has: whatever fits a frame, both as
-        # gossip and, with a longer kind, as the answer to a search.
-        block_bytes = MIB - FRAME_OVERHEAD_BYTES
-    return {"bc:new_tx": KIB, "bc:new_block": block_bytes}
+    return {"bc:new_tx": KIB, "bc:new_block": longest_block_bytes(network)}
 
 
 def assemble(settings: Settings, machine: Machine) -> tuple[Supervisor, Addresses]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import traceback
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
@@ -32,9 +33,7 @@ from actors.messaging.messages import (
     CallRoll,
     Disconnect,
     Done,
-    Inbound,
     LinksNow,
-    MessageType,
     OpenGate,
     Received,
     Respond,
@@ -59,6 +58,7 @@ from actors.peers.messages import (
 from actors.runtime.actor import Fall
 from actors.runtime.address import Address
 from actors.runtime.events import Happened
+from actors.runtime.mailbox import Mailbox
 from actors.runtime.quarantine import MAX_ERROR_CHARS, Find, Frame, Quarantine
 from actors.search.messages import CloseSearch, LookedUp, LookUp, SearchEnded, StartSearch
 from actors.tcp.messages import (
@@ -78,6 +78,10 @@ from actors.tcp.messages import (
     Send,
 )
 
+BANNED_AT = 2
+"""Poison of one sender (ARCHITECTURE: supervision)."""
+MAX_POISONED = 1_024
+"""Connections that brought some; each cost us falls."""
 OURS = (OSError, MemoryError, sqlite3.Error, StoreError)
 """What fell an actor so is the machine's doing, whatever it had in hand: no peer answers for it."""
 AGAIN = (
@@ -113,6 +117,7 @@ class HouseLetters:
     ) -> None:
         """``name_of`` says whose a connection is, for people."""
         self._at, self._quarantine, self._name_of = at, quarantine, name_of
+        self._poisoned: Counter[ConnId] = Counter()
 
     def parts(self, message: object) -> Sequence[object]:
         """What peers sent one by one, so that what is innocent is dealt with; else the letter itself."""
@@ -137,6 +142,20 @@ class HouseLetters:
         if not isinstance(fall.error, OURS):
             evidence = _Evidence(ConnId(suspect), "", (), b"")
             self._keep(name, fall, evidence, is_proven=False)
+
+    def forfeit(self, mailbox: Mailbox) -> int:
+        """Of a connection that brought poison twice: it is closed, and each such letter more would be a fall."""
+        return sum(map(self._settle, mailbox.take_out(self._is_forfeit)))
+
+    def _is_forfeit(self, message: object) -> bool:
+        match message:
+            case FramesReceived(conn):
+                return self._poisoned[conn] >= BANNED_AT
+            case Received(messages):
+                return self._poisoned[messages[0].conn] >= BANNED_AT
+            case GossipReceived(items):
+                return self._poisoned[items[0].conn] >= BANNED_AT
+        return False
 
     def _settle(self, message: object) -> int:  # noqa: C901 - a case a message
         """Pay what is owed, so that nobody waits for what does not come; how many messages are lost."""
@@ -182,6 +201,9 @@ class HouseLetters:
             fingerprint=evidence.fingerprint if is_proven else b"",
         )
         if self._quarantine.take(find):
+            self._poisoned[evidence.conn] += 1
+            if len(self._poisoned) > MAX_POISONED:
+                del self._poisoned[next(iter(self._poisoned))]
             self._at["peers"].tell(Poisoned(evidence.conn))
 
     def _evidence(self, message: object) -> _Evidence | None:
@@ -193,7 +215,8 @@ class HouseLetters:
             case Received(messages):
                 first = messages[0]
                 kept = tuple(Frame(each.kind, each.payload) for each in messages)
-                return _Evidence(first.conn, "", kept, _fingerprint(first))
+                mark = fingerprint(first.type, first.kind, first.payload)
+                return _Evidence(first.conn, "", kept, mark)
             case GossipReceived(items):
                 item = items[0]
                 kept = tuple(Frame(f"gossip:{each.kind}", each.payload) for each in items)
@@ -201,12 +224,7 @@ class HouseLetters:
                     item.conn, item.peer, kept, gossip_fingerprint(item.kind, item.payload)
                 )
             case Response(_, conn, bytes() as payload):
-                mark = fingerprint(MessageType.RESPONSE, "", payload)
-                return _Evidence(conn, "", (Frame("(response)", payload),), mark)
+                return _Evidence(conn, "", (Frame("(response)", payload),), b"")
             case SearchEnded(_, bytes() as answer, conn) if conn is not None:
                 return _Evidence(conn, "", (Frame("(search response)", answer),), b"")
         return None
-
-
-def _fingerprint(inbound: Inbound) -> bytes:
-    return fingerprint(inbound.type, inbound.kind, inbound.payload)

@@ -209,11 +209,16 @@ def actor(report: ActorReport) -> actor_service_pb2.Actor:
         restart_count=report.restarts,
         handling_p50_s=box.handling_p50_s,
         handling_p99_s=box.handling_p99_s,
-        last_error=report.last_error or "",
+        last_error=legible(report.last_error or ""),
         requested_restart_count=report.requested_restarts,
         restart_group=report.group,
         lost_count=box.lost,
     )
+
+
+def legible(text: str) -> str:
+    """An error's text as protobuf takes it: with an escape for a lone surrogate, such as a path may have."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def exhibit(item: Exhibit, *, with_frames: bool) -> actor_service_pb2.Exhibit:
@@ -223,7 +228,7 @@ def exhibit(item: Exhibit, *, with_frames: bool) -> actor_service_pb2.Exhibit:
         time=timestamp(item.at_s),
         actor=find.actor,
         letter=find.letter,
-        error=find.error,
+        error=legible(find.error),
         peer=find.peer,
         fingerprint=find.fingerprint.hex(),
         version=item.version,

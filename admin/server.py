@@ -42,8 +42,8 @@ ADDRESS_FILE = "admin.address"
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 """gRPC's own default, stated: four of the largest frames (WIRE: limits)."""
 MAX_CALLS = 1_024
-"""At the same time, streams included: bounds what waits for the actors. More than three quarters are never
-taken by streams, by calls without a token and by those that are refused: calls with a token find room.
+"""At the same time, streams included: bounds what waits for the actors. Streams, calls without a token and those
+that are refused take three quarters at most: calls with a token find room.
 """
 MAX_CONNECTIONS = 128
 """The next is closed at once. Each is an open file, and a node keeps 256 beside those of its peers."""

@@ -29,6 +29,7 @@ from actors.chain.messages import (
     ReconsiderBlock,
     SteerOutcome,
     SteerVerdict,
+    StoreFault,
     SubmitBlock,
     SyncState,
     TipChanged,
@@ -151,6 +152,7 @@ class ChainActor(NodeActor):
         at_start = TipChanged(self._store.tip())
         self._to.mempool.tell(at_start)
         self._to.miner.tell(at_start)
+        self._to.miner.tell(StoreFault(None))  # the last incarnation may have had one
         self._to.peers.tell(Resync(self._me))
         with self._outage.noticed():
             self._walk.start()
@@ -210,9 +212,11 @@ class ChainActor(NodeActor):
         if isinstance(block, Violation):
             self._blame(item, block)
             return Decision.FINAL
-        if not self._side_branches.has_room_for(block, item.peer):
-            return Decision.DROP
-        verdict = self._intake.take(Orphan(block, item.peer, item.conn), keep=True)
+        verdict = BlockVerdict(BlockOutcome.UNSTORED, block.hash)
+        with self._outage.noticed():
+            if not self._side_branches.has_room_for(block, item.peer):
+                return Decision.DROP
+            verdict = self._intake.take(Orphan(block, item.peer, item.conn), keep=True)
         if verdict.outcome is BlockOutcome.CONNECTED:
             self._intake.unannounced = False
         if verdict.violation is not None and verdict.outcome is BlockOutcome.INVALID:
@@ -296,8 +300,8 @@ class ChainActor(NodeActor):
         if self._walk.is_connecting:
             return
         self._walk.seek()
-        if self._intake.unannounced and not self._line.downloaded:
-            self._intake.unannounced = False  # whoever promises more, we do not wait for it with news
+        if self._intake.unannounced and not self._downloads.bring_more:
+            self._intake.unannounced = False
             raw = self._store.raw(self._store.tip().hash)
             assert raw is not None, "the tip is stored"
             self._to.gossip.tell(Publish(BLOCK_KIND, raw))

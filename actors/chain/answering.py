@@ -34,8 +34,8 @@ class Answering:
             status = self._greeting.status()
             answers = tuple((each.message_id, status) for each in asked)
             self._to.messaging.tell(RespondBatch(conn, answers))
-        if len(messages) > len(asked):
-            self._to.messaging.tell(Done(conn, len(messages) - len(asked)))
+        if useless := len(messages) - len(asked):
+            self._to.messaging.tell(Done(conn, useless, useless))
 
     def _learn(self, request: Inbound) -> None:
         peer, status = self._table.owner(request.conn), decode_status(request.payload)

@@ -62,16 +62,17 @@ class Asking:
             case PeerLinked(peer, conn):
                 self._peer_of[conn] = peer
                 return []
-            case PeerUnlinked(peer, conn, outbound):
+            case PeerUnlinked(peer, conn):
                 self._peer_of.pop(conn, None)
-                return self._turnstile.forget(peer) if outbound is None else []
+                return self._take_gone(peer)
             case LinksReset(links):
                 before = dict.fromkeys(self._peer_of.values())
                 self._peer_of = {link.conn: link.peer for link in links}
-                gone = before.keys() - self._peer_of.values()
-                return [
-                    due for peer in before if peer in gone for due in self._turnstile.forget(peer)
-                ]
+                return [due for peer in before for due in self._take_gone(peer)]
+
+    def _take_gone(self, peer: PeerId) -> list[Due]:
+        """What came on connections of a peer that are gone, whatever others it has."""
+        return self._turnstile.forget(peer, but=lambda due: due.messages[0].conn in self._peer_of)
 
     def abandon(self) -> None:
         """Leave all that waits to the next incarnation."""

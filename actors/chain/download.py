@@ -24,6 +24,7 @@ from actors.chain.wire import GET_BLOCKS_KIND, encode_locator
 from actors.ledger.types import Block, BlockRef
 from actors.messaging.messages import Response, SendRequest
 from actors.peers.messages import Misbehaved, PeerId
+from actors.runtime.restraint import Restraint
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +61,7 @@ class Downloads:
         self._store, self._network, self._table = room.store, room.network, room.table
         self._to, self._me, self._tokens = room.to, room.me, room.tokens
         self._clock, self._line, self._ask_again = room.clock, line, ask_again
+        self._begun, self._ended = Restraint(log), Restraint(log)
         self._courses: list[Course] = []
         """The next in turn first. Each has a peer of its own, so they are as bounded as the peers."""
         self._questions: dict[int, Question] = {}
@@ -68,6 +70,18 @@ class Downloads:
     @property
     def busy(self) -> bool:
         return bool(self._courses) or self._line.downloaded > 0
+
+    @property
+    def bring_more(self) -> bool:
+        """Whether blocks are in hand, or come soon from somebody who has just sent new ones. That somebody
+        claims to have more is not enough: with news nobody waits for a liar.
+        """
+        return self._line.downloaded > 0 or any(
+            question.course is not None
+            and question.course.members.get(question.peer) == 0
+            and not question.late
+            for question in self._questions.values()
+        )
 
     def left(self) -> int:
         """How many blocks of the longest branch are missing, by what its peers claim."""
@@ -135,7 +149,8 @@ class Downloads:
         if peer is None or known is None:
             return False
         if course.last is None:
-            log.info("downloading from %s up to height %s", peer, known.height)
+            told = (peer, known.height)
+            self._begun.info(self._clock.now_s(), "downloading from %s up to height %s", *told)
         token, claimed = next(self._tokens), known.height or 0
         locator = self._locator(
             course.last or self._line.last() or self._side(known.reached) or self._avoided()
@@ -257,8 +272,8 @@ class Downloads:
     ) -> None:
         """Go on without a peer; it counts again when it was asked again, after a while."""
         points = POINTS[fault] if blame else 0
-        level = logging.WARNING if points else logging.INFO
-        log.log(level, "no more blocks from %s: it sent %s", peer, fault.value)
+        write = self._ended.warning if points else self._ended.info
+        write(self._clock.now_s(), "no more blocks from %s: it sent %s", peer, fault.value)
         for course in self._courses:
             if peer in course.members:
                 reached = reached or course.last

@@ -10,6 +10,7 @@ from actors.chain.wire import STATUS_KIND, Status, decode_status, encode_status
 from actors.gossip.messages import PublishTo
 from actors.messaging.messages import Response, SendRequest
 from actors.peers.messages import Classify, DropPeer, PeerId, PeerKind
+from actors.runtime.restraint import Restraint
 from actors.tcp.messages import CloseReason, ConnId
 
 log = logging.getLogger(__name__)
@@ -21,7 +22,8 @@ class Greeting:
     def __init__(self, room: Room, agent: str) -> None:
         self._store, self._network, self._table = room.store, room.network, room.table
         self._to, self._me, self._tokens = room.to, room.me, room.tokens
-        self._agent = agent
+        self._clock, self._agent = room.clock, agent
+        self._strangers = Restraint(log)
         self._asked: dict[int, PeerId] = {}
         """By token. Each is answered or reported absent once, so it is as bounded as the peers."""
 
@@ -71,7 +73,8 @@ class Greeting:
             self._network.name,
             self._network.genesis.hash,
         ):
-            log.warning("%s is of another network, %s", peer, status.network)
+            told = (peer, status.network)
+            self._strangers.warning(self._clock.now_s(), "%s is of another network, %s", *told)
             known = self._table.get(peer)
             conn = None if known is None else known.conn
             self._to.peers.tell(DropPeer(peer, CloseReason.OTHER_NETWORK, conn))

@@ -61,9 +61,10 @@ class Intake:
     def take_run(self, blocks: Sequence[Block]) -> Sequence[BlockVerdict]:
         """Take blocks, and see to what was waiting for them."""
         verdicts = self.add(blocks)
-        for block, verdict in zip(blocks, verdicts, strict=True):
-            if verdict.outcome in STORED:
-                self._walk.connect(block.hash)
+        with self._outage.noticed():
+            for block, verdict in zip(blocks, verdicts, strict=True):
+                if verdict.outcome in STORED:
+                    self._walk.connect(block.hash)
         return verdicts
 
     def add(self, blocks: Sequence[Block], passed: Passed = frozenset()) -> Sequence[BlockVerdict]:

@@ -335,7 +335,7 @@ class TipChanged:
 @dataclass(frozen=True, slots=True)
 class StoreFault:
     """No block can be stored from now on, and why, so that to mine is in vain; None: they can again. Told at
-    each change; a new incarnation of the room begins with a store that works. Tell.
+    each change; a new incarnation of the room begins with a store that works, and says so. Tell.
     """
 
     reason: str | None

@@ -7,6 +7,7 @@ that needs no writing. Must not live here: what goes on when it is over (`intake
 from __future__ import annotations
 
 import logging
+import sqlite3
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from contextlib import contextmanager
 from actors.chain.messages import StoreFault
 from actors.chain.orphans import Orphan
 from actors.chain.room import Room
-from actors.chain.schema import StoreError
+from actors.chain.schema import DoubtfulCommitError, StoreError, is_passing, unreadable
 from actors.ledger.state import check_header
 from actors.runtime.supervisor import Ailing
 
@@ -48,11 +49,16 @@ class Outage:
 
     @contextmanager
     def noticed(self) -> Iterator[None]:
-        """Within, the store is written: if it takes nothing, the rest is left out, and an outage begins."""
+        """Within, the store is written and read: if it takes or gives nothing, the rest is left out, and an
+        outage begins.
+        """
         try:
             yield
-        except StoreError as error:
-            self._begin(str(error))
+        except (StoreError, sqlite3.OperationalError) as error:
+            is_doubtful = isinstance(error, DoubtfulCommitError)
+            if is_doubtful or not (isinstance(error, StoreError) or is_passing(error)):
+                raise
+            self._begin(str(unreadable(error)))
 
     def _begin(self, reason: str) -> None:
         if self._told is None and self._clock.now_s() - self._ended_s >= LAST_RETRY_S:

@@ -53,6 +53,8 @@ class Pending:
 
     def pending_header(self, block_hash: bytes) -> Header | None:
         """A pending block without its transactions; None: it is not pending."""
+        if not self.pending_count():
+            return None  # it is asked with every orphan
         return header_of(
             self._db.execute(
                 "SELECT hash, number, parent_hash, 0 FROM pending WHERE hash = ?", (block_hash,)

@@ -10,6 +10,7 @@ from collections import deque
 
 from actors.chain.messages import SyncProgress, SyncState
 from actors.runtime.clock import Clock
+from actors.runtime.restraint import Restraint
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +33,7 @@ class Progress:
         self._begun_s = self._logged_s = 0.0
         self._samples: deque[tuple[float, int]] = deque()
         self._announced = False
+        self._lines = Restraint(log)
 
     def note(self, blocks: int) -> None:
         """So many more are done."""
@@ -77,17 +79,18 @@ class Progress:
         if not self._announced:
             if self._left + self._done >= WORTH_A_LINE:
                 self._announced = True
-                log.info("%s: %d blocks to go", what, self._left)
+                self._lines.info(now_s, "%s: %d blocks to go", what, self._left)
         elif now_s - self._logged_s >= LOG_EVERY_S:
             self._logged_s = now_s
             rate = self._rate(now_s)
             left = f"{self._left / rate:.0f} s left" if rate > 0 else "at a standstill"
             total = self._done + self._left
-            log.info("%s: %d of %d blocks, %.0f/s, %s", what, self._done, total, rate, left)
+            told = (what, self._done, total, rate, left)
+            self._lines.info(now_s, "%s: %d of %d blocks, %.0f/s, %s", *told)
 
     def _end(self, now_s: float) -> None:
         if self._announced:
             took_s = now_s - self._begun_s
             rate = self._done / took_s if took_s > 0 else 0.0
-            what, done = self._what, self._done
-            log.info("%s ended: %d blocks in %.1f s, %.0f/s", what, done, took_s, rate)
+            told = (self._what, self._done, took_s, rate)
+            self._lines.info(now_s, "%s ended: %d blocks in %.1f s, %.0f/s", *told)

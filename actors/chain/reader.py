@@ -169,18 +169,22 @@ class ReaderActor(NodeActor):
         back the credit of what gets no answer.
         """
         answers: list[tuple[int, bytes]] = []
+        useless = 0
         for request in due.messages:
-            if request.type is not MessageType.REQUEST or due.budget.left_bytes <= 0:
-                continue
-            answer = self._blocks_after(request.payload)
+            if due.budget.left_bytes <= 0:
+                break
+            is_request = request.type is MessageType.REQUEST
+            answer = self._blocks_after(request.payload) if is_request else None
             if answer is not None:
                 answers.append((request.message_id, answer))
                 due.budget.left_bytes -= len(answer)
+            else:
+                useless += 1
         conn, unanswered = due.messages[0].conn, len(due.messages) - len(answers)
         if answers:
             self._messaging.tell(RespondBatch(conn, tuple(answers)))
         if unanswered:
-            self._messaging.tell(Done(conn, unanswered))
+            self._messaging.tell(Done(conn, unanswered, useless))
 
     def _blocks_after(self, request: bytes) -> bytes | None:
         """As of :class:`Serving`; blocks that cannot be read are none of ours."""

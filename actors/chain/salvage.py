@@ -65,7 +65,7 @@ def salvage(path: Path) -> Generator[Looked, None, None]:
 
 
 class _Pages:
-    """The pages of a file as its log says they are now; of the log, what was begun and not committed, too."""
+    """The pages of a file as its log says they are since the last commit."""
 
     def __init__(self, path: Path) -> None:
         self._file = os.open(path, os.O_RDONLY)
@@ -106,12 +106,17 @@ class _Pages:
         if int.from_bytes(header[:4]) not in _LOG_MAGICS:
             return
         salts, offset = header[16:24], _LOG_HEADER_BYTES
-        while frame := self._read(log, offset, _FRAME_HEADER_BYTES):
+        frame_bytes = _FRAME_HEADER_BYTES + self.bytes
+        size_bytes, begun = os.fstat(log).st_size, dict[int, int]()
+        while offset + frame_bytes <= size_bytes:
+            frame = self._read(log, offset, _FRAME_HEADER_BYTES)
             if frame[8:16] != salts:  # left by an earlier round of the log, as is all behind it
                 return
-            number = int.from_bytes(frame[:4])
-            self._frames[number] = offset + _FRAME_HEADER_BYTES
-            offset += _FRAME_HEADER_BYTES + self.bytes
+            begun[int.from_bytes(frame[:4])] = offset + _FRAME_HEADER_BYTES
+            if any(frame[4:8]):  # the last of a commit
+                self._frames |= begun
+                begun.clear()
+            offset += frame_bytes
 
     @staticmethod
     def _read(descriptor: int, offset: int, size: int) -> bytes:

@@ -133,6 +133,10 @@ class UnwritableError(StoreError):
     """The store takes nothing for now; what was begun is undone, and the same may succeed later."""
 
 
+class DoubtfulCommitError(sqlite3.OperationalError):
+    """COMMIT failed, and the tip moved all the same or cannot be read: who wrote has to begin anew."""
+
+
 def open_store(path: Path | None, network: Network) -> sqlite3.Connection:
     """Open for writing, creating the tables of a new file; None: in memory.
 
@@ -240,10 +244,15 @@ def raise_unwritable(connection: sqlite3.Connection, error: sqlite3.DatabaseErro
     Raises:
         UnwritableError: That is what it is about.
     """
-    if getattr(error, "sqlite_errorcode", 0) & PRIMARY_CODE in _PASSING:
+    if is_passing(error):
         path = connection.path if isinstance(connection, _Connection) else None
         message = f"{path} cannot be written ({error}): see to the room and the health of its disk"
         raise UnwritableError(message) from error
+
+
+def is_passing(error: Exception) -> bool:
+    """Whether it may be otherwise the next time."""
+    return getattr(error, "sqlite_errorcode", 0) & PRIMARY_CODE in _PASSING
 
 
 def unreadable(error: Exception) -> StoreError:

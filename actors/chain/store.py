@@ -23,13 +23,14 @@ from actors.chain.pending import Pending
 from actors.chain.reading import ON_CHAIN, Reader, TransactionPlace
 from actors.chain.rows import decode_stored
 from actors.chain.schema import (
+    DoubtfulCommitError,
     StoreError,
     open_for_reading,
     open_store,
     raise_damaged,
     raise_unwritable,
 )
-from actors.chain.tree import Status
+from actors.chain.tree import Header, Status
 from actors.ledger.network import Network
 from actors.ledger.state import touched_addresses
 from actors.ledger.types import Account, Block, BlockRef
@@ -40,6 +41,9 @@ log = logging.getLogger(__name__)
 
 TRIAL_BYTES = 64 * 1024
 """Written to see whether there is room: what a small block needs with its log, a few pages of each index."""
+
+MAX_REMEMBERED_HEADERS = 4_096
+"""A megabyte, and more than all peers together say of blocks between two that are stored."""
 
 Executed = tuple[Block, Mapping[bytes, Account]]
 """A valid block, and the accounts that it changed."""
@@ -56,6 +60,8 @@ class Store(History, Reader, Marks, Pending):
         History.__init__(self, connection, keep_history)
         self._path, self._network = path, network
         self._tip: BlockRef | None = None
+        self._headers: dict[bytes, Header | None] = {}
+        self._side_blocks: int | None = None
         self._accounts = RecentAccounts()
         self._checkpoints = Checkpoints(connection, path)
 
@@ -101,6 +107,26 @@ class Store(History, Reader, Marks, Pending):
             self._tip = super().tip()
         return self._tip
 
+    def header(self, block_hash: bytes) -> Header | None:
+        """Remembered between writes, as the tip is, and also that there is none: of one block and its parent it
+        is asked for several times, and whoever sends blocks that stand on nothing sends them again.
+        """
+        if self._db.in_transaction:
+            return super().header(block_hash)
+        if block_hash not in self._headers:
+            if len(self._headers) >= MAX_REMEMBERED_HEADERS:
+                self._headers.clear()
+            self._headers[block_hash] = super().header(block_hash)
+        return self._headers[block_hash]
+
+    def side_blocks(self) -> int:
+        """Remembered between writes: whoever looks at the node asks for it."""
+        if self._db.in_transaction:
+            return super().side_blocks()
+        if self._side_blocks is None:
+            self._side_blocks = super().side_blocks()
+        return self._side_blocks
+
     def account(self, address: bytes) -> Account:
         """The account at the tip, remembered between writes: an ``AccountLookup``."""
         account = self._accounts.get(address)
@@ -125,13 +151,16 @@ class Store(History, Reader, Marks, Pending):
         Raises:
             UnwritableError: Nothing of it was done: the disk is full or fails, or the file is held.
             StoreError: Nothing of it was done, and the file is damaged.
-            sqlite3.Error: A bug; or COMMIT failed and moved the tip all the same, so that whoever asked
-                has to begin anew with what is stored.
+            DoubtfulCommitError: It is not known whether anything of it was done.
+            sqlite3.Error: A bug.
         """
-        tip = self.tip()
+        tip, is_ending = self.tip(), False
         try:
             self._db.execute("BEGIN IMMEDIATE")
+            self._headers.clear()
+            self._side_blocks = None
             yield
+            is_ending = True
             self._end(keep=keep)
             if not keep:
                 self._forget()
@@ -139,12 +168,21 @@ class Store(History, Reader, Marks, Pending):
             self._forget()
             if self._db.in_transaction:  # after some errors of the disk SQLite has done it already
                 self._db.execute("ROLLBACK")
+            if not is_ending:
+                self._tip = tip
             if isinstance(error, sqlite3.DatabaseError):
                 raise_damaged(self._db, error)
-                if self.tip() == tip:
-                    raise_unwritable(self._db, error)
+                if not self._is_still(tip):
+                    raise DoubtfulCommitError(str(error)) from error
+                raise_unwritable(self._db, error)
             raise
         self._checkpoints.after_commit()
+
+    def _is_still(self, tip: BlockRef) -> bool:
+        try:
+            return self.tip() == tip
+        except (sqlite3.Error, StoreError):
+            return False
 
     def _end(self, *, keep: bool) -> None:
         """End a transaction. A simulated disk fails here: raising before, it is one that is full, raising

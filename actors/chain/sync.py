@@ -38,6 +38,9 @@ MAX_KNOWN_BATCHES = 16
 """In a row, from one peer. Finding a fork takes `next_locator` as many as the doublings from a batch to
 the widest gap of a locator: 14 on a chain of four million blocks."""
 
+FRAME_OVERHEAD_BYTES = 64
+"""Type, id, kind and search id around a block: 43 bytes in a ``search_response:block``."""
+
 
 # -- downloads from our kind ------------------------------------------------------------------------
 
@@ -143,10 +146,11 @@ def _fault_of_run(
 
 def longest_block_bytes(network: Network) -> int:
     """WIRE: limits, gossip payload. No valid block is longer: the fields of `ed25519` have fixed lengths. On
-    `p192-sha1` one may be as long as a frame, and its maker paid a proof of work for it.
+    `p192-sha1`, where the field does not even check how many transactions a block has, it is what fits a frame
+    both as gossip and as the answer to a search: a longer one could be taken and not be passed on.
     """
     if network.key_scheme == "p192-sha1":
-        return MIB
+        return MIB - FRAME_OVERHEAD_BYTES
     return max(16 * KIB, KIB * (network.max_transactions_per_block + 1))
 
 

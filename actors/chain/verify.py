@@ -19,12 +19,14 @@ from actors.chain.replay import Replay, ScratchError
 from actors.chain.rows import account_of
 from actors.chain.schema import StoreError, open_for_reading
 from actors.chain.store import Reader, TransactionPlace
+from actors.chain.tree import Status
 from actors.ledger.codec import decode_block
 from actors.ledger.network import Network
 from actors.ledger.state import Applied, apply_block
 from actors.ledger.types import Account, Block, BlockRef
-from actors.ledger.violation import Violation
+from actors.ledger.violation import Rule, Violation
 
+_NO_BYTES = Violation(Rule.MALFORMED, "it is stored as something else")
 MAX_DIVERGENCES = 20
 """One wrong block makes all that follow wrong: the first are worth reading."""
 PROGRESS_EVERY_BLOCKS = 100
@@ -210,17 +212,19 @@ class _Check:
 
     def _read(self, number: int) -> Block | None:
         row = self._db.execute(
-            "SELECT hash, blocks.number, parent_hash, raw FROM canonical"
+            "SELECT hash, blocks.number, parent_hash, status, raw FROM canonical"
             " LEFT JOIN blocks ON blocks.id = block WHERE canonical.number = ?",
             (number,),
         ).fetchone()
         if row is None or row[0] is None:
             self.note(Fault.BLOCK, number, "it is missing")
             return None
-        block = decode_block(row[3])
+        block = decode_block(row[4]) if isinstance(row[4], bytes) else _NO_BYTES
         if isinstance(block, Violation):
             self.note(Fault.BLOCK, number, f"its bytes are no block: {block.detail}")
             return None
+        if row[3] != Status.VALID:
+            self.note(Fault.BLOCK, number, "it is not marked as valid")
         if (block.hash, block.number, block.parent_hash) != row[:3]:
             self.note(Fault.BLOCK, number, "its bytes are not those of its hash, number and parent")
             return None
@@ -230,6 +234,11 @@ class _Check:
         """Nothing may be there that belongs to no canonical block."""
         (accounts,) = self._db.execute("SELECT count(*) FROM accounts").fetchone()
         (transactions,) = self._db.execute("SELECT count(*) FROM transactions").fetchone()
+        (strange,) = self._db.execute(
+            "SELECT count(*) FROM blocks WHERE status NOT IN (0, 1, 2, 3, 4)"
+        ).fetchone()
+        if strange:
+            self.note(Fault.BLOCK, None, f"{strange} blocks are marked as nothing that there is")
         if accounts != self._versions:
             self.note(Fault.ACCOUNTS, None, "accounts that no canonical block has changed so")
         if transactions != self._transactions:

@@ -21,6 +21,7 @@ from actors.chain.wire import MAX_BATCH_BLOCKS, MAX_BATCH_BYTES
 from actors.ledger.types import Block
 from actors.ledger.violation import Rule, Violation
 from actors.peers.messages import DropPeer
+from actors.runtime.restraint import Restraint
 from actors.search.messages import SearchEnded, StartSearch
 from actors.tcp.messages import CloseReason, ConnId
 
@@ -54,6 +55,7 @@ class WalkBack:
         self._store, self._network, self._table = room.store, room.network, room.table
         self._to, self._me, self._tokens = room.to, room.me, room.tokens
         self._line, self._continue_soon, self._max_pending = line, continue_soon, max_pending
+        self._clock, self._said = room.clock, Restraint(log)
         self._bases: deque[bytes] = deque()
         """Blocks whose held children are to be lined up: stored, or in the line before them."""
         self._walk: Walk | None = None
@@ -124,7 +126,7 @@ class WalkBack:
             del self._lines[root]
             header = self._store.pending_header(root)
             if header is not None:
-                log.info("walking back on from block %d", header.number)
+                self._say("walking back on from block %d", header.number)
                 self._line_is_next = False
                 self._walk_on(header, self._conn, attempt)
                 return True
@@ -138,7 +140,7 @@ class WalkBack:
         self.orphans.pop(orphan.block.hash)
         self._line_is_next = True
         if self._keep(orphan.block, orphan.block.hash):
-            log.info("walking back from block %d", orphan.block.number)
+            self._say("walking back from block %d", orphan.block.number)
             self._walk_on(_header(orphan.block), orphan.conn)
         return True
 
@@ -254,7 +256,7 @@ class WalkBack:
     def _search(self, walk: Walk, *, is_first: bool = False) -> None:
         whom = search_at(walk, self._table.another(walk.conn))
         if whom is None:
-            log.info("nobody has block %d of the walk back", walk.number)
+            self._say("nobody has block %d of the walk back", walk.number)
             self._walk = None
             self._wait(walk.child, None)
             self.seek()
@@ -302,14 +304,17 @@ class WalkBack:
         """Forget the waiting line with the least work in it, the next in turn of equals."""
         lengths = {root: self._store.line_length(root, COMPARED_BLOCKS) for root in self._lines}
         root = min(lengths, key=lengths.__getitem__)
-        log.info("a line of the walk back is given up for others")
+        self._say("a line of the walk back is given up for others")
         del self._lines[root]
         with self._store.transaction():
             self._store.remove_line(root)
 
+    def _say(self, text: str, *told: object) -> None:
+        self._said.info(self._clock.now_s(), text, *told)
+
     def _abandon(self, root: bytes, reason: str) -> None:
         """Forget a line, and no other: what of it was sound comes again."""
-        log.warning("the walk back ended: it met %s", reason)
+        self._said.warning(self._clock.now_s(), "the walk back ended: it met %s", reason)
         self._walk = None
         with self._store.transaction():
             self._store.remove_line(root)

@@ -118,8 +118,7 @@ class GossipActor(NodeActor):
         """``links`` are those of the incarnation before: what waits in the mailbox came over them."""
         super().__init__()
         self._me, self._messaging, self._peers = me, messaging, peers
-        self._clock, self._rng = clock, rng
-        self._kinds = Kinds(handlers, limits_bytes)
+        self._clock, self._rng, self._kinds = clock, rng, Kinds(handlers, limits_bytes)
         self._held: deque[_Held] = deque()
         self._audience, self._tally = Audience(), Tally()
         self._courses = Courses(self._kinds, self._audience, self._tally)
@@ -322,12 +321,12 @@ class GossipActor(NodeActor):
         self._give_back(returned)
 
     def _sweep(self) -> None:
-        """End what no handler will judge any more, as if dropped, and what waits for such a one."""
+        """End what no handler will judge any more, and what waits for such a one, as if unheard."""
         self._clock.tell_after(SWEEP_S, self._me, _Sweep(self._incarnation))
         overdue = self._docket.overdue(self._clock.now_s() - VERDICT_TIMEOUT_S)
         for handler in dict.fromkeys(overdue.values()):
             self._drop(self._docket.abandon(handler))
-        self._on_verdicts(tuple((ticket, Decision.DROP) for ticket in overdue))
+        self._on_verdicts(tuple((ticket, _UNHEARD) for ticket in overdue))
 
     def _give_back(self, done: Mapping[ConnId, int], useless: int = 0) -> None:
         """Return the read credit of messages that are dealt with; ``useless``: of so many of them."""

@@ -31,6 +31,9 @@ go, this is the bound: what is beyond it is dropped, and its sender reads on."""
 KEPT_PARTS = 8
 """One of so many equal parts of that is kept for each handler: a flood of transactions leaves room for blocks."""
 
+MOST_ROOM = 1_024
+"""Rumours of a peer that may wait for its turn: what the read credit of as many connections as it may have lets
+in. Who closes them and comes again, time after time, has no more."""
 LEAST_ROOM = 16
 """So many rumours of each peer may wait for their turn even if others have filled that."""
 
@@ -109,8 +112,9 @@ class Docket:
         kept_for_others = sum(
             max(0, kept - desk.all) for each, desk in desks.items() if each is not handler
         )
-        least = LEAST_ROOM - desks[handler].rota.waiting(peer)
-        return max(0, MAX_AWAITING - len(self) - kept_for_others, least)
+        waiting = desks[handler].rota.waiting(peer)
+        shared = min(MAX_AWAITING - len(self) - kept_for_others, MOST_ROOM - waiting)
+        return max(0, shared, LEAST_ROOM - waiting)
 
     def free(self, kind: Kind, handler: Handler) -> int:
         """How many rumours of a kind its handler may be given at once: none while others wait for that."""

@@ -210,9 +210,11 @@ class MempoolActor(NodeActor):
         return eviction
 
     def _judge(self, items: Sequence[GossipItem]) -> None:
-        """Decide on gossiped transactions, all of one connection; the verdicts relay what becomes pending."""
+        """Decide on gossiped transactions, all of one connection; the verdicts relay what becomes pending. They
+        go first: what a forger repeated is news again before he is gone.
+        """
         first = items[0]
-        submissions = self._admit_until_forged([item.payload for item in items], first.conn)
+        submissions = self._admit_until_forged([item.payload for item in items])
         judged = [_decision(each) for each in submissions]
         left = repeat(Decision.UNHEARD, len(items) - len(judged))  # news of whoever says it next
         tickets = [item.ticket for item in items]
@@ -223,17 +225,24 @@ class MempoolActor(NodeActor):
             if each.admission is Admission.PENDING and each.tx_id is not None
         }
         self._tell_news(pending)
-        if pending:
+        self._blame(first.conn, submissions)
+        if any(map(self._is_paid_for, pending)):
             self._peers.tell(Brought((first.peer,), is_block=False))
+
+    def _is_paid_for(self, tx_id: bytes) -> bool:
+        """Anybody can make transfers of nothing without end (LEDGER: mempool policy)."""
+        entry = self._pool.get(tx_id)
+        return entry is not None and entry.transaction.amount > 0
 
     def _take_in(self, answer: Response) -> None:
         """Admit what a peer holds; None or nonsense is an old node's or a liar's, and costs little."""
         if answer.payload:
             lines = answer.payload.split(b"\n", MAX_GET_TRANSACTIONS)[:MAX_GET_TRANSACTIONS]
-            self._admit_until_forged(lines, answer.conn)
+            submissions = self._admit_until_forged(lines)
             self._tell_news()
+            self._blame(answer.conn, submissions)
 
-    def _admit_until_forged(self, raws: Sequence[bytes], conn: ConnId) -> list[Submission]:
+    def _admit_until_forged(self, raws: Sequence[bytes]) -> list[Submission]:
         """Admit what came on a connection, part by part, and no more of who turns out to be a forger."""
         submissions: list[Submission] = []
         forged = 0
@@ -243,14 +252,13 @@ class MempoolActor(NodeActor):
             forged += sum(map(_is_forged, part))
             if forged >= MAX_FORGED:
                 break
-        self._blame(conn, forged, sum(map(_is_unheard_of, submissions)))
         return submissions
 
-    def _blame(self, conn: ConnId, forged: int, unheard_of: int) -> None:
-        if forged:
+    def _blame(self, conn: ConnId, submissions: Sequence[Submission]) -> None:
+        if forged := sum(map(_is_forged, submissions)):
             points = forged * BAD_SIGNATURE_POINTS
             self._peers.tell(ConnectionMisbehaved(conn, points, "a bad signature"))
-        if unheard_of:
+        if unheard_of := sum(map(_is_unheard_of, submissions)):
             points = unheard_of * UNHEARD_OF_POINTS
             reason = "a transaction that none of ours passes on"
             self._peers.tell(ConnectionMisbehaved(conn, points, reason, ours_only=True))
@@ -276,7 +284,7 @@ class MempoolActor(NodeActor):
         """Answer requests for our pending transactions, within the budget for a batch of one
         connection; anything else only returns its credit.
         """
-        ignored, budget_bytes, answer = 0, ANSWER_BUDGET_BYTES, None
+        ignored, useless, budget_bytes, answer = 0, 0, ANSWER_BUDGET_BYTES, None
         for message in messages:
             wanted = message.type is MessageType.REQUEST and message.kind == GET_KIND
             if wanted and budget_bytes > 0:
@@ -287,8 +295,9 @@ class MempoolActor(NodeActor):
                 self._messaging.tell(Respond(message.conn, message.message_id, answer))
             else:
                 ignored += 1
+                useless += not wanted
         if ignored:
-            self._messaging.tell(Done(messages[0].conn, ignored))
+            self._messaging.tell(Done(messages[0].conn, ignored, useless))
 
     # -- news out -------------------------------------------------------------------------------
 

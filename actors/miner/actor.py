@@ -306,13 +306,13 @@ class MinerActor(NodeActor):
 
     def _on_candidates(self, candidates: Candidates) -> None:
         """Scan with them, or answer whoever sought a template: his look is no reason to begin anew."""
-        if isinstance(candidates.token, Sought):
-            sought = candidates.token
-            block = self._draft(sought.coinbase, candidates.transactions)
-            sought.answer.set_result(shown_template(block, self._tip, self._network.difficulty))
-        else:
+        sought = candidates.token
+        if not isinstance(sought, Sought):
             self._candidates = candidates.transactions
             self._scan()
+        elif not sought.answer.done():  # else a mempool that fell behind its answer gives it again
+            block = self._draft(sought.coinbase, candidates.transactions)
+            sought.answer.set_result(shown_template(block, self._tip, self._network.difficulty))
 
     def _draft(self, coinbase: bytes, candidates: tuple[Transaction, ...]) -> Block:
         return draft_block(self._network, self._tip, self._accounts_at, coinbase, candidates)

@@ -8,6 +8,7 @@
 | `eviction` | who goes first, and who is of use |
 | `book` | which known address is worth a dial, and when |
 | `shares` | how much of the book one teller, network or host may have |
+| `hearsay` | what is made of the peer lists that others tell |
 | `shelf` | when the book is written, so that it outlives the node |
 | `hosts` | where those are whom we chose, and where that is enough |
 | `dialer` | what is under way between a dial and the answer to its hello |
@@ -20,6 +21,8 @@
 | `graph` | who knows whom, as one crawl learns it |
 | `crawler` | the questions of a crawl under way |
 | `desk` | what people ask of the room |
+| `adoption` | what the next incarnation goes on with, and how it learns what it missed |
+| `poison` | whose messages felled an actor before |
 | `actor` | the shell: hello, keeping the number of peers |
 
 Must not live here: what peers talk about (gossip, search, chain), or sockets (tcp).

@@ -23,7 +23,7 @@ from actors.messaging.messages import (
     Response,
     SendRequest,
 )
-from actors.peers.addresses import host_of, is_peer_list, read_peer_list, require_address
+from actors.peers.addresses import require_address
 from actors.peers.adoption import Company, Roll
 from actors.peers.book import AddressBook
 from actors.peers.bouncer import Bouncer
@@ -31,9 +31,9 @@ from actors.peers.crawler import GET_PEERS, Crawler, CrawlOver
 from actors.peers.desk import Desk
 from actors.peers.dialer import Dialer
 from actors.peers.greeter import ACCEPTED, HELLO, Greeter
+from actors.peers.hearsay import Hearsay
 from actors.peers.links import Links
 from actors.peers.messages import (
-    AddressSource,
     Brought,
     Classify,
     ConnectionMisbehaved,
@@ -42,13 +42,11 @@ from actors.peers.messages import (
     Misbehaved,
     PeerEvent,
     PeerId,
-    PeerKind,
     PeersCommand,
     Poisoned,
     Resync,
 )
 from actors.peers.scores import Scores
-from actors.peers.shares import may_tell, teller_of
 from actors.peers.shelf import Shelf
 from actors.peers.slots import Seats, SlotPolicy
 from actors.peers.warden import Warden
@@ -70,8 +68,6 @@ from actors.tcp.messages import (
 
 log = logging.getLogger(__name__)
 
-MALFORMED_LIST_POINTS = 5
-"""WIRE: limits, peer list."""
 KNOWN_PER_PEER = 3
 """Addresses for each peer that there may be: most of what is told is stale, and a book is no phone book."""
 SALT_BYTES = 16
@@ -204,6 +200,9 @@ class PeersActor(NodeActor):
             self._table, self._links, self._crawler, self._messaging, self._on_connected
         )
         self._warden = Warden(self._table, self._links, self._bouncer, scores, self._clock)
+        self._hearsay = Hearsay(
+            self._table, self._links, self._book, self._warden, self._request_peers
+        )
         salt, score_of = self._rng.randbytes(SALT_BYTES), self._warden.score_of
         self._seats = Seats(self._slots, self._table, self._bootstrap, score_of, salt)
         self._greeter = Greeter(
@@ -264,7 +263,7 @@ class PeersActor(NodeActor):
                 if not self._crawler.failed(token):
                     self._end_dial(token, ConnectOutcome.UNREACHABLE)
             case Idle(conn):
-                self._ask_for_peers(conn)
+                self._hearsay.ask(conn)
             case Response(token, conn, payload):
                 self._on_response(token, conn, payload)
             case _Maintain() | _Seek() | _Linger() | CrawlOver():
@@ -331,25 +330,16 @@ class PeersActor(NodeActor):
 
     def _on_response(self, token: int, conn: ConnId, payload: bytes | None) -> None:
         if token == self._incarnation:
-            self._on_peer_list(conn, payload or b"")
+            self._hearsay.answered(conn, payload or b"")
         elif self._crawler.answered(token, payload):
             pass
         elif (dial := self._dialer.get(token)) is not None:
             self._on_hello_answer(token, dial.address, conn, payload)
 
-    def _on_peer_list(self, conn: ConnId, payload: bytes) -> None:
-        """Ours write sound lists; the field passes on whatever the hellos of its peers said."""
-        peer = self._table.peer_of(conn)
-        self._note_told(conn, PeerId("") if peer is None else peer.id, payload)
-        if peer is not None and peer.kind is PeerKind.TROUPE and not is_peer_list(payload):
-            self._warden.misbehaved(
-                Misbehaved(peer.id, MALFORMED_LIST_POINTS, "a malformed peer list")
-            )
-
     def _on_hello_answer(
         self, token: int, address: PeerId, conn: ConnId, payload: bytes | None
     ) -> None:
-        self._note_told(conn, address, payload[1:] if payload else b"")
+        self._hearsay.note(conn, address, payload[1:] if payload else b"")
         if payload is None or conn not in self._links:
             self._end_dial(token, ConnectOutcome.NO_ANSWER)
             self._links.close(conn, CloseReason.HELLO_TIMEOUT)
@@ -360,13 +350,6 @@ class PeersActor(NodeActor):
         else:
             self._end_dial(token, ConnectOutcome.REJECTED)
             self._links.close(conn, CloseReason.REJECTED)
-
-    def _note_told(self, conn: ConnId, peer: PeerId, payload: bytes) -> None:
-        """Take up a peer list, as far as who sent it can know, on the account of his network."""
-        if conn in self._links:
-            host = host_of(self._links[conn].remote)
-            told = (each for each in read_peer_list(payload) if may_tell(each, host))
-            self._book.add(told, AddressSource.PEER_LIST, teller_of(peer, host))
 
     def _end_dial(self, token: int, outcome: ConnectOutcome) -> None:
         """Only the first outcome counts."""
@@ -383,19 +366,17 @@ class PeersActor(NodeActor):
         self._seek()
         wanted = self._slots.missing(self._table)
         if wanted and len(self._table) and not len(self._dialer):
-            self._ask_for_peers(self._rng.choice(list(self._table)).outbound)
+            self._hearsay.ask(self._rng.choice(list(self._table)).outbound)
         self._bouncer.save_if_changed()
         self._shelf.save_if_due()
 
     def _seek(self) -> None:
         self._dialer.seek(self._slots.missing(self._table), self._clock.now_s())
 
-    def _ask_for_peers(self, conn: ConnId) -> None:
-        """A request that every node answers: a sign of life, and news for the book."""
-        if self._table.peer_of(conn) is not None:
-            self._messaging.tell(
-                SendRequest(conn, GET_PEERS, b"", self._incarnation, self._me, HELLO_ANSWER_S)
-            )
+    def _request_peers(self, conn: ConnId) -> None:
+        self._messaging.tell(
+            SendRequest(conn, GET_PEERS, b"", self._incarnation, self._me, HELLO_ANSWER_S)
+        )
 
     def _linger(self, conn: ConnId) -> None:
         self._tell_after(self._settings.reject_linger_s, _Linger(conn))

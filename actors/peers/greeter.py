@@ -87,14 +87,15 @@ class Greeter:
     def lingered(self, conn: ConnId) -> None:
         """A rejected dialer had its time to leave."""
         self._lingering.discard(conn)
-        self._links.close(conn, CloseReason.REJECTED)
+        if self._table.peer_of(conn) is None:  # a later incarnation may have accepted it
+            self._links.close(conn, CloseReason.REJECTED)
 
     def _on_hello(self, hello: Inbound) -> None:
         """Always answer, at once (WIRE: nodes in the field, 2)."""
         if self._table.peer_of(hello.conn) is not None:
             self._respond(hello, ACCEPTED)  # said before: the first one counts
         elif hello.conn in self._lingering:
-            self._respond(hello, REJECTED)  # as well: to find out who gives way costs a look at all peers
+            self._respond(hello, REJECTED)  # as well: to see who gives way costs a look at all
         elif (admitted := self._admit(hello.conn, hello.payload)) is not None:
             peer, listed = admitted
             # The answer goes first: gossip of ours that overtakes it is dropped (the same place, 7).

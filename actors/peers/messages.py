@@ -118,7 +118,7 @@ class ConnectionMisbehaved:
 @dataclass(frozen=True, slots=True)
 class Brought:
     """These peers were the first with what we found good: a block that became our tip, or else transactions
-    that we let in. Told once for what is judged together. Tell.
+    of more than nothing that we let in. Told once for what is judged together. Tell.
     """
 
     peers: tuple[PeerId, ...]

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from actors.runtime.actor import NO_LETTER, Fall, Waiting
+from actors.runtime.mailbox import Mailbox
 
 
 class Letters(Protocol):
@@ -30,12 +31,18 @@ class Letters(Protocol):
     def blame(self, name: str, fall: Fall, suspect: int) -> None:
         """An actor fell without a letter, while it was busy with this one."""
 
+    def forfeit(self, mailbox: Mailbox) -> int:
+        """Give up what waits there of who is banned for poison; how many messages it held."""
+
 
 class NoLetters:
     """Knows none: each letter in hand is lost."""
 
     def blame(self, _name: str, _fall: Fall, _suspect: int) -> None:
         """Nobody is told."""
+
+    def forfeit(self, _mailbox: Mailbox) -> int:
+        return 0
 
     def parts(self, _message: object) -> Sequence[object]:
         return ()
@@ -66,9 +73,15 @@ class Aftermath:
         self._letters = letters
         self._again: dict[str, tuple[object, ...]] = {}
 
-    def settle(self, name: str, fall: Fall) -> Settled:
-        """Decide on the letter in hand of an actor that fell."""
-        message = fall.message
+    def settle(self, mailbox: Mailbox, fall: Fall) -> Settled:
+        """Decide on the letter in hand of an actor that fell; nobody reads its mailbox now."""
+        settled = self._settle(mailbox, fall)
+        mailbox.put_back(settled.again)
+        mailbox.count_lost(settled.lost)
+        return settled
+
+    def _settle(self, mailbox: Mailbox, fall: Fall) -> Settled:
+        name, message = mailbox.name, fall.message
         if isinstance(message, Waiting) and message.suspect is not None:
             self._letters.blame(name, fall, message.suspect)
         if message is None or isinstance(message, NO_LETTER):
@@ -79,4 +92,5 @@ class Aftermath:
             if parts:
                 return Settled(again=parts)
         lost = self._letters.give_up(name, fall, was_second=was_second)
+        lost += self._letters.forfeit(mailbox)
         return Settled(lost=lost, was_second=was_second)

@@ -1,6 +1,6 @@
 """Where every thread is, and what every actor does: for people who ask why a node stands still.
 
-Looks, and waits for nobody: no lock, no actor, no disk. Must not live here: when it is asked for (the command
+Looks, and waits for nobody: no actor, no lock of theirs, no disk. Must not live here: when it is asked for (the command
 line's signals).
 """
 
@@ -11,6 +11,7 @@ import threading
 import traceback
 from collections import defaultdict
 from collections.abc import Iterator
+from itertools import islice
 from types import FrameType
 
 from actors.runtime.mailbox import Mailbox
@@ -59,4 +60,10 @@ def _line(mailbox: Mailbox) -> str:
 
 
 def _stack(frame: FrameType) -> str:
-    return "".join(traceback.format_stack(frame)[-MAX_FRAMES:]).rstrip()
+    """As in a traceback, but for the lines of the sources, which are on the disk."""
+    calls = islice(traceback.walk_stack(frame), MAX_FRAMES)
+    lines = [
+        f'  File "{each.f_code.co_filename}", line {line}, in {each.f_code.co_name}'
+        for each, line in calls
+    ]
+    return "\n".join(reversed(lines))

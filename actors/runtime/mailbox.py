@@ -129,6 +129,14 @@ class Mailbox:
         if self._closed:
             self._refuse_all()
 
+    def take_out(self, is_unwanted: Callable[[Any], bool]) -> list[Any]:
+        """Take out what nobody waits for and nobody wants: nobody reads the mailbox at the time."""
+        letters = [self._letters.popleft() for _ in range(len(self._letters))]
+        unwanted = [each.reply_to is None and is_unwanted(each.message) for each in letters]
+        kept = [each for each, goes in zip(letters, unwanted, strict=True) if not goes]
+        self._letters.extendleft(reversed(kept))
+        return [each.message for each, goes in zip(letters, unwanted, strict=True) if goes]
+
     def count_lost(self, messages: int) -> None:
         """So many messages are given up, as they felled the actor. One thread calls this."""
         self._lost += messages

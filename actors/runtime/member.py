@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 MAX_RESTARTS = 3
 """More than these within the window and an immediate restart only burns the processor."""
 RESTART_WINDOW_S = 60.0
+MAX_ERROR_CHARS = 500
+"""Of what an error says: a key that is missing may be a megabyte from a peer, and people are told of it."""
 
 
 class ActorState(Enum):
@@ -111,7 +113,8 @@ class Member:
         """Note a fall; one that is not charged is no news of how it fares."""
         hook = "on_stop" if self.state is ActorState.RESTARTING and self.due else "on_start"
         kind = type(fall.message).__name__ if fall.message is not None else hook
-        self.last_error = f"{type(fall.error).__name__} in {kind}: {fall.error}"
+        said = str(fall.error)[:MAX_ERROR_CHARS]
+        self.last_error = f"{type(fall.error).__name__} in {kind}: {said}"
         self.state = ActorState.RESTARTING
         if is_charged:
             self.falls_s.append(now_s)

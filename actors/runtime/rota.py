@@ -1,13 +1,12 @@
 """A queue for each who has something waiting, served by turns and in batches.
 
-As `turns`, for what is handed on many at a time, and is forgotten with whose it is. Pure. Must not live here: how
-much may wait (read credit bounds that), or for what.
+Pure. Must not live here: how much may wait (read credit bounds that), for what, or whom it is told to (`turns`).
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
@@ -54,11 +53,16 @@ class Rota(Generic[K, T]):
         """Items of a key."""
         return len(self._queues.get(key, ()))
 
-    def forget(self, key: K) -> list[T]:
-        """Take out all that waits for a key."""
-        queue = self._queues.pop(key, None)
+    def forget(self, key: K, but: Callable[[T], bool] = lambda _: False) -> list[T]:
+        """Take out what waits for a key, ``but`` what it says; the rest keeps its turn."""
+        queue = self._queues.get(key)
         if queue is None:
             return []
-        self._order.remove(key)  # rare, and there are as many as peers
-        self._waiting -= len(queue)
-        return list(queue)
+        kept = deque(filter(but, queue))
+        self._waiting -= len(queue) - len(kept)
+        if kept:
+            self._queues[key] = kept
+        else:
+            del self._queues[key]
+            self._order.remove(key)  # rare, and there are as many as peers
+        return [item for item in queue if not but(item)]

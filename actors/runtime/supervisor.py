@@ -310,10 +310,8 @@ class Supervisor:
                 self._answer(order)
 
     def _note_fall(self, member: Member, fall: Fall) -> None:
-        settled = self._aftermath.settle(member.name, fall)
+        settled = self._aftermath.settle(member.mailbox, fall)
         member.fell(fall, self._clock.now_s(), is_charged=not settled.was_second)
-        member.mailbox.put_back(settled.again)
-        member.mailbox.count_lost(settled.lost)
         if not self._first_fall.done():
             self._first_fall.set_result(member.name)
         again = f", {len(settled.again)} messages are tried again" if settled.again else ""

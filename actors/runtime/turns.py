@@ -6,7 +6,7 @@ read credit does), or how long one takes (who cuts them does).
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from typing import Generic, TypeVar
 
 from actors.runtime.address import Address
@@ -42,9 +42,9 @@ class Turnstile(Generic[K, L]):
         self._is_one_due = False
         self._tell_next()
 
-    def forget(self, whose: K) -> list[L]:
-        """Take out all that waits of somebody."""
-        return self._rota.forget(whose)
+    def forget(self, whose: K, but: Callable[[L], bool]) -> list[L]:
+        """Take out what waits of somebody, ``but`` what it says."""
+        return self._rota.forget(whose, but)
 
     def abandon(self) -> None:
         """Leave all to the actor's next incarnation, which finds them in its mailbox."""

@@ -69,10 +69,8 @@ LOOK_UP_TIMEOUT_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _Asked(GossipReceived):
     """Questions of one peer whose turn has come. Tell."""
-
-    items: tuple[GossipItem, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +87,7 @@ class _Sweep:
     incarnation: int
 
 
-SearchTimer = _Asked | _TimedOut | _Sweep
+SearchTimer = _TimedOut | _Sweep
 SearchInput = SearchCommand | GossipReceived | Received | PeerEvent | SearchTimer
 
 
@@ -139,10 +137,12 @@ class SearchActor(NodeActor):
 
     on_stop = on_crash
 
-    def on_receive(self, message: SearchInput) -> object:
+    def on_receive(self, message: SearchInput) -> object:  # noqa: C901 - a case a message
         match message:
             case StartSearch():
                 self._start(message)
+            case _Asked(items):
+                self._look_up(items)
             case GossipReceived(items):
                 self._admit(items)
             case LookedUp(ticket, answer):
@@ -157,7 +157,7 @@ class SearchActor(NodeActor):
                 self._close(sink)
             case ProvideItem() | WithdrawItem() | ListItems():
                 return self._on_items(message)
-            case _Asked() | _TimedOut() | _Sweep():
+            case _TimedOut() | _Sweep():
                 self._on_timer(message)
             case _:
                 assert_never(message)
@@ -165,8 +165,6 @@ class SearchActor(NodeActor):
 
     def _on_timer(self, timer: SearchTimer) -> None:
         match timer:
-            case _Asked(items):
-                self._look_up(items)
             case _TimedOut(search_id):
                 self._unasked.pop(search_id, None)
                 if (search := self._routes.close_own(search_id)) is not None:
@@ -187,13 +185,13 @@ class SearchActor(NodeActor):
                 self._allowances.setdefault(peer, self._new_allowance())
             case PeerUnlinked(peer, conn, outbound):
                 self._peer_of.pop(conn, None)
+                self._drop_waiting(peer)
                 if outbound is None:
                     self._allowances.pop(peer, None)
-                    self._drop_waiting(peer)
             case LinksReset(links):
+                self._peer_of = {link.conn: link.peer for link in links}
                 for peer in self._allowances:
                     self._drop_waiting(peer)
-                self._peer_of = {link.conn: link.peer for link in links}
                 self._allowances = {link.peer: self._new_allowance() for link in links}
                 self._links_known = True
                 self._ask()
@@ -204,8 +202,8 @@ class SearchActor(NodeActor):
         return Allowance(self._rates, self._clock.now_s())
 
     def _drop_waiting(self, peer: PeerId) -> None:
-        """Nobody waits for these answers any more."""
-        self._end_unheard(self._look_ups.take_waiting(peer))
+        """Where a connection is gone, nobody waits for answers any more."""
+        self._end_unheard(self._look_ups.take_waiting(peer, self._peer_of))
 
     # -- our own searches -----------------------------------------------------------------------
 
@@ -286,10 +284,12 @@ class SearchActor(NodeActor):
     def _admit(self, items: tuple[GossipItem, ...]) -> None:
         """Take up questions of one peer, later if it asks too fast: its read credit waits with them."""
         allowance = self._allowances.get(items[0].peer)
-        if allowance is None:  # a peer no more: nobody waits for an answer
+        if allowance is None and self._links_known:  # a peer no more: nobody waits for an answer
             self._end_unheard(items)
             return
-        wait_s = allowance.look_ups.owe(len(items), self._clock.now_s())
+        wait_s = (
+            0.0 if allowance is None else allowance.look_ups.owe(len(items), self._clock.now_s())
+        )
         if wait_s > 0:
             self._clock.tell_after(wait_s, self._me, _Asked(items))
         else:

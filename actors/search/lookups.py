@@ -6,13 +6,14 @@ live here: what a question is, or what is done with an answer.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from itertools import takewhile
 from typing import NamedTuple
 
 from actors.gossip.messages import GossipItem
 from actors.peers.messages import PeerId
 from actors.runtime.rota import Rota
+from actors.tcp.messages import ConnId
 
 PLACES = 256
 """What one connection's read credit lets in at once: a peer alone never waits here."""
@@ -60,9 +61,9 @@ class LookUps:
         tickets = [ticket for ticket, _ in overdue]
         return [at_provider.pop(ticket).item for ticket in tickets]
 
-    def take_waiting(self, peer: PeerId) -> list[GossipItem]:
-        """Those that wait for the turn of a peer that is none any more."""
-        return self._rota.forget(peer)
+    def take_waiting(self, peer: PeerId, open_conns: Container[ConnId]) -> list[GossipItem]:
+        """Those of a peer that wait for its turn and came on connections that are gone."""
+        return self._rota.forget(peer, but=lambda item: item.conn in open_conns)
 
     def take_all(self) -> list[GossipItem]:
         """Everything, wherever it is."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import logging
 import random
 from collections import Counter
 from collections.abc import Callable
@@ -12,7 +13,6 @@ from functools import partial
 
 from actors.assembly import START_ORDER
 from actors.runtime.address import ActorDownError, Address
-from actors.runtime.pump import PumpStuckError
 from actors.simulation.disk import DiskFault
 from actors.simulation.liar import Liar
 from actors.simulation.node import SimNode
@@ -21,11 +21,11 @@ from actors.simulation.scenario import Scenario, Trouble, Window
 from actors.simulation.schedule import draw_windows
 from actors.simulation.trace import LineSink, Trace
 from actors.simulation.violation import ViolationError, violated
-from actors.simulation.watch import Watch
+from actors.simulation.watch import POISON, Watch
 from actors.simulation.world import SIM_NETWORK, World
 
-SAMPLE_EVERY_S = 5.0
-"""Between two looks at bounds and bans."""
+LOOK_EVERY_S = 1.0
+"""Between two looks at whether the honest agree, once a partition is healed."""
 SETTLE_LIMIT_S = 600.0
 """For honest nodes to agree once nothing goes wrong any more and one of them mines: a node that was led
 astray by its peers tries others after at most `walkback`'s two minutes, some of them in vain."""
@@ -38,11 +38,12 @@ CUT_AT_START = 30
 """The same for a node that starts: half of those that lost their power lose it again meanwhile, or soon after."""
 SECOND_CUT_S = 5.0
 """After a start, power that was to fail again and did not fails now."""
-POISON = "no message of any room"
 AMOUNTS = (*(0, 1, 30) * 10, 10_000)
 """The last is more than most have: whoever promises it waits with all that he signs after it."""
 
 Act = Callable[[], None]
+
+_log = logging.getLogger(__name__)
 
 
 class Play:
@@ -71,7 +72,11 @@ class Play:
         self.healings: list[Healing] = []
         self._acts: list[tuple[float, int, Act]] = []
         self._places = itertools.count()
+        self._cuts: list[Window] = []
+        """The partitions that there are now."""
         self._healed_s: float | None = None
+        self._is_mended = False
+        """Whether all troubles are over for good."""
         self.settled_s: float | None = None
 
     def _power(self) -> dict[int, float]:
@@ -91,13 +96,16 @@ class Play:
     # -- the run ----------------------------------------------------------------------------------
 
     def run(self) -> Report:
-        """Play to the end, or to the first violation; the report says which."""
+        """Play to the end, or to the first violation; the report says which. What fails otherwise is one too:
+        its seed is what is needed to find out why.
+        """
         violation: str | None = None
         try:
             self._run()
         except ViolationError as error:
             violation = error.text
-        except (PumpStuckError, TimeoutError, ActorDownError) as error:
+        except Exception as error:  # noqa: BLE001 - a bug, of a node or of the simulation
+            _log.exception("the run failed")
             violation = f"{type(error).__name__}: {error}"
         return report_on(self, violation)
 
@@ -123,7 +131,7 @@ class Play:
                 self._plan_trouble(trouble, window, rng)
         for liar in self.liars:
             self._every(liar.act)
-        self._every(self._sample)
+        self._every(self._await_healing)
         if self.scenario.transactions_per_s:
             rng = random.Random(self._rng.getrandbits(64))  # noqa: S311 - seeded
             self._every(lambda: self._pay(rng))
@@ -135,7 +143,7 @@ class Play:
         end: Act
         match trouble:
             case Trouble.PARTITION:
-                begin, end = (lambda: self._part(window)), self._heal
+                begin, end = (lambda: self._part(window)), (lambda: self._heal(window))
             case Trouble.CRASH:
                 statements, again = rng.randrange(CUT_WITHIN), rng.randrange(2 * CUT_AT_START)
                 begin, end = (
@@ -151,8 +159,13 @@ class Play:
             case Trouble.FALL:
                 name = rng.choice(START_ORDER)
                 begin, end = (lambda: self._fell(nodes, name)), _nothing
-        self._at(self.begun_s + window.start_s, begin)
-        self._at(self.begun_s + window.end_s, end)
+        self._at(self.begun_s + window.start_s, partial(self._unless_mended, begin))
+        self._at(self.begun_s + window.end_s, partial(self._unless_mended, end))
+
+    def _unless_mended(self, act: Act) -> None:
+        """Nothing goes wrong any more once the nodes have to agree, which may be early (`Scenario.blocks`)."""
+        if not self._is_mended:
+            act()
 
     def _live(self, until_s: float) -> None:
         """Let time pass, and do what is due; ends early with enough blocks."""
@@ -175,14 +188,15 @@ class Play:
         """Heal everything; the first node mines on alone, and liars lie on: the honest have to agree, on a
         chain that goes on.
         """
-        world = self.world
+        world, self._is_mended = self.world, True
         world.wire.loss = world.wire.break_share = 0.0
         for node in world.nodes:
             if node.is_honest:
                 node.disk.restore()
                 self._set_full(node, full=False)
         if world.wire.sides:
-            self._heal()
+            self._cuts.clear()
+            self._divide()
         self._start_again([world.nodes[index] for index in self.honest])
         for node in world.nodes[1:]:
             self._every(partial(self._let_rest, node))
@@ -216,8 +230,7 @@ class Play:
 
         self._at(self.world.clock.now_s(), again)
 
-    def _sample(self) -> float:
-        self.watch.sample()
+    def _await_healing(self) -> float:
         if self._healed_s is not None:
             waited_s = self.world.clock.now_s() - self._healed_s
             if self.world.agree() or waited_s > HEALED_LIMIT_S:
@@ -226,7 +239,7 @@ class Play:
                     Healing(self._healed_s - self.begun_s, waited_s if agreed else None)
                 )
                 self._healed_s = None
-        return SAMPLE_EVERY_S if self._healed_s is None else 1.0
+        return LOOK_EVERY_S
 
     def _pay(self, rng: random.Random) -> float:
         payers = [self.world.nodes[index] for index in self.honest]
@@ -255,11 +268,24 @@ class Play:
 
     def _part(self, window: Window) -> None:
         self.faults["partition"] += 1
-        self.world.wire.partition({self.world.nodes[index].name: 1 for index in window.nodes})
+        self._cuts.append(window)
+        self._divide()
 
-    def _heal(self) -> None:
-        self.world.wire.heal()
-        self._healed_s = self.world.clock.now_s()
+    def _heal(self, window: Window) -> None:
+        self._cuts.remove(window)
+        self._divide()
+
+    def _divide(self) -> None:
+        """Those reach each other whom no partition parts."""
+        sides: Counter[str] = Counter()
+        for place, window in enumerate(self._cuts):
+            for index in window.nodes:
+                sides[self.world.nodes[index].name] += 1 << place
+        if sides:
+            self.world.wire.partition(sides)
+        else:
+            self.world.wire.heal()
+            self._healed_s = self.world.clock.now_s()
 
     def _crash(self, nodes: list[SimNode], statements: int) -> None:
         for node in nodes:

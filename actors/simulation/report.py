@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -123,7 +124,7 @@ def report_on(play: Play, violation: str | None) -> Report:
         height=len(chain) - 1,
         stale=stale,
         stale_rate=stale / max(1, len(spread.courses)),
-        forks=len(numbers) - len(set(numbers)),
+        forks=sum(blocks > 1 for blocks in Counter(numbers).values()),
         reorgs=tuple(sorted(watch.reorgs().items())),
         propagation=_propagation([each.delays_s for each in courses], len(play.honest)),
         delays_s=tuple(sorted(delay for each in courses for delay in each.delays_s)),

@@ -6,7 +6,7 @@ All of them are over after three quarters of the time, so that the last quarter 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from actors.simulation.scenario import Scenario, Trouble, Window
 
@@ -22,11 +22,12 @@ def draw_windows(
 ) -> tuple[Window, ...]:
     """The troubles of one kind, with the nodes that they befall."""
     troubles, whole_s = scenario.of(trouble), scenario.minutes * 60.0
-    windows = [*troubles.windows]
+    windows, latest_s = [*troubles.windows], whole_s * LAST_SHARE
     for _ in range(troubles.drawn):
         start_s = whole_s * rng.uniform(FIRST_SHARE, LAST_SHARE - LENGTH_SHARE)
         longest_s = max(LEAST_S, whole_s * LENGTH_SHARE)
-        windows.append(Window(start_s, start_s + rng.uniform(LEAST_S, longest_s)))
+        end_s = start_s + rng.uniform(LEAST_S, longest_s)
+        windows.append(Window(start_s, min(end_s, latest_s)))
     named = (_named(window, trouble, scenario.nodes, honest, rng) for window in windows)
     return tuple(sorted(named, key=lambda window: window.start_s))
 
@@ -41,9 +42,3 @@ def _named(
         some = rng.randint(1, max(1, nodes // 2))
         return Window(window.start_s, window.end_s, tuple(rng.sample(range(nodes), some)))
     return Window(window.start_s, window.end_s, (rng.choice(honest),))
-
-
-def payments(rate_per_s: float, rng: random.Random) -> Iterator[float]:
-    """The times between two payments, in seconds."""
-    while rate_per_s > 0:
-        yield rng.expovariate(rate_per_s)

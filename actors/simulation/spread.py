@@ -35,11 +35,6 @@ class Spread:
             course.nodes.add(node)
             course.delays_s.append(now_s - course.since_s)
 
-    def reached(self, block_hash: bytes, nodes: Collection[int]) -> bool:
-        """Whether all of these have had it."""
-        course = self.courses.get(block_hash)
-        return course is not None and course.nodes.issuperset(nodes)
-
 
 def quantile(values: Collection[float], share: float) -> float | None:
     """The least value that so great a share of them does not exceed; None: there are none."""

@@ -21,10 +21,10 @@ class Onlooker(Protocol):
         """An actor takes up a letter."""
 
     def ended(self, node: int, mailbox: Mailbox) -> None:
-        """An actor is done with a letter, or has fallen over it."""
+        """An actor is done with a letter."""
 
     def fell(self, node: int, actor: str, error: BaseException | None) -> None:
-        """An actor has fallen over a letter or at its start."""
+        """An actor has fallen over a letter, with which it is not done, or at its start."""
 
     def darkened(self, node: int) -> None:
         """A node has lost its power, maybe in the middle of a letter."""
@@ -48,7 +48,8 @@ class SimMailbox(Mailbox):
         now_s = super().finish(begun_s, failed=failed)
         if failed:
             self._onlooker.fell(self._node, self.name, sys.exception())
-        self._onlooker.ended(self._node, self)
+        else:
+            self._onlooker.ended(self._node, self)
         return now_s
 
 

@@ -1,7 +1,8 @@
 """The invariants of a simulated world, looked at after every letter that any actor has handled.
 
-A look costs what the letter changed: a mailbox its length, a commit the accounts of its blocks; a fall, a
-ban or a bound are read off the actors' own reports, every few seconds. :meth:`Watch.audit` looks at all of it.
+A look costs what the letter changed: a mailbox its length, a commit the accounts of its blocks. What a room
+holds and whom a node bans are read off the actors' own reports, which cost more: behind every
+`REPORT_EVERY`th letter of that room. :meth:`Watch.audit` looks at all of it.
 
 1. A node follows valid blocks only, and its store holds what the model has made of them, in each account
    that changed; in the audit in all of them. So: supply = reward x height, no negative balance, contiguous
@@ -14,10 +15,13 @@ ban or a bound are read off the actors' own reports, every few seconds. :meth:`W
 
 from __future__ import annotations
 
+import sqlite3
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from actors.chain.schema import StoreError
 from actors.ledger.types import EMPTY_ACCOUNT, Account, BlockRef
 from actors.peers.messages import ConnectionMisbehaved, Misbehaved
 from actors.runtime.mailbox import Mailbox
@@ -34,8 +38,10 @@ if TYPE_CHECKING:
 
 FALLS_SETTLE_S = 90.0
 """After a fault: a member that fell too often rests (`supervisor.RETRY_S`), and its falls count for a minute."""
-AT_ONCE = ROUNDS = 12
-"""Nodes that are sampled together; of more, so many rounds until each had its turn: a minute."""
+POISON = "no message of any room"
+"""Fells every actor that is told it."""
+REPORT_EVERY = 16
+"""Letters of a room between two of its reports."""
 
 
 @dataclass(slots=True)
@@ -44,7 +50,7 @@ class Seen:
 
     Attributes:
         chain: The hashes of its canonical chain, genesis first.
-        excused_until_s: Falls until then are the doing of the simulation.
+        excused_until_s: Falls until then that look like it are the doing of the simulation.
         reorgs: How often it went back how many blocks.
     """
 
@@ -70,8 +76,6 @@ class Watch:
         self.liars_blamed: Counter[str] = Counter()
         self.falls = 0
         self._written_s, self._written = -1.0, ""
-        self._next = 0
-        """Whose turn it is to be sampled."""
 
     def attend(self, world: World) -> None:
         """The world is built, and nobody plays yet."""
@@ -114,11 +118,15 @@ class Watch:
                 self._require_depth(node, name, depth)
         if name == "chain" and self._nodes[node].store.has_committed:
             self._look_at_store(node)
+        if not mailbox.handled % REPORT_EVERY:
+            self._look_at_room(self._nodes[node], name)
 
     def fell(self, node: int, actor: str, error: BaseException | None) -> None:
         self.falls += 1
+        if actor == "chain" and self._nodes[node].store.has_committed:
+            self._look_at_store(node)
         excused = self._world.clock.now_s() <= self._seen[node].excused_until_s
-        if self._nodes[node].is_honest and not excused:
+        if self._nodes[node].is_honest and not (excused and _is_meant(error)):
             violated(f"node {node}: {actor} fell: {error!r}")
 
     def darkened(self, node: int) -> None:
@@ -135,7 +143,7 @@ class Watch:
     def _is_slander(self, node: int, message: Misbehaved | ConnectionMisbehaved) -> bool:
         """Whether somebody honest is blamed. A name that nobody has is that of a liar who has moved."""
         if isinstance(message, Misbehaved):
-            return any(each.name == message.peer and each.is_honest for each in self._nodes)
+            return message.peer in self._honest_names
         host = self._nodes[node].host
         end = None if host is None else host.ends.get(message.conn)
         if end is None or end.other is None:
@@ -214,24 +222,21 @@ class Watch:
         if stored != due or node.store.account(address) != due:
             violated(f"node {node.index}: account {address.hex()[:12]} is {stored}, and not {due}")
 
+    def _look_at_room(self, node: SimNode, room: str | None = None) -> None:
+        """Bounds of one room or of all, and bans."""
+        if not node.is_honest:
+            return
+        check_bounds(node, room)
+        if room in {"peers", None}:
+            check_bans(node, self._honest_names)
+
+    @cached_property
+    def _honest_names(self) -> frozenset[str]:
+        """The names of all honest nodes, which keep theirs, and what a ban would call their hosts."""
+        names = [node.name for node in self._nodes if node.is_honest]
+        return frozenset((*names, *(name.partition(":")[0] for name in names)))
+
     # -- now and then -----------------------------------------------------------------------------
-
-    def sample(self) -> None:
-        """Bans and bounds of the nodes whose turn it is: of few all, of many each once in some rounds."""
-        turn = max(AT_ONCE, len(self._nodes) // ROUNDS)
-        self._look(self._nodes[self._next : self._next + turn])
-        self._next = self._next + turn if self._next + turn < len(self._nodes) else 0
-
-    def _look(self, nodes: list[SimNode]) -> None:
-        for node in nodes:
-            if node.alive and node.is_honest:
-                check_bounds(node)
-                check_bans(node, self._is_honest_host)
-
-    def _is_honest_host(self, target: str) -> bool:
-        """Whether a ban is one of an honest node."""
-        hosts = (node for node in self._nodes if node.is_honest)
-        return any(target in {node.name, node.name.partition(":")[0]} for node in hosts)
 
     def restarted(self, index: int) -> None:
         """A node is up again: what it had committed is there."""
@@ -245,15 +250,21 @@ class Watch:
 
     def audit(self) -> None:
         """Whole stores against the model, and every node against what it says of itself."""
-        self._look(self._nodes)
         for node, seen in zip(self._nodes, self._seen, strict=True):
+            if node.alive:
+                self._look_at_room(node)
             self._require_health(node, seen)
-            accounts = self.model.state(seen.chain[-1]).accounts
-            tip = node.tip()
-            if tip.hash != seen.chain[-1] or tip.number != len(seen.chain) - 1:
-                violated(f"node {node.index} moved its tip without a commit")
-            for address in (*accounts, *node.store.addresses(b"", len(accounts) + 2)):
-                self._require_account(node, address, accounts.get(address, EMPTY_ACCOUNT))
+            with node.store.aside():
+                self._require_store(node, seen)
+
+    def _require_store(self, node: SimNode, seen: Seen) -> None:
+        """The whole of it is what the model has."""
+        accounts = self.model.state(seen.chain[-1]).accounts
+        tip = node.tip()
+        if tip.hash != seen.chain[-1] or tip.number != len(seen.chain) - 1:
+            violated(f"node {node.index} moved its tip without a commit")
+        for address in (*accounts, *node.store.addresses(b"", len(accounts) + 2)):
+            self._require_account(node, address, accounts.get(address, EMPTY_ACCOUNT))
 
     def _require_health(self, node: SimNode, seen: Seen) -> None:
         """Whom nothing ails any more says so."""
@@ -263,3 +274,8 @@ class Watch:
         reasons = asked(node, "supervisor", GetDegraded(), tuple)
         if reasons:
             violated(f"node {node.index} is still degraded: {reasons}")
+
+
+def _is_meant(error: BaseException | None) -> bool:
+    """Whether this is what a disk fault or a felled actor looks like: a bug beside it is none the less one."""
+    return isinstance(error, sqlite3.Error | StoreError | OSError) or POISON in str(error)

@@ -144,23 +144,22 @@ class TcpActor(WaitingActor):
             self._serve_sockets(left_s)
         for connection in tuple(self._connections.values()):
             self._drop(connection, CloseReason.SHUTDOWN)
-        self._release()
+        self._let_go()
 
     def suspect(self) -> int | None:
         return None if self._in_hand is None else self._in_hand.id
 
     def on_crash(self) -> None:
-        if self._in_hand is not None and self._in_hand.id in self._connections:
-            self._drop(self._in_hand, CloseReason.IO_ERROR)
-        self._let_go()
+        try:
+            if self._in_hand is not None and self._in_hand.id in self._connections:
+                self._drop(self._in_hand, CloseReason.IO_ERROR)
+        finally:  # or nobody would ever end the dials
+            self._let_go()
 
     def _let_go(self) -> None:
         """Of all that the next incarnation has anew."""
         self._doorway.close()
         self._dialer.abandon()
-        self._release()
-
-    def _release(self) -> None:
         self._waker.close()
         self._selector.close()
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from admin.cli.link_views import printable
 from admin.cli.output import Columns, Facts
 from admin.cli.text import clock_time, count, local_time
 
@@ -114,7 +115,7 @@ def exhibits(data: Sequence[Data]) -> Columns:
                 each["letter"],
                 each["peer"] or "unknown",
                 count(each["size_bytes"]),
-                (each["error"].splitlines() or [""])[-1],
+                printable((each["error"].splitlines() or [""])[-1]),
             )
             for each in data
         ),
@@ -138,6 +139,7 @@ def exhibit(data: Data) -> Facts:
 
 
 def frames(data: Data) -> Sequence[str]:
-    """The error, and what was sent, in full."""
-    sent = (f"{each['kind'] or 'frame'} {each['payload']}" for each in data["frames"])
-    return (data["error"].rstrip(), "\n".join(sent))
+    """The error, and what was sent, in full; an error may quote what a stranger sent."""
+    error = "\n".join(map(printable, data["error"].rstrip().splitlines()))
+    sent = (f"{printable(each['kind']) or 'frame'} {each['payload']}" for each in data["frames"])
+    return (error, "\n".join(sent))

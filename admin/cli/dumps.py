@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from typing import Final
 
 STDERR: Final = 2
-LOOK_S: Final = 1.0
-"""The thread looks so often whether the command is over."""
+END_S: Final = 1.0
+"""So long the command's end waits for a dump that is being written: nobody may be reading it."""
 
 
 @contextmanager
@@ -36,15 +36,17 @@ def dumping(text: Callable[[], str]) -> Iterator[None]:
         yield
     finally:
         over.set()
-        thread.join()
+        signal.pthread_kill(thread.ident or 0, signal.SIGUSR1)  # a thread of before would die of it
+        thread.join(END_S)
         faulthandler.unregister(signal.SIGUSR2)
+        while signal.sigtimedwait({signal.SIGUSR1}, 0) is not None:
+            pass  # what nobody came to would end the process now
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _wait(text: Callable[[], str], over: threading.Event) -> None:
-    while not over.is_set():
-        if signal.sigtimedwait({signal.SIGUSR1}, LOOK_S) is not None:
-            _write(text)
+    while signal.sigwait({signal.SIGUSR1}) and not over.is_set():
+        _write(text)
 
 
 def _write(text: Callable[[], str]) -> None:

@@ -25,6 +25,9 @@ from admin.tls import TlsError
 
 ASK_TIMEOUT_S = 10.0
 """The chain answers at once; a slow disk at the first start is given its time."""
+SWITCH_S = 0.0005
+"""For how long a thread that computes keeps all others from it. A block and an admin call pass a dozen hands, and
+each may have to wait so long for each busy thread: of Python's own 5 ms that made half a second under attack."""
 
 
 @click.command(
@@ -50,6 +53,7 @@ def run(ctx: click.Context, /, *, die_with_parent: bool, **_: object) -> None:
     """
     choice = chosen(ctx, target_of(ctx))
     log_to_stderr(choice.log_level)
+    sys.setswitchinterval(SWITCH_S)
     stops = Stops()
     node = Node(choice.settings)
     with dumping(node.dump), stops.listening(on_second=_leave):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import signal
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Any, Final, Self
 
 import click
 
@@ -17,7 +19,7 @@ from actors.simulation.play import play
 from actors.simulation.report import Report
 from actors.simulation.scenario import Scenario
 from admin.cli.bench import thread_counts
-from admin.cli.exits import ExitCode
+from admin.cli.exits import CliError, ExitCode
 from admin.cli.help import examples
 from admin.cli.options import output_option, target_of
 from admin.cli.output import Output
@@ -28,6 +30,8 @@ from admin.cli.simulate_views import report_data, report_views, summary_data, su
 
 MAX_SEEDS: Final = 100_000
 MAX_JOBS: Final = 256
+_INTERRUPT: Final = {signal.SIGINT}
+"""Held back while processes begin, which inherit that: one that is not set up yet would say how it was ended."""
 
 _FILE: Final = click.Path(dir_okay=False, writable=True, path_type=Path)
 
@@ -75,9 +79,9 @@ def simulate(
     """Play a network of whole nodes in this process, and report on it.
 
     The actors are the real ones; time, wires, mining hardware and disks are simulated, and everything
-    follows from the seed: the same command does the same again, to the last byte. After every event the
-    invariants of the ledger, the bounds and the bans are looked at. What does not hold ends the run with
-    exit code 1, and with the command that plays it again.
+    follows from the seed: the same command does the same again, to the last byte. After every event ledgers
+    and queues are looked at, and every few events of a room its bounds and bans. What does not hold ends the
+    run with exit code 1, and with the command that plays it again.
     """
     scenario = scenario_of(options)
     if seeds > 1 and (plot_file or trace_file):
@@ -108,15 +112,57 @@ def _play_one(
     scenario: Scenario, output: Output, plot_file: Path | None, trace_file: Path | None
 ) -> bool:
     with ExitStack() as stack:
-        sink: IO[str] | None = None
-        if trace_file is not None:
-            sink = stack.enter_context(trace_file.open("w", encoding="ascii", newline="\n"))
-        report = play(scenario, sink)
-    command = replay_command(scenario)
-    output.one(report_data(report, command), *report_views(report))
-    if plot_file is not None:
-        plot_file.write_text(plot(report), encoding="utf-8")
-    return _tell_violation(report, command)
+        files = [
+            None if file is None else stack.enter_context(_File(file))
+            for file in (trace_file, plot_file)
+        ]
+        trace, picture = files
+        report = play(scenario, trace)
+        command = replay_command(scenario)
+        output.one(report_data(report, command), *report_views(report))
+        failed = _tell_violation(report, command)
+        if picture is not None:
+            picture.write(plot(report))
+    return failed
+
+
+class _File:
+    """A file to write text to, opened before anything is played. What cannot be written is no matter of the
+    actors, in whose midst a trace is: the rest is left out, and the end says so.
+
+    Raises:
+        CliError: At its opening or its end.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._error: OSError | None = None
+
+    def __enter__(self) -> Self:
+        try:
+            self._file: IO[str] = self._path.open("w", encoding="utf-8", newline="\n")
+        except OSError as error:
+            raise self._lost(error) from error
+        return self
+
+    def write(self, text: str, /) -> None:
+        """Write it, unless something before could not be written."""
+        if self._error is None:
+            try:
+                self._file.write(text)
+            except OSError as error:
+                self._error = error
+
+    def __exit__(self, error_type: type[BaseException] | None, *_: object) -> None:
+        try:
+            self._file.close()
+        except OSError as error:
+            self._error = self._error or error
+        if self._error is not None and error_type is None:
+            raise self._lost(self._error)
+
+    def _lost(self, error: OSError) -> CliError:
+        return CliError(f"cannot write {self._path}: {error.strerror or error}")
 
 
 def _play_many(scenario: Scenario, seeds: int, jobs: int, output: Output) -> bool:
@@ -143,16 +189,24 @@ def _reports(scenario: Scenario, seeds: int, jobs: int) -> Iterator[Report]:
         return
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(min(jobs, seeds), context, _be_quiet) as pool:
+        signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPT)
         futures = [pool.submit(_play_quietly, each) for each in scenarios]
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _INTERRUPT)
         try:
             for future in as_completed(futures):
                 yield future.result()
+        except BrokenProcessPool as error:
+            message = "a process that played was ended from outside; fewer --jobs take less memory"
+            raise CliError(message) from error
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _be_quiet() -> None:
+    """Say nothing, and end at once where the terminal interrupts all processes of the command."""
     logging.disable(logging.CRITICAL)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _INTERRUPT)
 
 
 def _play_quietly(scenario: Scenario) -> Report:

@@ -27,8 +27,12 @@ MAX_TROUBLES: Final = 100
 """Of one kind: more of them overlap all the time."""
 MAX_DIFFICULTY: Final = 4
 """A block then takes 65,536 hashes, for every node and every template: 0.1 s."""
+LEAST_POWER: Final = 1e-6
+"""But for none: who has less finds nothing in a week."""
 _NUMBER: Final = re.compile(r"[0-9]{1,3}")
-_WINDOW: Final = re.compile(r"([0-9.]{1,20})-([0-9.]{1,20})(?::([0-9]{1,4}(?:\+[0-9]{1,4})*))?")
+_SECONDS: Final = r"([0-9.]{1,20}(?:e[+-][0-9]{2,3})?)"
+"""As Python writes a number, too."""
+_WINDOW: Final = re.compile(rf"{_SECONDS}-{_SECONDS}(?::([0-9]{{1,4}}(?:\+[0-9]{{1,4}})*))?")
 
 TROUBLE_OPTIONS: Final = {
     Trouble.PARTITION: ("--partition", "Cut some nodes off"),
@@ -90,10 +94,11 @@ class PowerType(Kind):
             power = tuple(float(part) for part in str(value).split(","))
         except ValueError:
             power = (-1.0,)
-        if not all(0 <= each <= MAX_NODES for each in power) or len(power) > MAX_NODES:
-            self.fail(
-                f"must be numbers from 0 to {MAX_NODES}, by commas, not {value!r}", param, ctx
+        if not all(each == 0 or LEAST_POWER <= each <= MAX_NODES for each in power):
+            wanted = (
+                f"numbers from 0 to {MAX_NODES}, by commas, none of them less than {LEAST_POWER:f}"
             )
+            self.fail(f"must be {wanted} but 0, not {value!r}", param, ctx)
         return power
 
 
@@ -205,14 +210,18 @@ def scenario_of(options: Mapping[str, Any]) -> Scenario:
     if liars >= nodes:
         message = f"of {nodes} nodes at most {nodes - 1} can lie: the first is honest"
         raise click.UsageError(message)
+    if options["lies"] and not liars:
+        message = "--lie says what liars lie about, and --byzantine how many there are: none"
+        raise click.UsageError(message)
     troubles = {trouble: _joined(options[trouble.name.lower()]) for trouble in Trouble}
     for each in troubles.values():
-        if any(node >= nodes for window in each.windows for node in window.nodes):
-            message = f"there are nodes 0 to {nodes - 1}"
-            raise click.UsageError(message)
+        _require_windows(each.windows, nodes, 60.0 * options["minutes"])
     power = options["power"] or ()
     if power and not power[0]:
         message = "the first node has to mine: its hash power is 0"
+        raise click.UsageError(message)
+    if max(len(power), options["miners"] or 0, options["legacy"]) > nodes:
+        message = f"--power, --miners and --legacy are for at most {nodes} nodes: there are no more"
         raise click.UsageError(message)
     return Scenario(
         nodes=nodes,
@@ -231,6 +240,16 @@ def scenario_of(options: Mapping[str, Any]) -> Scenario:
         legacy=options["legacy"],
         troubles={trouble: each for trouble, each in troubles.items() if each != Troubles()},
     )
+
+
+def _require_windows(windows: tuple[Window, ...], nodes: int, whole_s: float) -> None:
+    for window in windows:
+        if any(node >= nodes for node in window.nodes):
+            message = f"there are nodes 0 to {nodes - 1}"
+            raise click.UsageError(message)
+        if window.end_s > whole_s:
+            message = f"{_window(window)} is not over after {_exact(whole_s)} s, as --minutes says"
+            raise click.UsageError(message)
 
 
 def _joined(parts: tuple[Troubles, ...]) -> Troubles:

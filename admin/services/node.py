@@ -80,7 +80,7 @@ class NodeService(node_service_pb2_grpc.NodeServiceServicer):
                 node.state_reasons.append(answer.message)
         degraded, chain, peers, pool, miner = answers
         if not isinstance(degraded, Refusal):
-            node.state_reasons.extend(degraded)
+            node.state_reasons.extend(map(convert.legible, degraded))
         if isinstance(chain, ChainInfo):
             node.tip.number, node.tip.hash = chain.tip.number, chain.tip.hash.hex()
             node.best_known_height = chain.best_known_height

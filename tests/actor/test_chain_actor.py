@@ -10,6 +10,7 @@ from actors.chain.messages import (
     BlockMined,
     BlockOutcome,
     MinedVerdict,
+    StoreFault,
     SubmitBlock,
     SyncState,
     TipChanged,
@@ -36,7 +37,7 @@ def test_at_start_the_tip_is_told_and_links_are_asked_for() -> None:
     chain = ChainStage()
     at_start = TipChanged(GENESIS.ref)
     assert chain.mempool.messages == [at_start]
-    assert chain.miner.messages == [at_start]
+    assert chain.miner.messages == [at_start, StoreFault(None)]
     assert chain.peers.messages == [Resync(chain.chain)]
     assert chain.events.messages == []
 
@@ -228,4 +229,4 @@ def test_what_gets_no_answer_gives_its_credit_back_in_one_message() -> None:
             )
         )
     )
-    assert chain.messaging.messages == [Done(CONNS[A], 2)]
+    assert chain.messaging.messages == [Done(CONNS[A], 2, useless=2)]

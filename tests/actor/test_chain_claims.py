@@ -1,5 +1,9 @@
 """The chain actor among peers that claim more than they deliver, and the honest ones that look like it."""
 
+from dataclasses import replace
+
+import pytest
+
 from actors.chain import wire
 from actors.chain.importer import Importer
 from actors.chain.messages import SyncState
@@ -9,7 +13,8 @@ from actors.chain.table import MAX_DOUBLINGS
 from actors.gossip.messages import Decision
 from actors.ledger.types import Block
 from actors.messaging.messages import Response, SendRequest
-from actors.peers.messages import Misbehaved, PeerId
+from actors.peers.messages import Misbehaved, PeerId, PeerUnlinked
+from actors.runtime.restraint import LINES_AT_ONCE
 from tests.actor.test_chain_download import batch, locator, serve
 from tests.support.chain_stage import CONNS, A, B, C, ChainStage
 from tests.support.chains import BOB, EASY, mine_chain
@@ -75,6 +80,25 @@ def test_a_liar_that_sends_less_than_there_is_room_for_is_given_up() -> None:
         chain.tell(Response(request.token, request.conn, block.raw))
         (request,) = downloads(chain)
     assert request.conn == CONNS[B]
+
+
+def test_who_says_it_a_thousand_times_fills_no_disk_with_lines(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    chain = ChainStage()
+    chain.link(A)
+    elsewhere = replace(chain.network, name="elsewhere")
+    caplog.clear()
+    for _ in range(1_000):
+        chain.ask_by_wire(A, wire.STATUS_KIND, chain.status_of(SHORT[-1], elsewhere))
+    assert len(caplog.messages) == LINES_AT_ONCE
+    caplog.set_level("INFO")
+    caplog.clear()
+    for _ in range(1_000):
+        chain.tell(PeerUnlinked(A, CONNS[A], None))
+        chain.link_troupe(A, *SHORT)
+        chain.answer(b"rubbish")
+    assert len(caplog.messages) == 3 * LINES_AT_ONCE, "that it begins, how far it is, how it ends"
 
 
 def test_a_peer_that_failed_is_believed_again_only_when_we_ask_it() -> None:

@@ -27,7 +27,7 @@ from actors.peers.messages import Misbehaved
 from actors.runtime.supervisor import Ailing
 from tests.support.chain_stage import CONNS, A, B, ChainStage
 from tests.support.chains import BOB, EASY, mine, mine_chain, raws, transfer, workless
-from tests.support.faulty_disk import CORRUPT, FULL, IOERR, FaultyStore, faulty_store
+from tests.support.faulty_disk import CORRUPT, FULL, IOERR, FaultyStore, failing, faulty_store
 from tests.support.sync_peers import SyncPeers
 
 CHAIN = mine_chain(EASY, EASY.genesis.ref, 200)
@@ -72,6 +72,25 @@ def test_what_the_disk_does_not_take_is_nobody_elses_fault_and_told_to_nobody(fa
     assert reason is not None
     assert "cannot be written" in reason
     assert stage.miner.of(StoreFault) == [StoreFault(reason)]
+
+
+@pytest.mark.parametrize(
+    "block",
+    [SHORT[3], CHAIN[50], mine(EASY, SHORT[1].ref, BOB.public), SHORT[1]],
+    ids=["next", "orphan", "side", "known"],
+)
+def test_a_disk_that_gives_nothing_back_either_is_an_outage_too(block: Block) -> None:
+    stage, store = staged(*SHORT[:3])
+    disk = failing(store)
+    disk.is_gone = True
+    assert stage.gossiped(block) == [Decision.DROP]
+    assert stage.gossiped(SHORT[3]) == [Decision.DROP]
+    assert stage.peers.of(Misbehaved) == []
+    assert ailing(stage)[0] is not None
+    disk.is_gone = False
+    stage.pump.run_for(LAST_RETRY_S)
+    assert stage.info().tip == SHORT[3].ref
+    assert ailing(stage)[-1] is None
 
 
 def test_when_there_is_room_again_it_goes_on_by_itself_with_what_was_kept() -> None:
@@ -285,3 +304,14 @@ def test_transactions_of_a_block_that_waits_are_still_pending() -> None:
     stage.gossiped(paid)
     assert stage.mempool.messages == []
     assert [m for m in stage.messaging.messages if isinstance(m, SendRequest)] == []
+
+
+def test_whoever_follows_one_that_fell_in_an_outage_lets_the_miner_go_on() -> None:
+    """It knows nothing of that outage, and so would never tell of its end. Seed 163 of the simulation."""
+    stage, store = staged(*SHORT[:3])
+    store.fault = FULL
+    stage.gossiped(SHORT[3])
+    assert stage.miner.of(StoreFault)[-1] != StoreFault(None)
+    store.fault = None
+    following = ChainStage(store=store)
+    assert following.miner.of(StoreFault) == [StoreFault(None)]

@@ -225,11 +225,13 @@ def test_the_requests_of_a_batch_are_answered_in_one_message_and_the_rest_gives_
     desk = Desk(*CHAIN)
     told = desk.requested(FROM_GENESIS, b"rubbish", FROM_GENESIS, b"")  # one turn's
     whole = wire.encode_batch(raws(CHAIN))
-    assert told == [RespondBatch(CONN, ((0, whole), (2, whole))), Done(CONN, 2)]
+    assert told == [RespondBatch(CONN, ((0, whole), (2, whole))), Done(CONN, 2, useless=2)]
 
 
 def test_what_is_no_request_gets_no_answer_and_gives_its_credit_back() -> None:
-    assert Desk(*CHAIN).requested(FROM_GENESIS, of=MessageType.REGULAR) == [Done(CONN, 1)]
+    assert Desk(*CHAIN).requested(FROM_GENESIS, of=MessageType.REGULAR) == [
+        Done(CONN, 1, useless=1)
+    ]
 
 
 def test_a_flood_of_requests_is_answered_within_the_budget_for_a_batch() -> None:

@@ -124,6 +124,28 @@ def test_a_peer_that_is_gone_is_served_no_more() -> None:
     assert (credit(told, ONE), credit(told, TWO)) == (FLOOD, FLOOD)
 
 
+@pytest.mark.parametrize("reset", [False, True])
+def test_a_connection_that_is_gone_leaves_nothing_to_do_though_its_peer_has_another(
+    reset: bool,
+) -> None:
+    """Who comes and goes while one link of his stays would have us serve what nobody reads, without end."""
+    stage = Stage()
+    stage.linked(GREEDY, ONE)
+    conns = [ConnId(100 + number) for number in range(20)]
+    stays = PeerLinked(GREEDY, ONE, initiated=False, first=True)
+    for conn in conns:
+        stage.linked(GREEDY, conn)
+        stage.asks(conn, FLOOD)
+        gone = LinksReset((stays,)) if reset else PeerUnlinked(GREEDY, conn, ONE)
+        stage.player.address.tell(gone)
+    stage.asks(ONE, FLOOD)
+    told = stage.run()
+    answered = answers_to(told)
+    assert sum(count for conn, count in answered if conn != ONE) <= len(conns) * ANSWERS_A_TURN
+    assert sum(count for conn, count in answered if conn == ONE) == FLOOD
+    assert {credit(told, conn) for conn in conns} == {FLOOD}
+
+
 def test_after_a_reset_of_links_only_those_that_are_told_are_served() -> None:
     stage = Stage()
     stage.linked(GREEDY, ONE)

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.gossip.actor import SWEEP_S, VERDICT_TIMEOUT_S
-from actors.gossip.docket import LEAST_ROOM, PLACES, TURN_PARTS, places_for
+from actors.gossip.docket import LEAST_ROOM, MOST_ROOM, PLACES, TURN_PARTS, places_for
 from actors.gossip.kinds import Kinds
 from actors.gossip.messages import Decision, GossipItem, GossipReceived, Verdicts
 from actors.messaging.messages import Inbound
@@ -171,6 +171,18 @@ def test_what_waits_for_the_turn_of_a_peer_that_is_gone_is_dropped(news: Any) ->
     assert stage.items() == []
 
 
+def test_who_comes_again_and_again_has_no_more_waiting_than_his_connections_may_bring() -> None:
+    stage = Busy()
+    for first in range(0, 40 * CREDIT, CREDIT):
+        bodies = (b"%d" % number for number in range(first, first + CREDIT))
+        stage.tell(received(*(rumour(body, conn=11) for body in bodies)))
+        stage.tell(
+            PeerUnlinked(BOB, ConnId(11), ConnId(1)),
+            PeerLinked(BOB, ConnId(11), initiated=False, first=False),
+        )
+    assert stage.info().awaiting_verdict == PLACES + MOST_ROOM
+
+
 def test_a_peer_that_lost_one_of_its_links_keeps_its_turn() -> None:
     stage = Busy()
     stage.tell(flood(2, PLACES), flood(1, 7))
@@ -185,6 +197,15 @@ def test_a_handler_that_stands_still_for_a_minute_holds_up_no_connection_for_lon
     stage.pump.run_for(VERDICT_TIMEOUT_S + SWEEP_S)
     assert credit(stage.messaging.take()) == {1: PLACES, 2: 7}
     assert (stage.info().awaiting_verdict, stage.kind().dropped) == (0, PLACES + 7)
+
+
+def test_what_was_never_judged_is_news_when_it_comes_again() -> None:
+    stage = Stage()
+    stage.tell(received(rumour(b"tx")))
+    stage.pump.run_for(VERDICT_TIMEOUT_S + SWEEP_S)
+    stage.items()
+    stage.tell(received(rumour(b"tx", conn=2)))
+    assert [item.payload for item in stage.items()] == [b"tx"]
 
 
 def test_what_a_search_delays_holds_up_no_other_question() -> None:

@@ -94,6 +94,11 @@ def test_who_brings_what_becomes_pending_is_told_of_once_a_batch(house: MempoolS
     assert house.peers.take() == [Brought((PEER,), is_block=False)]
 
 
+def test_who_brings_what_costs_nobody_anything_is_not_told_of(house: MempoolStage) -> None:
+    assert house.gossiped(transfer(BOB, PAYEE, 0, 0).raw) == (Decision.RELAY,)
+    assert house.peers.take() == []
+
+
 def test_what_a_gossiped_transaction_promotes_is_published(house: MempoolStage) -> None:
     early, gap = transfer(ALICE, PAYEE, 1, 1), transfer(ALICE, PAYEE, 0, 1)
     assert house.gossiped(early.raw, gap.raw) == (Decision.DROP, Decision.RELAY)
@@ -140,7 +145,7 @@ def test_what_is_no_request_of_ours_only_returns_its_credit(
 ) -> None:
     strange = Inbound(CONN, message_type, 5, kind, b"x")
     house.tell(Received((strange, strange)))
-    assert house.messaging.take() == [Done(CONN, 2)]
+    assert house.messaging.take() == [Done(CONN, 2, useless=2)]
 
 
 def test_it_asks_for_the_links_at_start() -> None:

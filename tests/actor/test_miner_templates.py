@@ -9,7 +9,7 @@ from actors.chain.messages import TipChanged
 from actors.config import MinerSettings
 from actors.ledger.types import Account
 from actors.mempool.messages import Candidates, GetCandidates
-from actors.miner.messages import BlockTemplate, GetTemplate, MinerRefusal
+from actors.miner.messages import BlockTemplate, GetMiner, GetTemplate, MinerRefusal
 from tests.support.ledger import transfer
 from tests.support.miner_stage import ALICE, BOB, EASY, MINE, NEXT_TIP, THEIRS, TIP, MinerStage
 
@@ -79,3 +79,12 @@ def test_a_look_at_a_template_does_not_disturb_the_scan() -> None:
     house.tell(Candidates(1, (TX,), question.token))
     assert answer.done()
     assert house.engine.take() == []
+
+
+def test_candidates_that_a_fallen_mempool_tells_twice_answer_once() -> None:
+    house = MinerStage()
+    answer, question = seek(house)
+    house.tell(Candidates(1, (TX,), question.token))
+    house.tell(Candidates(1, (), question.token))
+    assert answer.result(timeout=0).block.transactions == (TX,)
+    assert house.ask(GetMiner()).blocks_found == 0  # it plays on

@@ -88,6 +88,17 @@ def test_what_waits_for_the_turn_of_a_peer_that_is_gone_is_dropped(news: object)
     assert decisions(stage.tell(news)) == [Decision.UNHEARD] * 7
 
 
+def test_what_waits_for_an_answer_on_a_connection_that_is_gone_is_dropped_and_no_more() -> None:
+    stage, _ = with_flooders(1)
+    stage.tell(PeerLinked(CAROL, ConnId(12), initiated=False, first=False))
+    second = questions(2, 9)
+    other = tuple(item._replace(conn=ConnId(12), ticket=-n) for n, item in enumerate(second.items))
+    stage.tell(questions(100), questions(2, 7), GossipReceived(other))
+    assert decisions(stage.tell(PeerUnlinked(CAROL, ConnId(2), ConnId(12)))) == (
+        [Decision.UNHEARD] * 7
+    )
+
+
 def test_a_fall_drops_what_waits_as_well() -> None:
     stage, _ = with_flooders(1)
     stage.tell(questions(100), questions(2, 7))

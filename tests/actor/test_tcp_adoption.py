@@ -24,6 +24,7 @@ from actors.tcp.messages import (
     FramesReceived,
     Send,
 )
+from actors.tcp.readiness import Readiness
 from tests.support.tcp_stage import TOKEN, TcpScene
 from tests.support.thread_probe import Stage
 from tests.support.wire_client import WireClient, frame
@@ -147,6 +148,27 @@ def test_a_dial_under_way_ends_with_the_actor(scene: TcpScene) -> None:
     scene.may_resolve.clear()
     scene.tell(Connect(TOKEN, "peer.test", scene.peer_port))
     fall(scene)
+    assert scene.messaging.wait_for(ConnectFailed).token == TOKEN
+
+
+def test_a_dial_ends_though_what_the_actor_was_busy_with_cannot_be_dropped(
+    scene: TcpScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, conn = scene.established()
+    scene.stage.resources.callback(scene.seats.connections[conn].sock.close)
+    scene.may_resolve.clear()
+    scene.tell(Connect(TOKEN, "peer.test", scene.peer_port))
+    assert len(scene.connections()) == 1  # an answer: the letter before it is handled, too
+
+    def bug(*_: object) -> None:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Connection, "receive", bug)
+        patched.setattr(Readiness, "forget", bug)
+        client.send_frame(b"poison")
+        assert scene.actor.ended.wait(10)
+    scene.stage.take_falls()
     assert scene.messaging.wait_for(ConnectFailed).token == TOKEN
 
 

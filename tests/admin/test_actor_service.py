@@ -44,7 +44,7 @@ def restart(stage: AdminStage, name: str) -> Any:
 
 
 def fail(_message: Any) -> Any:
-    text = "disk full"
+    text = "disk full: \udcff"  # a byte of a path that is no text
     raise OSError(text)
 
 
@@ -139,7 +139,7 @@ def test_an_actor_that_used_up_its_restarts_is_down_until_it_is_restarted(tmp_pa
         assert node_state(stage) == node_service_pb2.NODE_STATE_DEGRADED
         down = get(stage, "peers")
         assert down.state == actor_service_pb2.ACTOR_STATE_RESTARTING
-        assert "disk full" in down.last_error
+        assert r"disk full: \udcff" in down.last_error
         stage.peers.answer(ListPeers, ())  # the cause is repaired
         (actor,) = restart(stage, "peers")
         assert actor.state == RUNNING

@@ -156,3 +156,14 @@ def test_unusable_settings_are_usage_errors() -> None:
         ["run", "--threads", "0"],
     ):
         assert CliRunner().invoke(cli, words).exit_code == ExitCode.USAGE
+
+
+def test_no_thread_of_a_node_keeps_the_others_waiting_for_milliseconds(tmp_path: Path) -> None:
+    (file := tmp_path / "file").touch()
+    before_s = sys.getswitchinterval()
+    try:
+        ended = CliRunner().invoke(cli, ["run", "--data-dir", str(file / "in it"), *ANYWHERE])
+        assert ended.exit_code == ExitCode.FAILED, ended.output
+        assert sys.getswitchinterval() < 0.001 < before_s
+    finally:
+        sys.setswitchinterval(before_s)

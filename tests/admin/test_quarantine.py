@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,12 @@ def test_an_exhibit_is_shown_with_its_frames(stage: AdminStage) -> None:
     assert (shown.version, shown.time.ToMilliseconds()) == ("1", 7_500)
 
 
+def test_an_error_may_quote_what_is_no_text(stage: AdminStage) -> None:
+    stage.quarantine.take(replace(find(1), error="ValueError: \ud800"))
+    (listed,) = service(stage).ListExhibits(actor_service_pb2.ListExhibitsRequest()).exhibits
+    assert listed.error == "ValueError: \\ud800"
+
+
 def test_exhibits_are_deleted_one_by_one_or_all(stage: AdminStage) -> None:
     for number in range(3):
         stage.quarantine.take(find(number))
@@ -114,6 +121,22 @@ def test_an_exhibit_is_shown_in_full(shell: Shell) -> None:
     assert "gossip:bc:new_tx 00ff78" in text
     assert ERROR in text
     assert shell.data("quarantine show 3")["frames"][0]["payload"] == "00ff78"
+
+
+def test_what_a_stranger_wrote_does_not_move_the_cursor_of_a_terminal(shell: Shell) -> None:
+    evil = actor_service_pb2.Exhibit(
+        id=1,
+        error="Traceback\nValueError: \x1b[2Jgone",
+        frames=[actor_service_pb2.ExhibitFrame(kind="\x1b]0;mine\x07", payload="00")],
+    )
+    shell.answers(
+        ListExhibits=actor_service_pb2.ListExhibitsResponse(exhibits=[evil]),
+        GetExhibit=actor_service_pb2.GetExhibitResponse(exhibit=evil),
+    )
+    for words in ("quarantine", "quarantine show 1"):
+        text = shell(words).stdout
+        assert "\\x1b[2Jgone" in text
+        assert all(each.isprintable() for each in text.replace("\n", ""))
 
 
 def test_the_quarantine_is_cleared(shell: Shell) -> None:

@@ -66,8 +66,9 @@ def test_a_flood_of_silent_strangers_costs_no_peer_his_place_and_keeps_no_newcom
 
 
 def test_many_that_dial_at_once_and_say_hello_are_all_let_in(arena: Arena) -> None:
-    newcomers = [arena.dial() for _ in range(30)]
-    for newcomer in newcomers:
+    newcomers = []
+    for _ in range(30):  # each says hello before the next one dials: who does not may lose its seat
+        newcomers.append(newcomer := arena.dial())
         newcomer.name = arena.new_name()
         newcomer.send_message(REQUEST, 1, HELLO, newcomer.name.encode())
     for newcomer in newcomers:

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import grpc
 import pytest
+from click.testing import CliRunner, Result
 from troupe.admin.v1 import chain_service_pb2, chain_service_pb2_grpc, node_service_pb2
 from troupe.admin.v1 import node_service_pb2_grpc as nodes
 
 from admin.cli.exits import ExitCode
-from tests.support.process import WAIT_TIMEOUT_S, NodeProcess, easy_network_file, troupe
+from admin.cli.main import cli
+from tests.support.process import WAIT_TIMEOUT_S, NodeProcess, easy_network_file
 
 DEGRADED = node_service_pb2.NODE_STATE_DEGRADED
 READY = node_service_pb2.NODE_STATE_READY
@@ -29,6 +31,11 @@ def await_state(node: NodeProcess, *states: int) -> node_service_pb2.Node:
             watch.cancel()  # type: ignore[no-untyped-call]
             return answer.node
     raise AssertionError
+
+
+def here(command: str, node: NodeProcess) -> Result:
+    """A command in this process, beside the node's."""
+    return CliRunner().invoke(cli, [*command.split(), "--data-dir", str(node.data_dir)])
 
 
 def leave_no_room(node: NodeProcess) -> None:
@@ -57,15 +64,15 @@ def test_a_full_node_serves_blames_nobody_and_catches_up_by_itself(tmp_path: Pat
         assert full.height() == 3
         assert full.account(full.wallet_address(), 3) == (30_000, 0)
         refuses_what_it_cannot_store(full, peer)
-        peer.generate(200)
+        peer.generate(40)
         assert full.node().peer_count == 1
         make_room(full)
         full.await_tip(peer.tip_hash())
         await_state(full, READY)
         full.generate(1)
         peer.await_tip(full.tip_hash())
-        sound = troupe("chain", "verify", "--data-dir", str(full.data_dir))
-        assert sound.returncode == ExitCode.OK, sound.stdout
+        sound = here("verify", full)
+        assert sound.exit_code == ExitCode.OK, sound.stdout
 
 
 def refuses_what_it_cannot_store(full: NodeProcess, peer: NodeProcess) -> None:
@@ -74,11 +81,11 @@ def refuses_what_it_cannot_store(full: NodeProcess, peer: NodeProcess) -> None:
     with pytest.raises(grpc.RpcError) as refused:
         full.call(stub.SubmitBlock, chain_service_pb2.SubmitBlockRequest(raw=raw))
     assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
-    mined = troupe("mine", "1", "--data-dir", str(full.data_dir))
-    assert mined.returncode == ExitCode.TRY_AGAIN
+    mined = here("mine 1", full)
+    assert mined.exit_code == ExitCode.TRY_AGAIN
     assert "STORE_UNWRITABLE" in mined.stderr
-    sent = troupe("send", peer.wallet_address(), "5", "--data-dir", str(full.data_dir))
-    assert sent.returncode == ExitCode.OK, sent.stderr  # a transaction needs no disk
+    sent = here(f"send {peer.wallet_address()} 5", full)
+    assert sent.exit_code == ExitCode.OK, sent.stderr  # a transaction needs no disk
 
 
 def raw_block(node: NodeProcess, number: int) -> bytes:

@@ -48,6 +48,24 @@ with dumping(lambda: dump(runner)):
 """
 
 
+UNREAD = """
+import os, signal, threading
+from admin.cli.dumps import dumping
+
+asked = threading.Event()
+
+def text():
+    asked.set()
+    return "more than a pipe holds" * 10_000
+
+with dumping(text):
+    for _ in range(2):
+        os.kill(os.getpid(), signal.SIGUSR1)
+        asked.wait()
+print("over")
+"""
+
+
 @pytest.fixture
 def hanging() -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
@@ -97,6 +115,39 @@ def test_it_says_so_again_and_in_c_as_well(hanging: subprocess.Popen[str]) -> No
     hanging.send_signal(signal.SIGUSR2)
     assert "never_ends" in until(hanging, "in never_ends")
     assert hanging.poll() is None
+
+
+def test_a_dump_that_nobody_reads_keeps_no_command_from_its_end() -> None:
+    with subprocess.Popen(
+        (sys.executable, "-c", UNREAD),
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.read() == "over\n"
+        assert process.wait() == 0
+
+
+LATE = """
+import threading
+from admin.cli.dumps import dumping
+
+for _ in range(8):
+    threading.Thread(target=threading.Event().wait, daemon=True).start()
+for _ in range(20):
+    with dumping(str):
+        pass
+print("over")
+"""
+
+
+def test_threads_that_were_there_before_do_not_die_of_its_end() -> None:
+    ended = subprocess.run(
+        (sys.executable, "-c", LATE), env=ENVIRONMENT, capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stdout) == (0, "over\n")
 
 
 def dumped(node: NodeProcess) -> str:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.soak.network import soak
+from tests.support.usage import held
 
 MINUTES = 0.2
 NODES = 3
@@ -22,3 +26,11 @@ def test_nodes_that_come_and_go_end_on_one_tip(
     missed = [figure.line() for figure in figures if figure.is_met is False]
     assert not missed, (missed, said)
     assert (tmp_path / "build" / "soak_network.jsonl").read_text().count("\n") > NODES
+
+
+def test_of_a_node_that_was_killed_a_moment_ago_no_sample_is_taken() -> None:
+    with subprocess.Popen((sys.executable, "-c", "input()"), stdin=subprocess.PIPE) as process:
+        process.kill()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        with pytest.raises(OSError, match=str(process.pid)):  # which the sampler knows
+            held(process.pid)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,13 +12,16 @@ from actors.chain.messages import GetChain
 from actors.chain.store import Store
 from actors.gossip.seen import SeenKeys
 from actors.ledger import state
+from actors.ledger.network import Network
 from actors.ledger.types import Account
 from actors.ledger.violation import Rule, Violation
 from actors.peers.messages import Misbehaved, PeerId
 from actors.simulation.disk import SimStore
+from actors.simulation.host import SimHost
 from actors.simulation.play import Play
 from actors.simulation.report import Report
 from actors.simulation.scenario import Scenario, Trouble, Troubles, Window
+from actors.simulation.world import SIM_NETWORK
 
 SHORT = Scenario(seed=2, minutes=1.0, block_every_s=4.0, transactions_per_s=1.0)
 
@@ -63,6 +67,19 @@ def test_an_account_that_nobody_touched_is_found_in_the_audit() -> None:
     assert f"account {bytes(32).hex()[:12]}" in report.violation
 
 
+def test_a_reward_that_is_too_high_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    def generous(network: Network, *args: Any, **options: Any) -> Any:
+        return apply(replace(network, block_reward=network.block_reward + 1), *args, **options)
+
+    apply = state.apply_block
+    for user in ("actors.chain.replay", "actors.chain.tree"):
+        monkeypatch.setattr(f"{user}.apply_block", generous)
+    reward = SIM_NETWORK.block_reward
+    found = violation_of(SHORT)
+    assert f"balance={reward + 1}," in found
+    assert f"not Account(balance={reward}," in found
+
+
 @pytest.mark.parametrize(
     ("rule", "words"),
     [(Rule.BALANCE, "negative"), (Rule.NONCE_GAP, "nonce"), (Rule.SIGNATURE, "signature")],
@@ -91,6 +108,19 @@ def test_a_fall_that_nobody_caused_is_found(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(SeenKeys, "expire", fails)
     assert "gossip fell: RuntimeError('a bug')" in violation_of(SHORT)
+
+
+def test_a_fall_beside_one_that_was_caused_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only what a fault looks like is excused by it."""
+
+    def fails(*_: object) -> None:
+        message = "a bug"
+        raise RuntimeError(message)
+
+    monkeypatch.setattr(SeenKeys, "expire", fails)
+    everybody = tuple(Window(1.0 + index, 2.0 + index, (index,)) for index in range(5))
+    troubled = replace(SHORT, troubles={Trouble.FALL: Troubles(windows=everybody)})
+    assert "gossip fell: RuntimeError('a bug')" in violation_of(troubled)
 
 
 def test_a_node_that_stays_degraded_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -171,7 +201,38 @@ def test_a_violation_says_when_and_replays(monkeypatch: pytest.MonkeyPatch) -> N
     assert first.events > 0
 
 
+def test_nodes_that_do_not_dial_again_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    def dials_at_the_start_alone(self: SimHost, command: Any) -> None:
+        if played.world.clock.now_s() < played.begun_s + 5.0:
+            connect(self, command)
+
+    connect = SimHost.connect
+    monkeypatch.setattr(SimHost, "connect", dials_at_the_start_alone)
+    cut = {Trouble.PARTITION: Troubles(windows=(Window(10.0, 20.0, (1,)),))}
+    played = Play(replace(SHORT, troubles=cut))
+    report = played.run()
+    assert report.violation is not None
+    assert "do not agree" in report.violation
+
+
 def test_a_set_that_outgrows_its_bound_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """The simulation asks the rooms for their sizes: here one says that it remembers too much."""
     monkeypatch.setattr("actors.gossip.actor.SEEN_CAPACITY", 3)
     assert "are remembered, 3 may be" in violation_of(SHORT)
+
+
+@pytest.mark.parametrize(
+    ("bound", "words"),
+    [
+        ("MAX_BANS", "bans are kept"),
+        ("MAX_IN_FLIGHT", "requests are in flight"),
+        ("MAX_ORPHANS", "orphans are held"),
+        ("MAX_ROUTES", "searches are remembered"),
+    ],
+)
+def test_every_room_is_held_to_its_bound(
+    monkeypatch: pytest.MonkeyPatch, bound: str, words: str
+) -> None:
+    """Where nothing at all may be held, what is there is too much."""
+    monkeypatch.setattr(f"actors.simulation.bounds.{bound}", -1)
+    assert words in violation_of(SHORT)

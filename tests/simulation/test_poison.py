@@ -12,6 +12,7 @@ from unittest.mock import patch
 import pytest
 
 from actors.chain.schema import StoreError
+from actors.gossip.messages import GossipItem, GossipReceived
 from actors.ledger.codec import make_transaction, signing_bytes
 from actors.ledger.types import Transaction
 from actors.mempool.messages import GetPooled
@@ -19,8 +20,10 @@ from actors.messaging.codec import Decoded, decode, encode
 from actors.messaging.messages import MessageType
 from actors.peers.messages import ListBans, ListPeers
 from actors.runtime.actor import NodeActor
+from actors.runtime.address import Address
 from actors.runtime.quarantine import ClearQuarantine, Exhibit, ListQuarantine
 from actors.runtime.supervisor import ActorReport, ListActors
+from actors.search.routes import parts_of
 from actors.simulation.node import SimNode
 from actors.simulation.stage import Stage
 from actors.simulation.world import World
@@ -73,8 +76,13 @@ def world() -> Iterator[World]:
         yield world
 
 
+def address(world: World, name: str) -> Address[Any]:
+    found: Address[Any] = getattr(world.nodes[VICTIM].addresses, name)
+    return found
+
+
 def ask(world: World, name: str, question: Any) -> Any:
-    return world.pump.ask(getattr(world.nodes[VICTIM].addresses, name), question)
+    return world.pump.ask(address(world, name), question)
 
 
 def report(world: World, name: str) -> ActorReport:
@@ -108,7 +116,13 @@ def transfer(node: SimNode, nonce: int) -> Transaction:
     return make_transaction(sender, recipient, nonce, 1, signature)
 
 
-def send(world: World, sender: int, *frames: bytes) -> None:
+def question(text: bytes) -> bytes:
+    """A search for a block under an id that nobody used before."""
+    asked = sha256(rumour(b"")).digest()[:16] + sha256(text).digest()
+    return rumour(asked + text, "gossip:search:block")
+
+
+def tell(world: World, sender: int, *frames: bytes) -> None:
     """From one node to the victim, all at once, past its actors."""
     host = world.nodes[sender].host
     assert host is not None
@@ -118,6 +132,11 @@ def send(world: World, sender: int, *frames: bytes) -> None:
         if end.other is not None and end.other.host.name == world.nodes[VICTIM].name
     ]
     host.inject(tuple(frames), to_victim[:1])
+
+
+def send(world: World, sender: int, *frames: bytes) -> None:
+    """The same, and let it arrive."""
+    tell(world, sender, *frames)
     world.run_for(1.0)
 
 
@@ -170,6 +189,21 @@ def test_to_leave_and_to_come_back_does_not_help(world: World) -> None:
     ]
 
 
+def test_of_much_poison_on_its_way_only_two_are_tried(world: World) -> None:
+    sender = next(p for p in ask(world, "peers", ListPeers()) if p.peer == world.nodes[2].name)
+    good, mempool = transfer(world.nodes[1], 0), address(world, "mempool")
+    for number in range(40):
+        item = GossipItem(
+            number, "bc:new_tx", POISON + bytes((number,)), sender.peer, sender.conns[0]
+        )
+        mempool.tell(GossipReceived((item,)))
+    send(world, 3, rumour(good.raw))
+    seen = report(world, "mempool")
+    assert (seen.restarts, seen.mailbox.lost, seen.state.value) == (4, 40, "running")
+    assert ask(world, "mempool", GetPooled(good.id)) is not None
+    assert peers(world) == {world.nodes[1].name, world.nodes[3].name}
+
+
 def test_a_request_that_fells_the_peers_room_costs_nobody_a_connection(world: World) -> None:
     FragileStage.fragile = "peers"
     for sender in (2, 3):
@@ -189,6 +223,35 @@ def test_a_frame_that_fells_messaging_costs_nobody_a_connection(world: World) ->
         for sender in (2, 3):
             send(world, sender, encode(MessageType.REQUEST, 70 + sender, GET_PEERS, POISON))
     assert_only_the_first_was_let_in(world, "messaging")
+
+
+def test_what_waits_for_gossip_when_it_falls_is_heard_by_its_next_incarnation(world: World) -> None:
+    FragileStage.fragile = "gossip"
+    good = [transfer(world.nodes[1], nonce) for nonce in range(2)]
+    send(world, 2, rumour(good[0].raw), rumour(POISON), rumour(good[1].raw))
+    assert (report(world, "gossip").restarts, report(world, "gossip").mailbox.lost) == (2, 1)
+    assert all(ask(world, "mempool", GetPooled(each.id)) for each in good)
+
+
+@pytest.mark.parametrize("asked_before", [0, 300], ids=["at once", "when its turn comes"])
+def test_a_question_that_fells_search_is_kept_and_the_second_bans_who_asked(
+    world: World, asked_before: int
+) -> None:
+    FragileStage.fragile = ""
+
+    def fragile(item: GossipItem) -> tuple[str, bytes, bytes]:
+        if POISON in item.payload:
+            raise ZeroDivisionError
+        return parts_of(item)
+
+    with patch("actors.search.actor.parts_of", fragile):
+        for number in range(2):
+            for _ in range(asked_before):
+                tell(world, 2, question(b"a block"))
+            send(world, 2, question(POISON + str(number).encode()))
+    assert (report(world, "search").restarts, report(world, "search").mailbox.lost) == (4, 2)
+    assert len(exhibits(world)) == 2
+    assert len(ask(world, "peers", ListBans())) == 1
 
 
 def assert_only_the_first_was_let_in(world: World, actor: str) -> None:

@@ -155,6 +155,8 @@ def follow(node: NodeProcess, on_reorg: Callable[[int], None]) -> Iterator[None]
             request = event_service_pb2.WatchEventsRequest(types=[event_pb2.EVENT_TYPE_TIP_CHANGED])
             stream = stub.WatchEvents(request, metadata=node.credentials)
             streams[:] = [stream]
+            if ended.is_set():  # since we looked: it may have come too late to be cancelled
+                stream.cancel()
             try:
                 watch(stream)
             except grpc.RpcError:

@@ -28,6 +28,7 @@ from actors.chain.messages import BlockOutcome, ImportRun
 from actors.chain.store import Reader, Store
 from actors.chain.verify import Report, verify
 from actors.config import PeersSettings, Settings
+from actors.ledger.network import Network
 from actors.ledger.types import Account, BlockRef
 from actors.node import Node
 from tests.support.disk import Disk, read_record
@@ -355,9 +356,9 @@ class Cuts:
                 raise DivergedError(message)
 
 
-def report_on(path: Path) -> Report:
+def report_on(path: Path, network: Network = STORY_NETWORK) -> Report:
     """The whole chain, executed anew and compared with what is stored."""
-    steps = verify(path, STORY_NETWORK)
+    steps = verify(path, network)
     while True:
         try:
             next(steps)

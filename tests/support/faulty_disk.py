@@ -57,13 +57,18 @@ def faulty_store(network: Network, path: Path | None = None) -> FaultyStore:
 
 
 class FailingConnection:
-    """Stands before a connection, counts its statements, and lets one of them fail."""
+    """Stands before a connection, counts its statements, and lets one of them fail, or all.
+
+    Attributes:
+        is_gone: The disk is: no statement works.
+    """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self.statements = 0
         self._at = 0
         self._code = FULL
+        self.is_gone = False
 
     def fail_at(self, number: int, code: int = FULL) -> None:
         """Let the ``number``-th statement from now on fail, counted from 1."""
@@ -90,6 +95,8 @@ class FailingConnection:
 
     def _count(self) -> None:
         self.statements += 1
+        if self.is_gone:
+            raise disk_error(IOERR)
         if self.statements == self._at:
             raise disk_error(self._code)
 

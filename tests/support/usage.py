@@ -23,8 +23,15 @@ class Held(NamedTuple):
 
 
 def held(pid: int) -> Held:
+    """What it holds now.
+
+    Raises:
+        OSError: it has ended, whether somebody waited for it or not.
+    """
     folder = Path(f"/proc/{pid}")
     fields = dict(line.split(":", 1) for line in (folder / "status").read_text().splitlines())
+    if "VmRSS" not in fields:
+        raise ProcessLookupError(pid)
     memory_bytes = int(fields["VmRSS"].split()[0]) * KIB
     return Held(memory_bytes, len(list((folder / "fd").iterdir())), int(fields["Threads"]))
 

@@ -13,6 +13,7 @@ from actors.chain.importer import Importer
 from actors.chain.schema import CHECKED_BLOCKS
 from actors.chain.store import Store, StoreError
 from tests.support.chains import EASY, mine_chain
+from tests.unit.chain.test_disk_faults import overwrite_page
 
 CHAIN = mine_chain(EASY, EASY.genesis.ref, 60)
 TIMEOUT_S = 60.0
@@ -24,6 +25,14 @@ def path(tmp_path: Path) -> Path:
     with closing(Store.open(path, EASY)) as store:
         Importer(store, EASY).add(CHAIN)
     return path
+
+
+def overwrite_root(path: Path, table: str) -> None:
+    """The first page of a table's own."""
+    with closing(sqlite3.connect(path)) as connection:
+        query = "SELECT rootpage FROM sqlite_master WHERE name = ?"
+        (root,) = connection.execute(query, (table,)).fetchone()
+    overwrite_page(path, root)
 
 
 def looked(path: Path) -> list[FoundDamaged]:
@@ -38,12 +47,7 @@ def test_a_sound_file_is_no_news(path: Path) -> None:
 
 
 def test_damage_anywhere_in_the_file_is_told_with_the_way_out(path: Path) -> None:
-    with closing(sqlite3.connect(path)) as connection:
-        query = "SELECT rootpage FROM sqlite_master WHERE name = 'accounts'"
-        (root,) = connection.execute(query).fetchone()
-    raw = bytearray(path.read_bytes())
-    raw[(root - 1) * 4096 : root * 4096] = b"\xaa" * 4096
-    path.write_bytes(raw)
+    overwrite_root(path, "accounts")
     (found,) = looked(path)
     assert "troupe repair" in found.reason
     assert str(path) in found.reason
@@ -53,6 +57,16 @@ def test_a_file_that_is_no_database_any_more_is_told_as_well(path: Path) -> None
     path.write_bytes(b"x" * 8192)
     (found,) = looked(path)
     assert "troupe repair" in found.reason
+
+
+@pytest.mark.parametrize("name", ["a#b", "a?mode=rw", "100%25", "höhe"])
+def test_whatever_its_directory_is_called_the_file_is_looked_through(path: Path, name: str) -> None:
+    directory = path.parent / name
+    directory.mkdir()
+    damaged = path.rename(directory / path.name)
+    assert looked(damaged) == []
+    overwrite_root(damaged, "accounts")
+    assert len(looked(damaged)) == 1
 
 
 def test_a_file_that_is_away_is_no_damage(path: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from actors.chain.importer import Importer
-from actors.chain.schema import StoreError, UnwritableError
+from actors.chain.schema import DoubtfulCommitError, StoreError, UnwritableError
 from actors.chain.store import Store
 from actors.ledger.types import BlockRef
 from tests.support.chains import ALICE, BOB, EASY, mine, mine_chain, transfer
@@ -150,7 +150,24 @@ def test_a_commit_that_fails_after_it_took_effect_is_no_outage_but_a_new_beginni
     with closing(begun(None, 0)) as control, closing(begun(None, 0)) as store:
         work(control)
         store._db = _Committed(store._db)  # type: ignore[assignment]
-        with pytest.raises(sqlite3.OperationalError):
+        with pytest.raises(DoubtfulCommitError):
             work(store)
         assert content(store) == content(control)
         assert store.tip() == control.tip()
+
+
+class _Lost(FailingConnection):
+    """COMMIT fails, SQLite undoes all of it, and from then on the disk gives nothing back."""
+
+    def execute(self, *statement: object) -> sqlite3.Cursor:
+        if statement[0] == "COMMIT":
+            self._connection.execute("ROLLBACK")
+            self.is_gone = True
+        return super().execute(*statement)
+
+
+def test_a_commit_after_which_nothing_can_be_read_may_have_taken_effect() -> None:
+    with closing(begun(None, 0)) as store:
+        store._db = _Lost(store._db)  # type: ignore[assignment]
+        with pytest.raises(DoubtfulCommitError):
+            run(store)

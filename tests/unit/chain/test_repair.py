@@ -68,6 +68,12 @@ def test_of_a_file_whose_blocks_are_all_there_nothing_is_lost(store_file: Path) 
         assert store.longest().ref == PAID.ref
 
 
+def test_whatever_its_directory_is_called_the_marks_are_kept(store_file: Path) -> None:
+    directory = store_file.parent / "100%25 #1?"
+    directory.mkdir()
+    assert repaired(store_file.rename(directory / store_file.name)).marks == 1
+
+
 def test_a_chain_of_more_blocks_than_may_wait_at_once_is_connected_in_between(
     store_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -56,6 +56,22 @@ def test_blocks_that_are_in_the_log_alone_are_found_too(tmp_path: Path) -> None:
     assert found(copy) == ALL
 
 
+def test_a_log_that_breaks_off_in_a_commit_costs_nothing_of_the_commits_before(
+    tmp_path: Path,
+) -> None:
+    path, copy = tmp_path / "chain.db", tmp_path / "copy.db"
+    log, copied = Path(f"{path}-wal"), Path(f"{copy}-wal")
+    with closing(Store.open(path, WIDE)) as store:
+        Importer(store, WIDE).add(CHAIN[:60])
+        before = log.stat().st_size
+        Importer(store, WIDE).add(CHAIN[60:61])
+        whole = log.read_bytes()
+        copy.write_bytes(path.read_bytes())
+    for end in range(before, len(whole), 2000):
+        copied.write_bytes(whole[:end])
+        assert {block.raw for block in CHAIN[:60]} <= found(copy), end
+
+
 def test_whichever_page_is_overwritten_only_its_own_blocks_are_lost(store_file: Path) -> None:
     sound = store_file.read_bytes()
     pages = len(sound) // 4096

@@ -164,6 +164,45 @@ def test_the_remembered_tip_is_that_of_the_file_after_whatever_happens(store: St
     assert agree() == CHAIN[-1].ref
 
 
+def test_the_remembered_headers_are_those_of_the_file_after_whatever_happens(store: Store) -> None:
+    reader = store.reader()
+
+    def agree() -> list[Header | None]:
+        headers = [store.header(block.hash) for block in (*CHAIN, *SIDE)]
+        assert headers == [store.header(block.hash) for block in (*CHAIN, *SIDE)]  # remembered
+        assert headers == [reader.header(block.hash) for block in (*CHAIN, *SIDE)]
+        assert store.side_blocks() == store.side_blocks() == reader.side_blocks()
+        return headers
+
+    assert set(agree()) == {None}
+    connect(store, *CHAIN)
+    stored = agree()
+    assert None in stored, "SIDE is unknown"
+    with contextlib.suppress(RuntimeError), store.transaction():
+        store.add_block(SIDE[0], Status.STORED)
+        store.mark_invalid(CHAIN[2].hash)
+        assert agree() != stored
+        raise RuntimeError
+    assert agree() == stored
+    with store.transaction(keep=False):
+        store.mark_invalid(CHAIN[2].hash)
+        assert agree() != stored
+    assert agree() == stored
+    with store.transaction():
+        store.add_block(SIDE[0], Status.STORED)
+    assert agree() != stored
+    assert store.side_blocks() == 1
+
+
+def test_no_more_headers_are_remembered_than_there_is_room_for(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("actors.chain.store.MAX_REMEMBERED_HEADERS", 3)
+    for unknown in (b"a" * 32, b"b" * 32, b"c" * 32, b"d" * 32):
+        assert store.header(unknown) is None
+    assert len(store._headers) <= 3
+
+
 def test_bytes_that_are_no_block_are_the_fault_of_the_file() -> None:
     with pytest.raises(StoreError):
         decode_stored(b"rubbish")

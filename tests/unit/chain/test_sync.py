@@ -2,6 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from actors.assembly import gossip_limits_bytes
 from actors.chain.locator import MAX_LOCATOR_HASHES
 from actors.chain.sync import (
     MAX_KNOWN_BATCHES,
@@ -12,13 +13,19 @@ from actors.chain.sync import (
     credible_height,
     judge_batch,
     judge_found,
+    longest_block_bytes,
     next_locator,
     room_bytes,
     search_at,
 )
 from actors.chain.tree import Header, Status
 from actors.chain.wire import MAX_BATCH_BLOCKS, MAX_BATCH_BYTES, encode_batch
+from actors.config import TcpSettings
+from actors.gossip.course import ID_BYTES
+from actors.ledger.network import MAIN, WORKSHOP, Network
 from actors.ledger.types import BlockRef
+from actors.messaging.codec import encode
+from actors.messaging.messages import MessageType
 from actors.tcp.messages import ConnId
 from tests.support.chains import EASY, mine, mine_chain, raws, workless
 
@@ -28,6 +35,15 @@ CHAIN = mine_chain(EASY, EASY.genesis.ref, 4)
 
 def known(block_hash: bytes) -> Header | None:
     return GENESIS if block_hash == GENESIS.hash else None
+
+
+@pytest.mark.parametrize("network", [WORKSHOP, MAIN], ids=lambda network: network.name)
+def test_whoever_takes_the_longest_block_can_pass_it_on_in_a_frame(network: Network) -> None:
+    longest = longest_block_bytes(network)
+    assert gossip_limits_bytes(network)["bc:new_block"] == longest
+    for kind in ("gossip:bc:new_block", "search_response:block"):
+        message = encode(MessageType.REGULAR, 1, kind, bytes(ID_BYTES + longest))
+        assert len(message) <= TcpSettings().frame_limit_bytes
 
 
 def test_a_linked_run_of_blocks_is_accepted() -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import random
 import shlex
+import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from actors.gossip.seen import SeenKeys
+from actors.simulation.disk import SimStore
 from actors.simulation.play import play
 from actors.simulation.scenario import Scenario, Trouble, Troubles, Window
 from admin.cli.exits import ExitCode
@@ -26,6 +29,11 @@ from admin.cli.simulate_plot import plot
 
 SHORT = "--nodes 3 --minutes 0.5 --block-every 3"
 SVG = "{http://www.w3.org/2000/svg}"
+
+
+def die(_scenario: Scenario) -> None:
+    """What a process plays that is out of memory."""
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def run(line: str, code: ExitCode = ExitCode.OK) -> Result:
@@ -108,6 +116,41 @@ def test_a_trace_has_a_line_for_each_event(tmp_path: Path) -> None:
     assert any(">10.0.0.2:9000 p2p:hello" in line for line in lines)
 
 
+@pytest.mark.parametrize("option", ["--trace", "--plot"])
+def test_a_file_that_cannot_be_made_is_told_of_before_anything_is_played(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, option: str
+) -> None:
+    monkeypatch.setattr("admin.cli.simulate.play", None)
+    result = run(f"{SHORT} {option} {tmp_path}/none/file", ExitCode.FAILED)
+    assert f"cannot write {tmp_path}/none/file: No such file or directory" in result.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+@pytest.mark.parametrize("option", ["--trace", "--plot"])
+def test_a_file_that_cannot_be_written_fells_no_actor_and_is_told_of_in_the_end(
+    option: str,
+) -> None:
+    result = run(f"{SHORT} {option} /dev/full", ExitCode.FAILED)
+    assert "all hold" in result.stdout
+    assert "cannot write /dev/full: No space left on device" in result.stderr
+
+
+def test_a_process_that_is_ended_from_outside_is_told_of_in_a_sentence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("admin.cli.simulate._play_quietly", die)
+    result = run(f"{SHORT} --seeds 2 --jobs 2", ExitCode.FAILED)
+    assert "was ended from outside" in result.stderr
+
+
+def test_whatever_fails_in_a_run_ends_it_with_its_seed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SimStore, "reopened", None)
+    result = run(f"{SHORT} --crash 5-10:1 --seed 4", ExitCode.FAILED)
+    assert "Seed 4, event" in result.stderr
+    assert "TypeError" in result.stderr
+    assert result.stderr.splitlines()[-1].endswith("--crash 5-10:1")
+
+
 def test_a_picture_is_well_formed_and_shows_both_charts(tmp_path: Path) -> None:
     picture = tmp_path / "spread.svg"
     run(f"{SHORT} --partition 3-12:1 --plot {picture}")
@@ -164,6 +207,12 @@ def test_troubles_have_a_number_or_a_time(line: str, trouble: Trouble, troubles:
         ("--lie none", "is not one of"),
         ("--power 0,1", "first node has to mine"),
         ("--power x", "numbers from 0"),
+        ("--power 5e-324", "none of them less than 0.000001 but 0"),
+        ("--power 1,1,1,1,1,1", "at most 5 nodes"),
+        ("--miners 6", "at most 5 nodes"),
+        ("--legacy 6", "at most 5 nodes"),
+        ("--lie silent", "--byzantine how many there are: none"),
+        ("--partition 50-61 --minutes 1", "50-61 is not over after 60 s"),
         ("--nodes 1", "range"),
         ("--minutes nan", "not a number"),
         ("--seeds 2 --trace file", "single seed"),
@@ -182,7 +231,7 @@ def test_the_command_that_plays_it_again_asks_for_the_same(seed: int) -> None:
     def troubles() -> Troubles:
         windows = tuple(
             Window(
-                float(start := draw.randrange(50)),
+                start := draw.choice((1e-05, float(draw.randrange(50)))),
                 start + draw.randrange(1, 9) / 2,
                 tuple(draw.sample(range(nodes), draw.randrange(2))),
             )
@@ -193,7 +242,7 @@ def test_the_command_that_plays_it_again_asks_for_the_same(seed: int) -> None:
     scenario = Scenario(
         nodes=nodes,
         seed=seed,
-        minutes=draw.choice((0.5, 10.0, 1_234.567_891)),
+        minutes=draw.choice((1.5, 10.0, 1_234.567_891)),
         blocks=draw.choice((None, 7)),
         block_every_s=draw.choice((0.5, 8.0, 33.125)),
         difficulty=draw.randrange(3),
@@ -202,8 +251,8 @@ def test_the_command_that_plays_it_again_asks_for_the_same(seed: int) -> None:
         loss=draw.choice((0.0, 0.0125)),
         kb_per_s=draw.choice((0.0, 1_250.0, 64.1)),
         transactions_per_s=draw.choice((0.0, 0.2, 3.5)),
-        liars=draw.randrange(nodes),
-        lies=draw.choice(((), ("silent", "mutated"))),
+        liars=(liars := draw.randrange(nodes)),
+        lies=draw.choice(((), ("silent", "mutated"))) if liars else (),
         legacy=draw.randrange(3),
         troubles={trouble: troubles() for trouble in Trouble if draw.random() < 0.5},
     )

@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import resource
 import stat
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -92,6 +93,32 @@ def test_a_directory_that_cannot_be_written_is_read_without_a_lock(tmp_path: Pat
     (tmp_path / "chain.lock").mkdir()
     with reading_chain(tmp_path):
         pass
+
+
+def test_a_chain_is_not_replaced_without_a_lock(tmp_path: Path) -> None:
+    """A full disk has no place for the lock, and all the same for a file that takes another's name."""
+    (tmp_path / "chain.lock").mkdir()
+    with (
+        closing(DataDir(tmp_path)) as data_dir,
+        pytest.raises(DataDirError, match="cannot lock"),
+        data_dir.chain_alone(),
+    ):
+        pass
+
+
+def test_a_disk_that_has_no_room_for_a_name_in_the_lock_locks_and_lets_go_all_the_same(
+    tmp_path: Path,
+) -> None:
+    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, most))
+    try:
+        first = DataDir(tmp_path)
+        with pytest.raises(DataDirError, match="another troupe node is running"):
+            DataDir(tmp_path)
+        first.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+    DataDir(tmp_path).close()
 
 
 def test_a_key_that_cannot_be_written_is_none_and_the_sentence_names_the_file(

@@ -180,3 +180,27 @@ def test_for_what_the_machine_did_no_peer_answers(scene: Scene, error: Exception
 def test_what_no_peer_sent_is_not_kept(scene: Scene, letter: object) -> None:
     assert scene.give_up(letter) == 1
     assert scene.kept() == ()
+
+
+@pytest.mark.parametrize(
+    ("letter", "count", "room", "payment"),
+    [
+        (FramesReceived(CONN, (b"a", b"b")), 2, "tcp", Handled(CONN, 2)),
+        (Received(RUMOURS), 3, "messaging", Done(CONN, 3)),
+        (GossipReceived(ITEMS[:1]), 1, "gossip", Verdicts(((0, Decision.DROP),))),
+    ],
+)
+def test_what_waits_of_a_connection_that_brought_poison_twice_is_given_up_and_paid(
+    scene: Scene, letter: object, count: int, room: str, payment: object
+) -> None:
+    box = Mailbox("mempool", lambda: 0.0)
+    others = Received((RUMOURS[0]._replace(conn=ConnId(4)),))
+    for each in (others, letter, Resync(Address(box))):
+        box.post(each)
+    scene.give_up(Response(1, CONN, b"poison"), second=False)
+    assert scene.letters.forfeit(box) == 0
+    scene.give_up(Response(2, CONN, b"another"), second=False)
+    assert scene.letters.forfeit(box) == count
+    scene.pump.run_until_idle()
+    assert scene.told(room) == [payment]
+    assert [type(box.get().message) for _ in range(box.qsize())] == [Received, Resync]

@@ -12,6 +12,7 @@ from actors.runtime.actor import Fall, Playing, Waiting
 from actors.runtime.address import ActorDownError
 from actors.runtime.aftermath import Aftermath, Settled
 from actors.runtime.clock import FakeClock
+from actors.runtime.mailbox import Mailbox
 from actors.runtime.pump import Pump
 from actors.runtime.quarantine import Quarantine
 from actors.runtime.supervisor import (
@@ -54,6 +55,9 @@ class SumLetters:
 
     def blame(self, name: str, _fall: Fall, suspect: int) -> None:
         self.given_up.append((name, suspect, False))
+
+    def forfeit(self, _mailbox: Mailbox) -> int:
+        return 0
 
     def give_up(self, name: str, fall: Fall, *, was_second: bool) -> int:
         self.given_up.append((name, fall.message, was_second))
@@ -145,22 +149,38 @@ def test_a_question_is_answered_with_the_fall_and_not_tried_again() -> None:
 
 @pytest.mark.parametrize("message", [None, Waiting(), Playing()])
 def test_without_a_letter_nothing_is_lost(message: object) -> None:
-    aftermath = Aftermath(SumLetters())
-    assert aftermath.settle("gossip", Fall(ValueError(), message)) == Settled()
+    aftermath, box = Aftermath(SumLetters()), Mailbox("gossip", lambda: 0.0)
+    assert aftermath.settle(box, Fall(ValueError(), message)) == Settled()
 
 
 def test_who_was_in_hand_when_an_actor_fell_without_a_letter_is_blamed() -> None:
-    letters = SumLetters()
-    assert Aftermath(letters).settle("tcp", Fall(ValueError(), Waiting(suspect=7))) == Settled()
+    letters, box = SumLetters(), Mailbox("tcp", lambda: 0.0)
+    assert Aftermath(letters).settle(box, Fall(ValueError(), Waiting(suspect=7))) == Settled()
     assert letters.given_up == [("tcp", 7, False)]
 
 
 def test_an_equal_letter_is_another_one() -> None:
-    aftermath = Aftermath(SumLetters())
+    aftermath, box = Aftermath(SumLetters()), Mailbox("gossip", lambda: 0.0)
     first, equal = Add(-1), Add(-1)
-    assert aftermath.settle("gossip", Fall(ValueError(), first)).again == (first,)
-    assert aftermath.settle("gossip", Fall(ValueError(), equal)).again == (equal,)
-    assert aftermath.settle("gossip", Fall(ValueError(), equal)).was_second
+    assert aftermath.settle(box, Fall(ValueError(), first)).again == (first,)
+    assert aftermath.settle(box, Fall(ValueError(), equal)).again == (equal,)
+    assert aftermath.settle(box, Fall(ValueError(), equal)).was_second
+
+
+def test_of_an_error_that_holds_what_a_peer_sent_only_its_beginning_is_told() -> None:
+    class Seeking(Adder):
+        def on_receive(self, message: object) -> int | None:
+            if isinstance(message, Add):
+                raise KeyError(bytes(2**20))
+            return super().on_receive(message)
+
+    troupe = Troupe()
+    troupe.supervisor.enlist("gossip", lambda: Seeking([]))
+    troupe.restart("gossip")
+    troupe.tell("gossip", Add(1))
+    told = troupe.report("gossip").last_error or ""
+    assert told.startswith("KeyError in Add: b'")
+    assert len(told) < 1_000
 
 
 # -- hooks ----------------------------------------------------------------------------------------
@@ -258,7 +278,7 @@ def test_an_actor_whose_fall_the_supervisor_fell_over_is_restarted() -> None:
 
 def test_an_actor_whose_letter_fells_the_supervisor_too_is_restarted() -> None:
     class BadLetters(SumLetters):
-        def parts(self, message: object) -> Sequence[object]:
+        def parts(self, _message: object) -> Sequence[object]:
             raise ZeroDivisionError
 
     troupe = Troupe()

@@ -109,3 +109,12 @@ def test_an_ask_nobody_answers_times_out_and_is_withdrawn() -> None:
     letter = mailbox.get()
     assert isinstance(letter.reply_to, Future)
     assert letter.reply_to.cancelled()
+
+
+def test_what_is_taken_out_leaves_the_others_and_every_question_in_order() -> None:
+    mailbox = Mailbox("gossip", lambda: 0.0)
+    answer: Future[object] = Future()
+    for number in range(6):
+        mailbox.post(number, answer if number == 2 else None)
+    assert mailbox.take_out(lambda message: message % 2 == 0) == [0, 4]
+    assert [mailbox.get().message for _ in range(mailbox.qsize())] == [1, 2, 3, 5]

@@ -37,6 +37,15 @@ def test_what_waits_for_one_can_be_forgotten() -> None:
     assert (rota.take(5), rota.take(5), len(rota)) == ([3], [], 0)
 
 
+def test_what_is_kept_of_one_keeps_its_turn() -> None:
+    rota = Rota[str, int]()
+    rota.add("bob", [1, 2, 3, 4])
+    rota.add("carol", [5])
+    assert rota.forget("bob", but=lambda item: item % 2 == 0) == [1, 3]
+    assert (len(rota), rota.waiting("bob")) == (3, 2)
+    assert (rota.take(5), rota.take(5)) == ([2, 4], [5])
+
+
 steps = st.one_of(
     st.tuples(st.just("add"), st.integers(0, 3), st.integers(0, 5)),
     st.tuples(st.just("take"), st.just(0), st.integers(1, 4)),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import linecache
 import logging
 import threading
+from typing import Never
 
 import pytest
 
@@ -94,3 +96,12 @@ def test_the_place_where_it_hangs_is_in_its_stack_and_in_the_dump() -> None:
 
 def test_a_dump_of_nobody_still_tells_the_threads() -> None:
     assert "thread MainThread" in dump(None)
+
+
+def test_a_dump_waits_for_no_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    def hang(*_: object) -> Never:
+        pytest.fail("the disk is asked for the lines of the sources")
+
+    for name in ("getline", "getlines", "checkcache"):
+        monkeypatch.setattr(linecache, name, hang)
+    assert "in test_a_dump_waits_for_no_disk" in dump(None)

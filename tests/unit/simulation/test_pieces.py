@@ -57,6 +57,13 @@ def test_troubles_are_over_in_time_and_befall_whom_they_may(trouble: Trouble, se
     assert list(windows) == sorted(windows, key=lambda window: window.start_s)
 
 
+@pytest.mark.parametrize("trouble", Trouble)
+def test_troubles_of_a_very_short_run_are_over_in_time_too(trouble: Trouble) -> None:
+    scenario = Scenario(minutes=0.1, troubles={trouble: Troubles(drawn=20)})
+    for window in draw_windows(scenario, trouble, [0, 2, 4], random.Random(1)):
+        assert 0 < window.start_s < window.end_s <= 6.0 * LAST_SHARE
+
+
 def test_a_trouble_with_its_time_and_nodes_is_left_as_it_is() -> None:
     window = Window(10.0, 20.0, (1, 3))
     scenario = Scenario(troubles={Trouble.CRASH: Troubles(windows=(window,))})

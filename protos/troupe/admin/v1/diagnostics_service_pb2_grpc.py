@@ -100,7 +100,8 @@ class DiagnosticsServiceServicer(object):
 
         The node never waits for a reader. Up to 1,000 records wait for each; a reader that is slower gets
         those, and then the stream ends with SLOW_CONSUMER: begin anew with `recent_count`, and pass over the
-        sequences seen before. At most 128 streams, of all kinds, are open at a time.
+        sequences seen before. At most 128 streams, of all kinds, are open at a time, and 112 of one
+        token.
 
         Permission: diagnostics:read. Errors: NOT_FOUND (LOGGER_NOT_FOUND), RESOURCE_EXHAUSTED
         (TOO_MANY_STREAMS, SLOW_CONSUMER).

@@ -13,9 +13,10 @@ Decide by the reason, never by the sentence: sentences change.
 Any method may fail with UNAUTHENTICATED (TOKEN_MISSING, TOKEN_INVALID, TOKEN_EXPIRED), PERMISSION_DENIED
 (PERMISSION_MISSING, METHOD_DENIED), UNAVAILABLE (STOPPING, ACTOR_DOWN, ACTOR_BUSY, and
 STORE_UNWRITABLE where something is to be stored), DATA_LOSS (STORE_UNREADABLE where blocks,
-transactions or accounts are read), DEADLINE_EXCEEDED (ACTOR_TIMEOUT), INVALID_ARGUMENT (FIELD_INVALID)
-and INTERNAL; the comment of a method names only what it adds. Only calls refused before they reach a
-method (a message above 4 MiB, an unknown method, too many calls at once) carry a bare status code.
+transactions or accounts are read), DEADLINE_EXCEEDED (ACTOR_TIMEOUT), INVALID_ARGUMENT (FIELD_INVALID),
+RESOURCE_EXHAUSTED (TOO_MANY_STREAMS, and of a stream SLOW_CONSUMER) and INTERNAL; the comment of a method
+names only what it adds. Only calls refused before they reach a method (a message above 4 MiB, an unknown
+method, more than 1,024 calls at once) carry a bare status code.
 """
 
 import builtins
@@ -184,7 +185,7 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     epoch of the last event that was sent: resume after it and nothing is lost. Or the reader of a long
     job took nothing for a minute. Metadata of ExportBlocks: last_number (of the last block that was
     sent). Metadata of streams that cannot be resumed: dropped (how much was not shown). Without metadata:
-    the reader of any other stream took nothing for five minutes.
+    the reader of any other stream took nothing for five minutes, or sent no request for five seconds.
     """
     ERROR_REASON_TOO_MANY_TOKENS: _ErrorReason.ValueType  # 125
     """RESOURCE_EXHAUSTED: the node keeps as many tokens as it may. Metadata: limit."""
@@ -382,7 +383,7 @@ ERROR_REASON_SLOW_CONSUMER: ErrorReason.ValueType  # 124
 epoch of the last event that was sent: resume after it and nothing is lost. Or the reader of a long
 job took nothing for a minute. Metadata of ExportBlocks: last_number (of the last block that was
 sent). Metadata of streams that cannot be resumed: dropped (how much was not shown). Without metadata:
-the reader of any other stream took nothing for five minutes.
+the reader of any other stream took nothing for five minutes, or sent no request for five seconds.
 """
 ERROR_REASON_TOO_MANY_TOKENS: ErrorReason.ValueType  # 125
 """RESOURCE_EXHAUSTED: the node keeps as many tokens as it may. Metadata: limit."""

@@ -56,7 +56,8 @@ class EventServiceServicer(object):
         the node stops, NODE_STOPPING; both come whatever the filter.
 
         The node never waits for a reader. Up to 1,000 events wait for each; then the stream ends with
-        SLOW_CONSUMER, whose metadata say where to resume. At most 128 streams are open at a time.
+        SLOW_CONSUMER, whose metadata say where to resume. At most 128 streams, of all kinds, are open at a time,
+        and 112 of one token.
 
         Permission: event:read. Errors: OUT_OF_RANGE (CURSOR_EXPIRED), RESOURCE_EXHAUSTED (TOO_MANY_STREAMS,
         SLOW_CONSUMER).

@@ -146,7 +146,8 @@ class GossipServiceStub(typing.Generic[_GossipServiceGetGossipType, _GossipServi
 
     The node never waits for a reader: up to 1,000 messages, and 4 MiB of payloads, wait for each; then the
     stream ends with SLOW_CONSUMER (metadata: dropped, the messages known to be lost). Gossip is not kept, so
-    there is nothing to resume: subscribe again. At most 128 streams are open at a time.
+    there is nothing to resume: subscribe again. At most 128 streams, of all kinds, are open at a time, and
+    112 of one token.
 
     Permission: gossip:read. Errors: RESOURCE_EXHAUSTED (TOO_MANY_STREAMS, SLOW_CONSUMER), UNAVAILABLE
     (ACTOR_DOWN: the gossip actor went down while the stream was open).
@@ -225,7 +226,8 @@ class GossipServiceServicer(metaclass=abc.ABCMeta):
 
         The node never waits for a reader: up to 1,000 messages, and 4 MiB of payloads, wait for each; then the
         stream ends with SLOW_CONSUMER (metadata: dropped, the messages known to be lost). Gossip is not kept, so
-        there is nothing to resume: subscribe again. At most 128 streams are open at a time.
+        there is nothing to resume: subscribe again. At most 128 streams, of all kinds, are open at a time, and
+        112 of one token.
 
         Permission: gossip:read. Errors: RESOURCE_EXHAUSTED (TOO_MANY_STREAMS, SLOW_CONSUMER), UNAVAILABLE
         (ACTOR_DOWN: the gossip actor went down while the stream was open).
