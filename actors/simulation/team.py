@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from actors.ledger.types import Transaction
+from actors.runtime.team import Alone
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -14,7 +15,7 @@ MAX_REMEMBERED = 100_000
 """An hour of floods; 30 MiB."""
 
 
-class SharedTeam:
+class SharedTeam(Alone):
     """A team of nobody that remembers what the same work made of the same transaction.
 
     All nodes of a world have one network, so the name of the work and the id stand for the outcome.
@@ -25,19 +26,6 @@ class SharedTeam:
 
     def map(self, work: Callable[[T], R], items: Sequence[T]) -> list[R]:
         return [self._once(work, item) for item in items]
-
-    def begin(
-        self,
-        work: Callable[[T], R],
-        items: Sequence[T],
-        done: Callable[[list[R] | Exception], None],
-    ) -> None:
-        try:
-            results = self.map(work, items)
-        except Exception as error:  # noqa: BLE001 - it is the asker's
-            done(error)
-        else:
-            done(results)
 
     def _once(self, work: Callable[[T], R], item: T) -> R:
         if not isinstance(item, Transaction):
