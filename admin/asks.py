@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from troupe.admin.v1 import errors_pb2
 
 from actors.chain.schema import StoreError
-from actors.runtime.address import ActorDownError, Address, Ask
+from actors.runtime.address import ActorDownError, Address, Ask, Look
 from actors.runtime.supervisor import ActorState, ListActors, SupervisorInput
 from admin.errors import Refusal
 from admin.verdicts import store_refusal
@@ -43,13 +43,13 @@ class Asker:
                 STORE_UNREADABLE.
         """
         limit_s = self._timeout_s if timeout_s is None else timeout_s
-        future = address.ask_soon(question)
+        future = _put(address, question)
         await _settle((future,), limit_s)
         return await self._answer(address, future, limit_s)
 
     async def ask_each(self, questions: Sequence[tuple[Address[Any], Ask[Any]]]) -> list[Any]:
         """The answers to questions put at once, in their order; a Refusal in the place of a missing one."""
-        futures = [address.ask_soon(question) for address, question in questions]
+        futures = [_put(address, question) for address, question in questions]
         await _settle(futures, self._timeout_s)
         answers: list[Any] = []
         for (address, _question), future in zip(questions, futures, strict=True):
@@ -91,6 +91,13 @@ class Asker:
 def actor_down(name: str) -> Refusal:
     """The refusal for an actor that has failed and is not back."""
     return Refusal(errors_pb2.ERROR_REASON_ACTOR_DOWN, f"the {name} actor is down", actor=name)
+
+
+def _put(address: Address[Any], question: Ask[R]) -> Future[R]:
+    """Who looks goes ahead; all else is dealt with in the order in which it came."""
+    if isinstance(question, Look):
+        return address.look_soon(question)
+    return address.ask_soon(question)
 
 
 async def _settle(futures: Sequence[Future[Any]], timeout_s: float) -> None:

@@ -150,7 +150,7 @@ class ChainActor(NodeActor):
 
     def on_start(self) -> None:
         at_start = TipChanged(self._store.tip())
-        self._to.mempool.tell(at_start)
+        self._to.mempool.tell_ahead(at_start)
         self._to.miner.tell(at_start)
         self._to.miner.tell(StoreFault(None))  # the last incarnation may have had one
         self._to.peers.tell(Resync(self._me))

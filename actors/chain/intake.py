@@ -104,9 +104,11 @@ class Intake:
         self._moves.append(change)
 
     def tell_moves(self) -> None:
-        """Tell those who follow the tip what became of it."""
+        """Tell those who follow the tip what became of it; the pool at once, whatever transactions wait there:
+        they are judged by the newest chain.
+        """
         for change in self._moves:
-            self._to.mempool.tell(change)
+            self._to.mempool.tell_ahead(change)
             self._to.miner.tell(change)
             moved = tip_moved(change)
             blocks = len(moved.connected) + len(moved.disconnected)

@@ -7,7 +7,7 @@ from enum import Enum
 
 from actors.ledger.types import Account, Block, BlockRef, Transaction
 from actors.ledger.violation import Violation
-from actors.runtime.address import Address, Ask
+from actors.runtime.address import Address, Ask, Look
 
 
 class BlockOutcome(Enum):
@@ -245,7 +245,7 @@ class MinedVerdict:
 
 
 @dataclass(frozen=True, slots=True)
-class GetChain(Ask[ChainInfo]):
+class GetChain(Look[ChainInfo]):
     """Ask: ChainInfo."""
 
 

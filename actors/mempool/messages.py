@@ -7,7 +7,7 @@ from enum import Enum, StrEnum
 
 from actors.ledger.types import Transaction
 from actors.ledger.violation import Violation
-from actors.runtime.address import Address, Ask
+from actors.runtime.address import Address, Ask, Look
 
 
 class Admission(Enum):
@@ -81,12 +81,12 @@ class SubmitTransaction(Ask[Submission]):
 
 
 @dataclass(frozen=True, slots=True)
-class GetPool(Ask[PoolInfo]):
+class GetPool(Look[PoolInfo]):
     """Ask: PoolInfo."""
 
 
 @dataclass(frozen=True, slots=True)
-class ListPooled(Ask[tuple[PooledTransaction, ...]]):
+class ListPooled(Look[tuple[PooledTransaction, ...]]):
     """Transactions in order of id, after ``after`` (None: from the start); of ``sender`` only if
     given. Ask: tuple of PooledTransaction.
     """
@@ -97,7 +97,7 @@ class ListPooled(Ask[tuple[PooledTransaction, ...]]):
 
 
 @dataclass(frozen=True, slots=True)
-class GetPooled(Ask["PooledTransaction | None"]):
+class GetPooled(Look["PooledTransaction | None"]):
     """Ask: PooledTransaction or None."""
 
     tx_id: bytes
@@ -137,7 +137,7 @@ class Funds:
 
 
 @dataclass(frozen=True, slots=True)
-class GetFunds(Ask[Funds]):
+class GetFunds(Look[Funds]):
     """Ask: Funds."""
 
     sender: bytes

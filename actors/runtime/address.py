@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 
 from actors.runtime.mailbox import ActorDownError, Mailbox
 
-__all__ = ["ActorDownError", "Address", "Ask"]
+__all__ = ["ActorDownError", "Address", "Ask", "Look"]
 
 M_contra = TypeVar(
     "M_contra", contravariant=True
@@ -21,6 +21,14 @@ R = TypeVar("R")
 
 class Ask(Generic[R]):
     """Base of a message that is answered with an ``R``. Adds nothing to the instance."""
+
+    __slots__ = ()
+
+
+class Look(Ask[R]):
+    """Base of a question that changes nothing, and that need not wait for what was told before: its answer shows
+    what the actor has dealt with, and told to others, by now.
+    """
 
     __slots__ = ()
 
@@ -44,6 +52,12 @@ class Address(Generic[M_contra]):
         """Post and go on. Never waits and never raises; to a stopped actor the message is dropped."""
         self._mailbox.post(message)
 
+    def tell_ahead(self, message: M_contra) -> None:
+        """Like :meth:`tell`, ahead of what waits: for news of the house that is not to queue behind peers. In
+        order among what is told and looked at ahead.
+        """
+        self._mailbox.post_ahead(message)
+
     def ask_soon(self, message: Ask[R]) -> Future[R]:
         """Post a question; the future gets the answer, or :class:`ActorDownError`.
 
@@ -51,6 +65,12 @@ class Address(Generic[M_contra]):
         """
         future: Future[Any] = Future()
         self._mailbox.post(message, future)
+        return future
+
+    def look_soon(self, message: Look[R]) -> Future[R]:
+        """Like :meth:`ask_soon`, ahead of what waits: a person's look is not to queue behind peers."""
+        future: Future[Any] = Future()
+        self._mailbox.post_ahead(message, future)
         return future
 
     def ask(self, message: Ask[R], *, timeout_s: float) -> R:

@@ -2,6 +2,7 @@
 
 Pykka ties an inbox to one actor object and drops what is queued when that object dies. Here the
 mailbox belongs to the *name*: a restarted actor goes on with the letter behind the one that felled it.
+Who only looks does not queue: his question is answered next, whatever peers have sent before.
 """
 
 from __future__ import annotations
@@ -54,7 +55,8 @@ class MailboxReport:
 
 
 class Mailbox:
-    """FIFO of letters for one actor name, safe to post to from any thread, read by one thread.
+    """FIFO of letters for one actor name, safe to post to from any thread, read by one thread; and a second one
+    of letters that are read ahead of it, by turns, so that neither has the other wait for more than a letter.
 
     Unbounded by itself: the bound is kept at the edges (read credits per connection, a limited number
     of admin calls), because a bounded mailbox would make a teller wait for another actor.
@@ -67,12 +69,14 @@ class Mailbox:
     """
 
     __slots__ = (
+        "_ahead",
         "_closed",
         "_current",
         "_dropped",
         "_failed",
         "_handled",
         "_histogram",
+        "_is_turn_ahead",
         "_letters",
         "_lost",
         "_now_s",
@@ -87,6 +91,8 @@ class Mailbox:
         self.is_ready = False
         self._now_s = now_s
         self._letters: deque[Letter] = deque()
+        self._ahead: deque[Letter] = deque()
+        self._is_turn_ahead = True
         self._closed = False
         self._current: Letter | None = None
         self._handled = self._failed = self._lost = self._dropped = 0
@@ -101,15 +107,28 @@ class Mailbox:
         elif not self.is_ready:
             self.wake()
 
+    def post_ahead(self, message: Any, reply_to: Future[Any] | None = None) -> None:
+        """Like :meth:`post`, to be read ahead of what was posted before."""
+        self._ahead.append(Letter(message, self._now_s(), reply_to))
+        if self._closed:
+            self._refuse_all()
+        elif not self.is_ready:
+            self.wake()
+
     def put(self, envelope: Any) -> None:
         """Pykka's way in, used by its own stop message."""
         self.post(envelope.message, envelope.reply_to)
 
     def get(self) -> Letter:
-        """The oldest letter, of at least one, to be handled now. Only the thread that reads the mailbox
+        """The next letter, of at least one, to be handled now. Only the thread that reads the mailbox
         calls this.
         """
-        letter = self._current = self._letters.popleft()
+        if self._ahead and (self._is_turn_ahead or not self._letters):
+            self._is_turn_ahead = False
+            letter = self._current = self._ahead.popleft()
+        else:
+            self._is_turn_ahead = True
+            letter = self._current = self._letters.popleft()
         return letter
 
     @property
@@ -123,9 +142,14 @@ class Mailbox:
         return self._handled
 
     def put_back(self, messages: Sequence[Any]) -> None:
-        """Let these be handled next, in this order: nobody reads the mailbox at the time."""
+        """Let these be handled next, in this order, in the place of the letter that was handled last: nobody
+        reads the mailbox at the time.
+        """
         now_s = self._now_s()
-        self._letters.extendleft(Letter(message, now_s, None) for message in reversed(messages))
+        came_ahead = not self._is_turn_ahead
+        place = self._ahead if came_ahead else self._letters
+        place.extendleft(Letter(message, now_s, None) for message in reversed(messages))
+        self._is_turn_ahead = came_ahead
         if self._closed:
             self._refuse_all()
 
@@ -142,10 +166,10 @@ class Mailbox:
         self._lost += messages
 
     def empty(self) -> bool:
-        return not self._letters
+        return not (self._letters or self._ahead)
 
     def qsize(self) -> int:
-        return len(self._letters)
+        return len(self._letters) + len(self._ahead)
 
     def close(self) -> None:
         """Refuse what comes from now on and what is still queued; the name is not coming back."""
@@ -167,16 +191,17 @@ class Mailbox:
         return now_s
 
     def report(self) -> MailboxReport:
-        """Any thread. The age is that of the letter being handled, which is the oldest, or else of the
-        first that waits.
-        """
-        oldest = self._current
-        if oldest is None:
+        """Any thread. The age is that of the oldest letter that is being handled or waits."""
+        in_hand = self._current
+        oldest = [] if in_hand is None else [in_hand]
+        for letters in (self._letters, self._ahead):
             with contextlib.suppress(IndexError):  # none waits
-                oldest = self._letters[0]
+                oldest.append(letters[0])
+        now_s = self._now_s()
+        since_s = min((letter.posted_s for letter in oldest), default=now_s)
         return MailboxReport(
-            depth=len(self._letters),
-            age_s=0.0 if oldest is None else max(0.0, self._now_s() - oldest.posted_s),
+            depth=self.qsize(),
+            age_s=max(0.0, now_s - since_s),
             handled=self._handled,
             failed=self._failed,
             lost=self._lost,
@@ -195,9 +220,10 @@ class Mailbox:
         return 0.0
 
     def _refuse_all(self) -> None:
-        with contextlib.suppress(IndexError):  # none is left
-            while True:
-                self._refuse(self._letters.popleft().reply_to)
+        for letters in (self._letters, self._ahead):
+            with contextlib.suppress(IndexError):  # none is left
+                while True:
+                    self._refuse(letters.popleft().reply_to)
 
     def _refuse(self, reply_to: Future[Any] | None) -> None:
         self._dropped += 1

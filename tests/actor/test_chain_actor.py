@@ -78,6 +78,17 @@ def test_a_connected_block_is_committed_told_and_relayed() -> None:
     assert chain.published() == [], "the relay is enough"
 
 
+def test_the_pool_hears_of_a_new_tip_before_what_peers_had_sent_it() -> None:
+    chain = ChainStage()
+    mailbox = chain.mempool.address._mailbox
+    del chain.pump._actors[mailbox]  # it is at work on something
+    for number in range(9):
+        chain.mempool.address.tell(f"transactions of peer {number}")
+    chain.gossiped(CHAIN[0])
+    first_two = [mailbox.get().message for _ in range(2)]
+    assert TipChanged(CHAIN[0].ref, (CHAIN[0],)) in first_two
+
+
 def test_each_item_of_a_batch_has_its_verdict() -> None:
     chain = ChainStage()
     bad = mine(EASY, CHAIN[0].ref, transactions=[transfer(BOB, ALICE.public, 3, 1)])

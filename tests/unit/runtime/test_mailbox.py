@@ -5,13 +5,18 @@ from dataclasses import dataclass
 
 import pytest
 
-from actors.runtime.address import ActorDownError, Address, Ask
+from actors.runtime.address import ActorDownError, Address, Ask, Look
 from actors.runtime.clock import FakeClock
 from actors.runtime.mailbox import Mailbox
 
 
 @dataclass(frozen=True, slots=True)
 class Question(Ask[int]):
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Glance(Look[int]):
     pass
 
 
@@ -118,3 +123,82 @@ def test_what_is_taken_out_leaves_the_others_and_every_question_in_order() -> No
         mailbox.post(number, answer if number == 2 else None)
     assert mailbox.take_out(lambda message: message % 2 == 0) == [0, 4]
     assert [mailbox.get().message for _ in range(mailbox.qsize())] == [1, 2, 3, 5]
+
+
+def test_who_looks_waits_for_one_letter_at_most_and_so_does_each_letter_for_one_look() -> None:
+    mailbox = Mailbox("chain", FakeClock().now_s)
+    address: Address[object] = Address(mailbox)
+    for message in ("1", "2", "3"):
+        address.tell(message)
+    for _ in range(2):
+        address.look_soon(Glance())
+    address.tell("4")
+    read = [mailbox.get().message for _ in range(mailbox.qsize())]
+    assert read == [Glance(), "1", Glance(), "2", "3", "4"]
+    assert mailbox.empty()
+
+
+def test_what_is_told_ahead_comes_before_a_later_look() -> None:
+    mailbox = Mailbox("mempool", FakeClock().now_s)
+    address: Address[object] = Address(mailbox)
+    address.tell("a transaction")
+    address.tell_ahead("the new tip")
+    address.look_soon(Glance())
+    read = [mailbox.get().message for _ in range(mailbox.qsize())]
+    assert read == ["the new tip", "a transaction", Glance()]
+
+
+def test_a_look_wakes_the_reader_and_shows_in_the_report() -> None:
+    woken: list[int] = []
+    clock = FakeClock()
+    mailbox = Mailbox("chain", clock.now_s)
+    mailbox.wake = lambda: woken.append(mailbox.qsize())
+    Address[object](mailbox).look_soon(Glance())
+    clock.advance(3)
+    assert (woken, mailbox.empty()) == ([1], False)
+    assert (mailbox.report().depth, mailbox.report().age_s) == (1, 3.0)
+
+
+def test_a_letter_that_is_passed_by_looks_is_still_the_oldest() -> None:
+    clock = FakeClock()
+    mailbox = Mailbox("chain", clock.now_s)
+    mailbox.post("waits")
+    clock.advance(5)
+    Address[object](mailbox).look_soon(Glance())
+    mailbox.get()
+    assert mailbox.report().age_s == 5.0
+
+
+@pytest.mark.parametrize("closed_first", [True, False])
+def test_a_closed_mailbox_fails_looks(closed_first: bool) -> None:
+    mailbox = Mailbox("gone", FakeClock().now_s)
+    if closed_first:
+        mailbox.close()
+    look = Address[object](mailbox).look_soon(Glance())
+    mailbox.close()
+    with pytest.raises(ActorDownError):
+        look.result(0)
+    assert mailbox.qsize() == 0
+
+
+def test_news_that_felled_the_actor_are_put_back_before_later_news() -> None:
+    mailbox = Mailbox("mempool", FakeClock().now_s)
+    address: Address[object] = Address(mailbox)
+    address.tell("a transaction")
+    address.tell_ahead("tip 1")
+    felling = mailbox.get().message
+    address.tell_ahead("tip 2")
+    mailbox.put_back([felling])
+    assert [mailbox.get().message for _ in range(3)] == ["tip 1", "a transaction", "tip 2"]
+
+
+def test_parts_of_a_letter_that_felled_the_actor_are_put_back_before_later_letters() -> None:
+    mailbox = Mailbox("mempool", FakeClock().now_s)
+    address: Address[object] = Address(mailbox)
+    address.tell("a pair")
+    address.tell("later")
+    mailbox.get()
+    address.tell_ahead("tip")
+    mailbox.put_back(["one half", "the other"])
+    read = [mailbox.get().message for _ in range(mailbox.qsize())]
+    assert read == ["one half", "tip", "the other", "later"]
