@@ -73,8 +73,8 @@ $(TOOLS)/buf $(TOOLS)/grpcurl:
 $(TOOLS)/.buf-$(BUF_VERSION):
 	@mkdir -p $(TOOLS) && rm -f $(TOOLS)/.buf-* $(TOOLS)/buf
 ifdef NPM
-	@npm install --silent --no-audit --no-fund --prefix $(TOOLS)/npm @bufbuild/buf@$(BUF_VERSION)
-	@ln -s npm/node_modules/.bin/buf $(TOOLS)/buf
+	@npm install --silent --no-audit --no-fund --prefix $(TOOLS)/buf-by-npm @bufbuild/buf@$(BUF_VERSION)
+	@ln -s buf-by-npm/node_modules/.bin/buf $(TOOLS)/buf
 else
 	@GOBIN=$(abspath $(TOOLS)) go install github.com/bufbuild/buf/cmd/buf@v$(BUF_VERSION)
 endif

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import socket
 import subprocess
 from pathlib import Path
@@ -72,6 +73,13 @@ def test_the_lock_files_name_no_place_but_the_public_registries() -> None:
     go = (folder / "go/go.sum").read_text()
     assert {line.split()[2][:3] for line in go.splitlines()} == {"h1:"}
     assert "<repositor" not in (folder / "java/pom.xml").read_text()
+
+
+def test_no_folder_among_the_tools_has_the_name_of_a_command() -> None:
+    """Whoever has the tools first in his PATH, as a build here does, would be denied the command."""
+    folders = re.findall(r"--prefix \$\(TOOLS\)/(\S+)", (ROOT / "Makefile").read_text())
+    assert folders
+    assert [each for each in folders if shutil.which(each) is not None or each == "npm"] == []
 
 
 def test_the_readme_and_the_clients_have_the_same_steps() -> None:
