@@ -33,10 +33,10 @@ class TcpSettings:
     """Frames handed on and not yet handled, per connection (WIRE: requests in flight)."""
     credit_bytes: int = 1 * MIB
     buffer_limit_bytes: int = 64 * MIB
-    """Held for all connections together: frames half received, not handled or not sent. Its 80 could come to
+    """Held for all connections together: frames half received, not handled or not sent. 80 could come to
     1.5 GiB, each within its own limits; a host that has memory for a node at all has this."""
-    max_connections: int = 80
-    """Twice ``max_peers``: the composition root derives it."""
+    max_connections: int = 328
+    """All links of twice ``max_peers``, and the strangers: the composition root derives it."""
     kept_for_dialed: int = 0
     """Of those, seats that nobody takes by dialing us: for whom we choose (derived from ``max_peers``)."""
     max_unestablished: int = 8

@@ -7,7 +7,6 @@ The one place that knows every room's messages; it knows nothing of what the roo
 from __future__ import annotations
 
 import sqlite3
-import traceback
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -60,6 +59,7 @@ from actors.runtime.address import Address
 from actors.runtime.events import Happened
 from actors.runtime.mailbox import Mailbox
 from actors.runtime.quarantine import MAX_ERROR_CHARS, Find, Frame, Quarantine
+from actors.runtime.tracebacks import traceback_of
 from actors.search.messages import CloseSearch, LookedUp, LookUp, SearchEnded, StartSearch
 from actors.tcp.messages import (
     Answer,
@@ -80,6 +80,9 @@ from actors.tcp.messages import (
 
 BANNED_AT = 2
 """Poison of one sender (ARCHITECTURE: supervision)."""
+STALE_S = 60.0
+"""What a peer has sent so long ago is given up when its reader falls, or fails to come back: nobody waits for what
+comes of it (`gossip.actor.VERDICT_TIMEOUT_S`), and else it would gather for as long as the reader is down."""
 MAX_POISONED = 1_024
 """Connections that brought some; each cost us falls."""
 OURS = (OSError, MemoryError, sqlite3.Error, StoreError)
@@ -144,18 +147,22 @@ class HouseLetters:
             self._keep(name, fall, evidence, is_proven=False)
 
     def forfeit(self, mailbox: Mailbox) -> int:
-        """Of a connection that brought poison twice: it is closed, and each such letter more would be a fall."""
+        """What is stale; and all of a connection that brought poison twice: it is closed, and each such letter
+        more would be a fall.
+        """
         return sum(map(self._settle, mailbox.take_out(self._is_forfeit)))
 
-    def _is_forfeit(self, message: object) -> bool:
+    def _is_forfeit(self, message: object, age_s: float) -> bool:
         match message:
             case FramesReceived(conn):
-                return self._poisoned[conn] >= BANNED_AT
+                sender = conn
             case Received(messages):
-                return self._poisoned[messages[0].conn] >= BANNED_AT
+                sender = messages[0].conn
             case GossipReceived(items):
-                return self._poisoned[items[0].conn] >= BANNED_AT
-        return False
+                sender = items[0].conn
+            case _:
+                return False
+        return age_s > STALE_S or self._poisoned[sender] >= BANNED_AT
 
     def _settle(self, message: object) -> int:  # noqa: C901 - a case a message
         """Pay what is owed, so that nobody waits for what does not come; how many messages are lost."""
@@ -167,6 +174,8 @@ class HouseLetters:
             case Answer(conn, messages):
                 at["tcp"].tell(Handled(conn, len(messages)))
                 return len(messages)
+            case Done(conn, count):
+                at["tcp"].tell(Handled(conn, count))
             case Received(messages):
                 at["messaging"].tell(Done(messages[0].conn, len(messages)))
                 return len(messages)
@@ -191,11 +200,10 @@ class HouseLetters:
 
     def _keep(self, name: str, fall: Fall, evidence: _Evidence, *, is_proven: bool) -> None:
         """What is kept already was passed on by somebody else: only who came first answers for it."""
-        lines = traceback.format_exception(fall.error)
         find = Find(
             actor=name,
             letter=type(fall.message).__name__,
-            error="".join(lines)[-MAX_ERROR_CHARS:],
+            error=traceback_of(fall.error)[-MAX_ERROR_CHARS:],
             peer=evidence.peer or self._name_of(evidence.conn),
             frames=evidence.frames,
             fingerprint=evidence.fingerprint if is_proven else b"",

@@ -22,7 +22,7 @@ from actors.config import Settings
 from actors.datadir import DataDir, DataDirError
 from actors.ledger.keys import PrivateKey
 from actors.miner.engines import EnginePlan, NoKernelError, plan_engine
-from actors.peers.slots import outbound_wanted
+from actors.peers.slots import most_links, outbound_wanted
 from actors.runtime.address import ActorDownError
 from actors.runtime.clock import ThreadClock
 from actors.runtime.dump import dump, where_is
@@ -102,7 +102,8 @@ class Node:
             self.data_dir.chain_db, given.network, keep_history=given.chain.keep_history
         )
         self._resources.callback(self._store.close)
-        allow_connections(2 * given.peers.max_peers)
+        connections = most_links(given.peers.max_peers) + given.tcp.max_unestablished
+        allow_connections(connections)
         host, _, port = given.listen.rpartition(":")
         self._listener: socket.socket = open_listener(host, int(port))
         self._resources.callback(self._listener.close)
@@ -112,7 +113,7 @@ class Node:
             given,
             tcp=replace(
                 given.tcp,
-                max_connections=2 * given.peers.max_peers,
+                max_connections=connections,
                 kept_for_dialed=outbound_wanted(given.peers.max_peers),
             ),
             peers=replace(given.peers, advertise=self._advertised(host, bound_port)),

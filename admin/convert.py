@@ -217,7 +217,7 @@ def actor(report: ActorReport) -> actor_service_pb2.Actor:
 
 
 def legible(text: str) -> str:
-    """An error's text as protobuf takes it: with an escape for a lone surrogate, such as a path may have."""
+    """A text as protobuf takes it: with an escape for a lone surrogate, such as a path may have."""
     return text.encode(errors="backslashreplace").decode()
 
 

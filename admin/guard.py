@@ -10,8 +10,8 @@ import asyncio
 import contextlib
 import logging
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from typing import Any, cast
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -38,12 +38,12 @@ there: each of those ends the moment.
 """
 UPLOAD_GAP_S = 30.0
 """For the next message of an upload, from when it is wanted: a disk that has to spin up, and to spare."""
-REQUEST_LOOKS = 5
-"""The same for a stream: its request is read by gRPC, and we look once a second."""
 STALLED_LOOKS = 300
-"""Likewise: a reader that takes nothing for so long leaves its place to others. Whoever reads page by
-page needs minutes, and can resume.
+"""We look once a second: the reader of a stream who takes nothing for so long leaves its place to others. Whoever
+reads page by page needs minutes, and can resume.
 """
+ANSWER_LOOKS = 60
+"""The same for the one answer of any other call, of 4 MiB at most: half a megabit a second is enough."""
 _NO_MORE = object()
 
 Handler = Any
@@ -60,6 +60,7 @@ class Guard(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
         self._places = Places(counts)
         self._brake, self._bursts = Brake(clock), Bursts(clock)
         self._stopping = False
+        self._closings = set[asyncio.Future[None]]()
 
     async def intercept_service(
         self, continuation: Callable[[Any], Awaitable[Handler]], details: Any
@@ -86,26 +87,36 @@ class Guard(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
 
     def look(self) -> None:
         """Once a second: end the streams, of either direction, whose token was deleted or has expired, and
-        those whose reader stalls; other calls are left to finish. One whose reader has not taken its last
-        message by the next look is cut off.
+        all calls whose reader stalls; other calls are left to finish. One whose reader has not taken its last
+        message by the next look is given up: gRPC ends no call whose message is on its way.
         """
         self._bursts.look()
         for task, call in self._places:
             waited = call.stalls()
-            if call.ending is not None:
-                task.cancel()
-            elif call.is_stream or call.is_upload:
+            if call.ending is None:
                 call.ending = self._overdue(call, waited)
                 if call.ending is not None:
                     _cut(task, call)
+            elif call.writing:
+                self._give_up(call)
+
+    def _give_up(self, call: Call) -> None:
+        """End what is behind a call that gRPC does not end, and let others have its place."""
+        self._places.give_up(call)
+        responses, call.responses = call.responses, None
+        if responses is not None:
+            closing = asyncio.ensure_future(responses.aclose())
+            self._closings.add(closing)
+            closing.add_done_callback(self._closings.discard)
 
     def _overdue(self, call: Call, waited: int) -> Refusal | None:
-        """Why a stream is to end now, if it is."""
-        patience = STALLED_LOOKS if call.has_begun else REQUEST_LOOKS
-        if call.is_stream and waited > patience:
-            message = f"the client sent or took nothing for {patience} s"
+        """Why a call is to end now, if it is."""
+        patience = STALLED_LOOKS if call.is_stream else ANSWER_LOOKS
+        if waited > patience:
+            message = f"the client took nothing for {patience} s"
             return Refusal(errors_pb2.ERROR_REASON_SLOW_CONSUMER, message)
-        return self._tokens.lapse(call.token) if call.token is not None else None
+        is_long = call.is_stream or call.is_upload
+        return self._tokens.lapse(call.token) if is_long and call.token is not None else None
 
     # -- the node's stop ----------------------------------------------------------------------------
 
@@ -130,24 +141,23 @@ class Guard(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
 
     def _guard(self, method: str, served: Handler) -> Handler:
         decode = _lenient(served.request_deserializer)
+        # One request, too, is read here: gRPC would wait for it without a limit.
         if served.unary_unary is not None:
-            # Its one request is read here: gRPC would wait for it without a limit.
             return grpc.stream_unary_rpc_method_handler(
                 self._unary(method, served.unary_unary), decode, served.response_serializer
             )
         if served.unary_stream is not None:
             encode = _once(served.response_serializer)
-            return grpc.unary_stream_rpc_method_handler(
-                self._stream(method, served.unary_stream), decode, encode
+            return grpc.stream_stream_rpc_method_handler(
+                self._stream(method, served.unary_stream, _first), decode, encode
             )
         if served.stream_unary is not None:
             return grpc.stream_unary_rpc_method_handler(
                 self._upload(method, served.stream_unary), decode, served.response_serializer
             )
         # Reflection alone streams both ways; its requests are decoded by its own rules.
-        both_ways = served.stream_stream
         return grpc.stream_stream_rpc_method_handler(
-            self._stream(method, lambda asked, context: both_ways(_while_asked(asked), context)),
+            self._stream(method, served.stream_stream, _all),
             served.request_deserializer,
             served.response_serializer,
         )
@@ -155,7 +165,9 @@ class Guard(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
     def _unary(self, method: str, behaviour: Callable[..., Awaitable[Any]]) -> Any:
         async def call(requests: AsyncIterator[Any], context: Any) -> Any:
             async with self._boundary(method, context):
-                return await behaviour(_decoded(await _first(requests)), context)
+                response = await behaviour(await _first(requests), context)
+            self._own().writing = True
+            return response
 
         return call
 
@@ -163,18 +175,24 @@ class Guard(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
         async def call(requests: AsyncIterator[Any], context: Any) -> Any:
             async with self._boundary(method, context):
                 own = self._own()
-                own.is_upload = own.has_begun = True
-                return await behaviour(_paced(requests), context)
+                own.is_upload = True
+                response = await behaviour(_paced(requests), context)
+            own.writing = True
+            return response
 
         return call
 
-    def _stream(self, method: str, behaviour: Callable[..., AsyncIterator[Any]]) -> Any:
-        async def call(request: Any, context: Any) -> None:
+    def _stream(
+        self,
+        method: str,
+        behaviour: Callable[..., AsyncIterator[Any]],
+        asked: Callable[[AsyncIterator[Any]], Awaitable[Any]],
+    ) -> Any:
+        async def call(requests: AsyncIterator[Any], context: Any) -> None:
             own = self._own()
-            own.has_begun = True
             async with self._boundary(method, context):
-                responses = _closable(behaviour(_decoded(request), context))
-                async with contextlib.aclosing(responses) as out:
+                own.responses = _closable(behaviour(await asked(requests), context))
+                async with contextlib.aclosing(own.responses) as out:
                     async for response in out:
                         if method not in _LOOKS:
                             self._changes.tell()
@@ -212,6 +230,9 @@ class Guard(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
             code = ending.code
             self._bursts.note(ending, method, context.peer)
             await ending.abort(context)
+        except grpc.aio.InternalError:  # a message could not be sent: the client is gone
+            code = grpc.StatusCode.CANCELLED
+            raise
         except Exception as error:  # noqa: BLE001 - the boundary where a bug becomes a status
             code = grpc.StatusCode.INTERNAL
             await _bug(method, error).abort(context)
@@ -283,11 +304,16 @@ def _once(encode: Callable[[Any], bytes]) -> Callable[[Any], bytes]:
 
 
 async def _first(requests: AsyncIterator[Any]) -> Any:
-    """The one request of a unary call, or None."""
+    """The one request of a call.
+
+    Raises:
+        Refusal: it is no message, or does not come.
+    """
+    request = None
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(REQUEST_S):
-            return await anext(requests, None)
-    return None
+            request = await anext(requests, None)
+    return _decoded(request)
 
 
 async def _paced(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
@@ -302,6 +328,11 @@ async def _paced(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
         if request is _NO_MORE:
             return
         yield _decoded(request)
+
+
+async def _all(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    """What a dialogue begins with: nothing is read yet."""
+    return _while_asked(requests)
 
 
 async def _while_asked(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
@@ -322,6 +353,6 @@ def _decoded(request: Any) -> Any:
     return request
 
 
-def _closable(responses: AsyncIterator[Any]) -> Any:
+def _closable(responses: AsyncIterator[Any]) -> AsyncGenerator[Any, None]:
     """Every streaming behaviour here is an async generator, which its annotation does not say."""
-    return responses
+    return cast("AsyncGenerator[Any, None]", responses)

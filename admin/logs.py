@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import itertools
 import logging
-import traceback
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from typing import TypeAlias
 
 from troupe.admin.v1 import diagnostics_service_pb2, errors_pb2
 
+from actors.runtime.tracebacks import traceback_of
 from admin import convert
 from admin.errors import Refusal
 from admin.tap import Tap
@@ -202,20 +202,14 @@ def _converted(entry: _Entry) -> diagnostics_service_pb2.LogRecord:
         level=level_of(record.levelno),
         logger=record.name,
         thread=record.threadName or "",
-        message=_text(entry.message),
-        exception=_text(entry.exception),
+        message=convert.legible(entry.message),
+        exception=convert.legible(entry.exception),
     )
 
 
-def _text(text: str) -> str:
-    """What protobuf takes: no lone surrogates, which an undecodable file name brings along."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
 def _traceback_of(record: logging.LogRecord) -> str:
-    if not record.exc_info or record.exc_info[0] is None:
-        return ""
-    return "".join(traceback.format_exception(*record.exc_info))[-MAX_CHARS:]
+    error = record.exc_info[1] if record.exc_info else None
+    return "" if error is None else traceback_of(error)[-MAX_CHARS:]
 
 
 def _overrun(missed: int) -> Refusal:

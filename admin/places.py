@@ -6,7 +6,7 @@ Must not live here: who may make a call (``auth``), how one is ended (``guard``)
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Hashable, Iterator
+from collections.abc import AsyncGenerator, Hashable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +27,12 @@ MAX_OPEN_STREAMS = 64
 """Streams that need no token (health, reflection) have places of their own: nobody can take the others'."""
 MAX_OPEN_CALLS = 64
 """Other calls that need no token: so few that those with a token always have room."""
+MAX_GIVEN_UP = 32
+"""Calls whose client does not take a message: gRPC ends none of them before their connection does, and counts them
+among ``server.MAX_CALLS``. So few leave their place to others; the rest keep it.
+"""
 
+_GIVEN_UP = "given up"
 Shares = tuple[tuple[Hashable, int], ...]
 
 
@@ -38,8 +43,8 @@ class Call:
     Attributes:
         token: What it was let in with; None for an open method.
         ending: What it is being ended with.
+        responses: What a stream's messages come from, until it is given up.
         is_upload: Whether it takes a stream of requests, which only its handler knows.
-        has_begun: Whether its request came, so that its method runs.
         writing: Whether a message of it is being sent.
         written: Messages that its reader took.
         is_cut: Whether it is to end after the message that is being sent.
@@ -52,8 +57,8 @@ class Call:
     is_stream: bool
     token: Token | None = None
     ending: Refusal | None = None
+    responses: AsyncGenerator[Any, None] | None = None
     is_upload: bool = False
-    has_begun: bool = False
     writing: bool = False
     written: int = 0
     is_cut: bool = False
@@ -62,10 +67,8 @@ class Call:
     held: Shares = ()
 
     def stalls(self) -> int:
-        """Look at its client once more: for how many looks in a row it has not sent the request, or not taken
-        the message that waits for it.
-        """
-        stands = not self.has_begun or (self.writing and self.written == self.seen)
+        """Look at its client once more: for how many looks in a row it has not taken the message that waits."""
+        stands = self.writing and self.written == self.seen
         self.seen = self.written
         self.stalled_looks = self.stalled_looks + 1 if stands else 0
         return self.stalled_looks
@@ -106,24 +109,37 @@ class Places:
         Raises:
             Refusal: TOO_MANY_STREAMS.
         """
-        shares, taken = call.shares(), self._taken
+        shares = call.shares()
         for share, limit in shares:
-            if taken.get(share, 0) >= limit:
+            if self._taken.get(share, 0) >= limit:
                 raise _full(call, limit)
-        for share, _ in shares:
-            taken[share] = taken.get(share, 0) + 1
-        call.held = shares
+        self._hold(call, shares)
         self._calls[task] = call
         if call.is_stream:
             self._counts.open_streams[call.method] += 1
         task.add_done_callback(self._leave)
 
-    def _leave(self, task: asyncio.Task[Any]) -> None:
-        call = self._calls.pop(task)
+    def give_up(self, call: Call) -> None:
+        """Let others have the place of a call whose client takes nothing, if there are not too many such."""
+        given_up: Shares = ((_GIVEN_UP, MAX_GIVEN_UP),)
+        if call.held != given_up and self._taken.get(_GIVEN_UP, 0) < MAX_GIVEN_UP:
+            self._release(call)
+            self._hold(call, given_up)
+
+    def _hold(self, call: Call, shares: Shares) -> None:
+        for share, _ in shares:
+            self._taken[share] = self._taken.get(share, 0) + 1
+        call.held = shares
+
+    def _release(self, call: Call) -> None:
         for share, _ in call.held:
             self._taken[share] -= 1
             if not self._taken[share]:
                 del self._taken[share]  # tokens come and go
+
+    def _leave(self, task: asyncio.Task[Any]) -> None:
+        call = self._calls.pop(task)
+        self._release(call)
         if call.is_stream:
             self._counts.open_streams[call.method] -= 1
 

@@ -42,8 +42,8 @@ ADDRESS_FILE = "admin.address"
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 """gRPC's own default, stated: four of the largest frames (WIRE: limits)."""
 MAX_CALLS = 1_024
-"""At the same time, streams included: bounds what waits for the actors. Streams, calls without a token and those
-that are refused take three quarters at most: calls with a token find room.
+"""At the same time, streams included: bounds what waits for the actors. Streams, calls without a token, those that
+are refused and those that were given up take four fifths at most: calls with a token find room.
 """
 MAX_CONNECTIONS = 128
 """The next is closed at once. Each is an open file, and a node keeps 256 beside those of its peers."""
@@ -178,6 +178,7 @@ class AdminServer:
             options=(*_OPTIONS, ("grpc.enable_channelz", int(self._channelz))),
             maximum_concurrent_rpcs=MAX_CALLS,
         )
+        logging.getLogger("grpc._cython.cygrpc").addFilter(_is_news)
         _add_services(server, served, health)
         address = _bind(server, self._listen, self._tls)
         await server.start()
@@ -228,6 +229,14 @@ async def _look_about(guard: Guard, tls: ServerTls | None) -> None:
         guard.look()
         if tls is not None:
             tls.look()
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Whether gRPC tells more than that a client went while an answer was on its way to it: anybody can do that, and
+    as often as he likes.
+    """
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, grpc.aio.InternalError)
 
 
 def _noter(hub: EventHub, events: str, changes: Changes) -> Any:

@@ -268,7 +268,7 @@ class ChainActor(NodeActor):
         self._continuing = False
         if self._line.is_ready and not self._outage.is_on:
             self._import_batch(self._line.pop())
-        if self._walk.can_line_up:
+        with self._outage.noticed():
             self._walk.line_up()
         self._settle()
         self._continue_soon()

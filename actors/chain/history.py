@@ -8,10 +8,11 @@ statements that add versions (`store`).
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from actors.chain.rows import decode_stored
-from actors.chain.schema import StoreError
+from actors.chain.schema import REMEDY, StoreError
 from actors.config import MIN_KEEP_HISTORY
 from actors.ledger.state import touched_addresses
 
@@ -43,9 +44,25 @@ def require_history(keep: int) -> None:
 
 
 def history_start(connection: sqlite3.Connection) -> int:
-    """The oldest block as of which accounts can be asked for."""
+    """The oldest block as of which accounts can be asked for.
+
+    Raises:
+        StoreError: What is noted of it makes no sense: the file is damaged.
+    """
     row = connection.execute("SELECT value FROM meta WHERE key = 'history'").fetchone()
-    return 0 if row is None else int(row[0])
+    with _understood("where the history of accounts begins"):
+        return 0 if row is None else int(row[0])
+
+
+def shortened_to(connection: sqlite3.Connection) -> bytes | None:
+    """The address that shortening the history goes on with; None: none is under way.
+
+    Raises:
+        StoreError: As :func:`history_start`.
+    """
+    row = connection.execute("SELECT value FROM meta WHERE key = 'pruning'").fetchone()
+    with _understood("how far the history of accounts is shortened"):
+        return None if row is None else bytes.fromhex(row[0])
 
 
 class History:
@@ -92,7 +109,7 @@ class History:
         answer depends on it, the history begins where it will in the end.
         """
         begin, start = self.history_start(), tip - self._keep
-        first = self._pruning()
+        first = shortened_to(self._db)
         if not self._keep or (start <= begin and first is None):
             return True
         if start > begin:
@@ -120,7 +137,11 @@ class History:
         self._db.execute("INSERT OR REPLACE INTO meta VALUES ('history', ?)", (str(start),))
         self._start = start
 
-    def _pruning(self) -> bytes | None:
-        """The address that shortening goes on with; None: none is under way."""
-        row = self._db.execute("SELECT value FROM meta WHERE key = 'pruning'").fetchone()
-        return None if row is None else bytes.fromhex(row[0])
+
+@contextmanager
+def _understood(what: str) -> Iterator[None]:
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        message = f"{what} cannot be read: {REMEDY}"
+        raise StoreError(message) from error

@@ -19,6 +19,7 @@ from actors.chain.messages import (
     TipChanged,
 )
 from actors.chain.past import Past
+from actors.chain.schema import REMEDY, StoreError
 from actors.chain.signatures import Passed, Signatures
 from actors.chain.store import Store
 from actors.chain.tree import Branch, Header, Refused, Status, execute_branch, find_branch
@@ -301,7 +302,9 @@ class Importer:
 
     def _load(self, header: Header, fresh: Mapping[bytes, Block]) -> Block:
         block = fresh.get(header.hash) or self._store.block(header.hash)
-        assert block is not None, "a header's block is stored"
+        if block is None:
+            message = f"a stored block {header.number} cannot be found: {REMEDY}"
+            raise StoreError(message)
         return block
 
 

@@ -51,6 +51,9 @@ class Orphans:
         elif len(self._held) > MAX_ORPHANS:
             self._drop_oldest(counts.most_common(1)[0][0])
 
+    def get(self, block_hash: bytes) -> Orphan | None:
+        return self._held.get(block_hash)
+
     def pop(self, block_hash: bytes) -> Orphan | None:
         return self._held.pop(block_hash, None)
 

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from actors.chain.messages import StoreFault
 from actors.chain.orphans import Orphan
 from actors.chain.room import Room
-from actors.chain.schema import DoubtfulCommitError, StoreError, is_passing, unreadable
+from actors.chain.schema import DoubtfulCommitError, StoreError, is_of_disk, unreadable
 from actors.ledger.state import check_header
 from actors.runtime.supervisor import Ailing
 
@@ -54,9 +54,9 @@ class Outage:
         """
         try:
             yield
-        except (StoreError, sqlite3.OperationalError) as error:
+        except (StoreError, sqlite3.DatabaseError) as error:
             is_doubtful = isinstance(error, DoubtfulCommitError)
-            if is_doubtful or not (isinstance(error, StoreError) or is_passing(error)):
+            if is_doubtful or not (isinstance(error, StoreError) or is_of_disk(error)):
                 raise
             self._begin(str(unreadable(error)))
 

@@ -14,7 +14,7 @@ from actors.chain.history import history_start
 from actors.chain.locator import MAX_LOCATOR_HASHES
 from actors.chain.messages import TipCursor
 from actors.chain.rows import account_of, checked_raw, decode_stored, header_of, numbers_of
-from actors.chain.schema import raise_damaged
+from actors.chain.schema import REMEDY, StoreError, raise_damaged
 from actors.chain.tree import Header
 from actors.ledger.types import Account, Block, BlockRef
 
@@ -199,7 +199,9 @@ class Reader:
                 ORDER BY id LIMIT 1"""
             ).fetchone()
         )
-        assert head is not None, "genesis is always valid"
+        if head is None:  # genesis is one
+            message = f"no stored block can be followed: {REMEDY}"
+            raise StoreError(message)
         return head
 
     def tips(self, start: TipCursor | None, limit: int) -> list[tuple[TipCursor, Header]]:

@@ -88,6 +88,7 @@ def rebuild(
         kept, lost = _mark_again(source, importer)
         tip = store.tip()
         connected = tip.number + store.side_blocks()
+        store.take_up_log()
         return Rebuilt(tip, connected, store.pending_count(), kept, lost)
 
 
@@ -105,7 +106,7 @@ def put_in_place(draft: Path, target: Path) -> Path:
     try:
         os.link(target, aside)
     except OSError:  # not every file system can give a file two names
-        shutil.copyfile(target, aside)
+        _copy_whole(target, aside)
     draft.replace(ready_at(target))
     sync_directory(target.parent)
     finish(target)
@@ -143,6 +144,16 @@ def remove(draft: Path) -> None:
     """Take away a draft that is not wanted, and what SQLite has beside it."""
     for end in _BESIDE:
         Path(f"{draft}{end}").unlink(missing_ok=True)
+
+
+def _copy_whole(source: Path, target: Path) -> None:
+    try:
+        shutil.copyfile(source, target)
+        with target.open("rb") as copy:
+            os.fsync(copy.fileno())
+    except OSError:
+        target.unlink(missing_ok=True)  # half of a file is nothing kept, and takes room
+        raise
 
 
 def _aside(target: Path, number: int) -> Path:

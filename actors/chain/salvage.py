@@ -8,9 +8,10 @@ tables, overflow pages, the write-ahead log). Must not live here: whether the bl
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from hashlib import sha256
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -56,10 +57,10 @@ def salvage(path: Path) -> Generator[Looked, None, None]:
     """
     with _Pages(path) as pages:
         raws: list[bytes] = []
-        for number in range(1, pages.count + 1):
+        for done, number in enumerate(pages.numbers(), 1):
             raws += _blocks_of(pages, number)
-            if number % PROGRESS_EVERY_PAGES == 0:
-                yield Looked(number, pages.count, raws)
+            if done % PROGRESS_EVERY_PAGES == 0:
+                yield Looked(done, pages.count, raws)
                 raws = []
         yield Looked(pages.count, pages.count, raws)
 
@@ -74,12 +75,13 @@ class _Pages:
         """Where in the log a page is."""
         header = self._read(self._file, 0, _HEADER_BYTES)
         self.bytes, self.usable_bytes = _page_bytes(header)
-        self.count = -(-os.fstat(self._file).st_size // self.bytes)
+        self._in_file = -(-os.fstat(self._file).st_size // self.bytes)
         with suppress(OSError):
-            self._log = os.open(f"{path}-wal", os.O_RDONLY)
+            # SQLite keeps the log beside the file itself, wherever a link to it lies.
+            self._log = os.open(f"{path.resolve()}-wal", os.O_RDONLY)
             self._index_log(self._log)
-        most = self.count + len(self._frames)  # as far as the file can have grown by its log
-        self.count = max(self.count, *(n for n in self._frames if n <= most), 0)
+        self._beyond = sorted(n for n in self._frames if n > self._in_file)
+        self.count = self._in_file + len(self._beyond)
 
     def __enter__(self) -> Self:
         return self
@@ -93,6 +95,10 @@ class _Pages:
         for descriptor in (self._file, self._log):
             if descriptor is not None:
                 os.close(descriptor)
+
+    def numbers(self) -> Iterator[int]:
+        """All of those that are in the file or in its log."""
+        return chain(range(1, self._in_file + 1), self._beyond)
 
     def page(self, number: int) -> bytes:
         """A page, shorter or empty where the disk does not give it back."""

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
@@ -143,7 +144,7 @@ def open_store(path: Path | None, network: Network) -> sqlite3.Connection:
     Raises:
         StoreError: The file is damaged, of another network or of a newer program.
     """
-    with _Refusing(path):
+    with _refusing(path):
         connection = _connect(":memory:" if path is None else str(path))
         try:
             connection.execute("PRAGMA journal_mode = WAL")
@@ -169,7 +170,7 @@ def open_for_reading(path: Path, network: Network) -> sqlite3.Connection:
     if not path.exists():
         message = f"there is no chain at {path}"
         raise StoreError(message)
-    with _Refusing(path):
+    with _refusing(path):
         connection = _connect(str(path), READER_CACHE_KIB)
         try:
             connection.execute("PRAGMA query_only = ON")
@@ -184,8 +185,9 @@ def open_to_look(path: Path) -> sqlite3.Connection:
     """Open an existing store as it is, to write nothing to it.
 
     Raises:
-        sqlite3.OperationalError: It cannot be opened.
+        sqlite3.OperationalError, StoreError: It cannot be opened.
     """
+    _refuse_emptied(path)
     # As a URI: the only way to say so, and a path may have any characters in it.
     uri = f"{path.resolve().as_uri()}?mode=ro"
     connection = sqlite3.connect(uri, uri=True, factory=_Connection)
@@ -244,15 +246,15 @@ def raise_unwritable(connection: sqlite3.Connection, error: sqlite3.DatabaseErro
     Raises:
         UnwritableError: That is what it is about.
     """
-    if is_passing(error):
+    if is_of_disk(error):
         path = connection.path if isinstance(connection, _Connection) else None
         message = f"{path} cannot be written ({error}): see to the room and the health of its disk"
         raise UnwritableError(message) from error
 
 
-def is_passing(error: Exception) -> bool:
-    """Whether it may be otherwise the next time."""
-    return getattr(error, "sqlite_errorcode", 0) & PRIMARY_CODE in _PASSING
+def is_of_disk(error: Exception) -> bool:
+    """Whether it is about what the disk takes or has, and no bug."""
+    return getattr(error, "sqlite_errorcode", 0) & PRIMARY_CODE in (*_PASSING, *_DAMAGED)
 
 
 def unreadable(error: Exception) -> StoreError:
@@ -265,6 +267,7 @@ def _connect(name: str, cache_kib: int = CACHE_KIB) -> _Connection:
 
     It is built on one thread and used on another, but never by two at a time.
     """
+    _refuse_emptied(Path(name))
     connection = sqlite3.connect(
         name,
         factory=_Connection,
@@ -276,6 +279,19 @@ def _connect(name: str, cache_kib: int = CACHE_KIB) -> _Connection:
     connection.path = Path(name)
     connection.execute(f"PRAGMA cache_size = -{cache_kib}")
     return connection
+
+
+def _refuse_emptied(path: Path) -> None:
+    """SQLite takes an empty file for a new one and deletes its log, which is all that is left.
+
+    Raises:
+        StoreError: It is empty, and its log is not.
+    """
+    with suppress(OSError):
+        log = Path(f"{path.resolve()}-wal")
+        if not path.stat().st_size and log.stat().st_size:
+            message = "it is empty, and its log is not"
+            raise StoreError(damaged(path, message))
 
 
 def _has_tables(connection: sqlite3.Connection) -> bool:
@@ -366,26 +382,18 @@ def _schema_version(recorded: object) -> int:
     return version
 
 
-class _Refusing:
+@contextmanager
+def _refusing(path: Path | None) -> Iterator[None]:
     """Turns what SQLite says about a file into what its operator needs to know."""
-
-    def __init__(self, path: Path | None) -> None:
-        self._path = path
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        match error:
-            case sqlite3.OperationalError():
-                message = f"cannot open {self._path}: {error}"
-            case sqlite3.DatabaseError():
-                message = damaged(self._path, error)
-            case _:
-                return
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        message = f"cannot open {path}: {error}"
         raise StoreError(message) from error
+    except sqlite3.DatabaseError as error:
+        raise StoreError(damaged(path, error)) from error
 
 
-def damaged(path: Path | None, error: Exception) -> str:
-    """What to say of a file that SQLite cannot make sense of."""
+def damaged(path: Path | None, error: object) -> str:
+    """What to say of a file that SQLite cannot make sense of, or should not."""
     return f"{path} is damaged ({error}): {REMEDY}"

@@ -28,7 +28,7 @@ from actors.chain.messages import (
 )
 from actors.chain.schema import REMEDY, StoreError
 from actors.chain.store import Reader, decode_stored
-from actors.chain.tree import Header, Status
+from actors.chain.tree import Header, Status, parent_of
 from actors.chain.wire import MAX_BATCH_BLOCKS, decode_locator, encode_batch
 from actors.ledger.types import EMPTY_ACCOUNT, HASH_BYTES, BlockRef
 
@@ -183,9 +183,7 @@ class Serving:
         at = header
         while at.hash not in forks and not self._store.is_canonical(at.ref):
             walked.append(at.hash)
-            parent = self._store.header(at.parent_hash)
-            assert parent is not None, "a stored block's ancestors are stored"
-            at = parent
+            at = parent_of(at, self._store.header)
         fork = forks.get(at.hash, at.ref)
         forks.update(dict.fromkeys(walked, fork))
         return fork

@@ -36,13 +36,14 @@ class SideBranches:
 
     def has_room_for(self, block: Block, peer: PeerId) -> bool:
         """Whether to store a gossiped block, if it is one of a side branch that is not the longest."""
-        if block.number > self._store.tip().number or not has_work(
-            block.hash, self._network.difficulty
-        ):
-            return True  # it moves the tip, waits among the orphans, or is refused
-        is_news = self._store.header(block.hash) is None
-        if not is_news or self._store.header(block.parent_hash) is None:
+        tip = self._store.tip()
+        if block.parent_hash == tip.hash or not has_work(block.hash, self._network.difficulty):
+            return True  # it moves the tip, or breaks a rule
+        if self._store.header(block.hash) is not None:
             return True
+        parent = self._store.header(block.parent_hash)
+        if parent is None or (parent.status.is_good and block.number > tip.number):
+            return True  # it waits among the orphans, moves the tip, or breaks a rule
         now_s, size_bytes = self._clock.now_s(), len(block.raw)
         return self._bucket(peer, now_s).take(now_s, size_bytes) and self._all.take(
             now_s, size_bytes

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
+from actors.chain.schema import REMEDY, StoreError
 from actors.ledger.network import Network
 from actors.ledger.state import SignatureKnown, apply_block
 from actors.ledger.types import Account, AccountLookup, Block, BlockRef
@@ -62,17 +63,32 @@ class Branch:
     headers: tuple[Header, ...]
 
 
+def parent_of(header: Header, header_at: Callable[[bytes], Header | None]) -> Header:
+    """The stored block that a stored one stands on.
+
+    Raises:
+        StoreError: There is none: the file is damaged.
+    """
+    parent = header_at(header.parent_hash)
+    if parent is None:
+        message = f"a stored block {header.number} stands on none: {REMEDY}"
+        raise StoreError(message)
+    return parent
+
+
 def find_branch(
     head: Header, header: Callable[[bytes], Header | None], is_canonical: Callable[[BlockRef], bool]
 ) -> Branch:
-    """Walk from ``head`` down to the canonical chain. Takes time linear in the branch's length."""
+    """Walk from ``head`` down to the canonical chain. Takes time linear in the branch's length.
+
+    Raises:
+        StoreError: As :func:`parent_of`.
+    """
     headers: list[Header] = []
     at = head
     while not is_canonical(at.ref):
         headers.append(at)
-        parent = header(at.parent_hash)
-        assert parent is not None, "a stored block's ancestors are stored"
-        at = parent
+        at = parent_of(at, header)
     return Branch(at.ref, tuple(reversed(headers)))
 
 

@@ -15,6 +15,7 @@ from enum import Enum
 from functools import partial
 from pathlib import Path
 
+from actors.chain.history import shortened_to
 from actors.chain.replay import Replay, ScratchError
 from actors.chain.rows import account_of
 from actors.chain.schema import StoreError, open_for_reading
@@ -27,6 +28,13 @@ from actors.ledger.types import Account, Block, BlockRef
 from actors.ledger.violation import Rule, Violation
 
 _NO_BYTES = Violation(Rule.MALFORMED, "it is stored as something else")
+_NOT_CANONICAL = """
+    SELECT hash, blocks.number, parent_hash, raw
+    FROM blocks LEFT JOIN canonical ON canonical.number = blocks.number WHERE block IS NOT id
+    UNION ALL SELECT hash, number, parent_hash, raw FROM pending"""
+_ADRIFT = """
+    SELECT count(*) FROM blocks LEFT JOIN blocks AS below ON below.hash = blocks.parent_hash
+    WHERE blocks.number > 0 AND below.number IS NOT blocks.number - 1"""
 MAX_DIVERGENCES = 20
 """One wrong block makes all that follow wrong: the first are worth reading."""
 PROGRESS_EVERY_BLOCKS = 100
@@ -136,11 +144,13 @@ class _Check:
             self._divergences.append(Divergence(fault, number, detail))
 
     def run(self, every: int) -> Generator[Progress, None, None]:
-        for (complaint,) in self._db.execute(f"PRAGMA quick_check({MAX_DIVERGENCES})").fetchall():
+        look = f"PRAGMA integrity_check({MAX_DIVERGENCES})"  # the indexes as well
+        for (complaint,) in self._db.execute(look).fetchall():
             if complaint != "ok":
                 self.note(Fault.DAMAGED, None, complaint)
         self._tip = tip = self._reader.tip()
         self._start = self._reader.history_start()
+        shortened_to(self._db)  # a start relies on it
         if self._start > 0:
             self._replay = Replay(self._network)
         if self._start > tip.number:
@@ -154,6 +164,7 @@ class _Check:
             self._blocks = number + 1
             if self._blocks % every == 0:
                 yield Progress(self._blocks, tip.number + 1)
+        yield from self._compare_rest(every)
         self._compare_totals()
         yield Progress(self._blocks, tip.number + 1)
 
@@ -219,7 +230,7 @@ class _Check:
         if row is None or row[0] is None:
             self.note(Fault.BLOCK, number, "it is missing")
             return None
-        block = decode_block(row[4]) if isinstance(row[4], bytes) else _NO_BYTES
+        block = _decoded(row[4])
         if isinstance(block, Violation):
             self.note(Fault.BLOCK, number, f"its bytes are no block: {block.detail}")
             return None
@@ -229,6 +240,21 @@ class _Check:
             self.note(Fault.BLOCK, number, "its bytes are not those of its hash, number and parent")
             return None
         return block
+
+    def _compare_rest(self, every: int) -> Generator[Progress, None, None]:
+        """Look at the blocks that are not canonical: nobody executes them, and a branch may become so."""
+        unreadable = 0
+        for count, row in enumerate(self._db.execute(_NOT_CANONICAL), 1):
+            unreadable += not _is_whole(*row)
+            if count % every == 0:
+                yield Progress(self._blocks, self._blocks)
+        if unreadable:
+            self.note(
+                Fault.BLOCK, None, f"{unreadable} blocks that are not canonical cannot be read"
+            )
+        (adrift,) = self._db.execute(_ADRIFT).fetchone()
+        if adrift:
+            self.note(Fault.BLOCK, None, f"{adrift} blocks do not stand on a stored one")
 
     def _compare_totals(self) -> None:
         """Nothing may be there that belongs to no canonical block."""
@@ -243,3 +269,14 @@ class _Check:
             self.note(Fault.ACCOUNTS, None, "accounts that no canonical block has changed so")
         if transactions != self._transactions:
             self.note(Fault.TRANSACTIONS, None, "transactions of blocks that are not canonical")
+
+
+def _decoded(raw: object) -> Block | Violation:
+    return decode_block(raw) if isinstance(raw, bytes) else _NO_BYTES
+
+
+def _is_whole(block_hash: object, number: object, parent_hash: object, raw: object) -> bool:
+    """Whether the bytes are those of such a block."""
+    block = _decoded(raw)
+    told = (block_hash, number, parent_hash)
+    return isinstance(block, Block) and (block.hash, block.number, block.parent_hash) == told

@@ -28,7 +28,8 @@ from actors.tcp.messages import CloseReason, ConnId
 log = logging.getLogger(__name__)
 
 MAX_LINES = 16
-"""That wait for a turn. Each took a walk that ended in vain, two minutes: more of them are a liar's."""
+"""That wait for a turn. Each took a walk that ended in vain, two minutes: more of them are a liar's, but for those
+that a start finds: a repair leaves one for each gap."""
 COMPARED_BLOCKS = 1_000
 """Lines are compared by their work, which is their blocks, up to so many: beyond, all count the same."""
 
@@ -62,6 +63,7 @@ class WalkBack:
         self._lines: dict[bytes, int | None] = {}
         """The roots of the waiting lines, the next in turn first, and with which attempt it goes on. None: it
         had its turn on the last news. Some may be pending no more."""
+        self._most_lines = MAX_LINES
         self._line_is_next = False
         self._conn: ConnId | None = None
         self.orphans = Orphans()
@@ -82,8 +84,9 @@ class WalkBack:
         self._walk = self._conn = None
 
     def start(self) -> None:
-        """Go on with what an earlier run left behind, the newest first."""
+        """Go on with what an earlier run or a repair left behind, the newest first."""
         self._lines = dict.fromkeys(self._store.pending_roots(), 0)
+        self._most_lines = max(MAX_LINES, len(self._lines))
         self.resume(None)
 
     def hold(self, orphan: Orphan) -> Violation | None:
@@ -137,7 +140,6 @@ class WalkBack:
         orphan = self.orphans.take_turn(self._promising())
         if orphan is None:
             return False
-        self.orphans.pop(orphan.block.hash)
         self._line_is_next = True
         if self._keep(orphan.block, orphan.block.hash):
             self._say("walking back from block %d", orphan.block.number)
@@ -177,10 +179,12 @@ class WalkBack:
             self._continue_soon()
 
     def line_up(self) -> None:
-        """Put about as many held blocks into the line as a download brings at once.
+        """Put about as many held blocks into the line as a download brings at once, if it has room for them.
 
         Those that are in it already are passed by: another block may stand on them.
         """
+        if not self.can_line_up:
+            return
         batch: list[Block] = []
         size_bytes = 0
         while self._bases and len(batch) < MAX_BATCH_BLOCKS and size_bytes < MAX_BATCH_BYTES:
@@ -194,7 +198,8 @@ class WalkBack:
 
     def _take_children(self, base: bytes) -> tuple[Block, ...]:
         """The held blocks that stand on one. Pending ones stay on disk until they are imported."""
-        return (*self.orphans.take_children(base), *self._store.pending_children(base))
+        pending = self._store.pending_children(base)  # first: where it fails, no orphan is lost
+        return (*self.orphans.take_children(base), *pending)
 
     def refuse(self, block_hashes: Iterable[bytes | None]) -> None:
         """Forget pending blocks whose parent turned out to be none."""
@@ -232,11 +237,10 @@ class WalkBack:
         while True:
             at = self._store.pending_root(at.hash) or at
             self._lines.pop(at.hash, None)
-            parent = self.orphans.pop(at.parent_hash)
+            parent = self.orphans.get(at.parent_hash)
             if parent is None:
                 break
             if parent.block.number != at.number - 1:
-                self.orphans.add(parent)
                 self._abandon(at.hash, "a block that can be no ancestor")
                 return
             if not self._keep(parent.block, at.hash):
@@ -280,7 +284,7 @@ class WalkBack:
     def _wait(self, root: bytes, attempt: int | None) -> None:
         """A line waits for its next turn."""
         self._lines[root] = attempt
-        while len(self._lines) > MAX_LINES:
+        while len(self._lines) > self._most_lines:
             self._drop_shortest()
 
     def _is_full(self) -> bool:
@@ -289,15 +293,17 @@ class WalkBack:
     def _keep(self, block: Block, root: bytes) -> bool:
         """Put a block on disk for the line of ``root``, in place of waiting lines if there are too many.
 
-        False: that line alone is too long, and given up.
+        False: that line alone is too long, and given up. One that the disk does not take stays an orphan.
         """
         while self._is_full():
             if not self._lines:
+                self.orphans.pop(block.hash)
                 self._abandon(root, "a chain longer than what may wait on disk")
                 return False
             self._drop_shortest()
         with self._store.unhurried(), self._store.transaction():
             self._store.add_pending(block)
+        self.orphans.pop(block.hash)
         return True
 
     def _drop_shortest(self) -> None:

@@ -46,18 +46,19 @@ class Talk:
         return passed_on
 
     def _hear(self, rumour: Rumour, peer: PeerId, course: Course, now_s: float) -> bool:
-        """Whether it is passed on. What is not, only because its peer says too much, is not noted: whoever
-        repeats the lines of others faster than it may would keep them from everybody.
+        """Whether it is passed on. What is not, or is not even heard, only because its peer says too much, is not
+        noted: whoever repeats the lines of others faster than it may would keep them from everybody.
         """
         name, payload, news = course.kind.name, rumour[0].payload, self._news
         if not is_well_formed(name, payload[ID_BYTES:]):
             news.note([rumour], now_s)
             return False
-        is_over = course.is_subscribed and not self._allowances.may_be_relayed(peer, now_s)
-        if not news.is_heard(rumour) and self._allowances.may_be_heard(peer, now_s):
+        if not news.is_heard(rumour):
+            if not self._allowances.may_be_heard(peer, now_s):
+                return False
             self._offer(course.listeners, name, payload, peer)
-            if is_over:
-                news.note_heard(rumour, now_s)
-        if not is_over:
-            news.note([rumour], now_s)
-        return course.is_subscribed and not is_over
+        if course.is_subscribed and not self._allowances.may_be_relayed(peer, now_s):
+            news.note_heard(rumour, now_s)
+            return False
+        news.note([rumour], now_s)
+        return course.is_subscribed

@@ -325,6 +325,7 @@ class MempoolActor(NodeActor):
         self._pool.expire(now_s=self._clock.now_s())
         self._tell_news()
         self._save()
+        self._cancel_sweep()  # this one may be a former incarnation's, and there is one of ours
         self._sweep_timer = self._clock.tell_after(SWEEP_EVERY_S, self._me, _Sweep())
 
     def _cancel_sweep(self) -> None:

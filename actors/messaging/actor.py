@@ -91,15 +91,7 @@ class _Sweep:
     """Requests may be overdue; only the one armed last counts. Tell."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Release:
-    """Useless messages have waited long enough: their read credit returns. Tell."""
-
-    conn: ConnId
-    messages: int
-
-
-MessagingInput = MessagingCommand | TcpEvent | _Sweep | _Release
+MessagingInput = MessagingCommand | TcpEvent | _Sweep
 
 
 class MessagingActor(NodeActor):
@@ -115,7 +107,7 @@ class MessagingActor(NodeActor):
         tcp: Address[TcpInput],
         rooms: Mapping[str, Address[Received]],
         links: Address[LinkEvent | LinksNow | ConnectionMisbehaved],
-        me: Address[_Sweep | _Release],
+        me: Address[_Sweep | Done],
         clock: Clock,
         kept: OpenLinks | None = None,
         quarantine: Quarantine | None = None,
@@ -178,8 +170,6 @@ class MessagingActor(NodeActor):
                 self._peers.tell(LinksNow(self._kept.open()))
             case _Sweep():
                 self._end_overdue(message)
-            case _Release(conn, count):
-                self._finish(conn, count)
             case _:
                 assert_never(message)
         return None
@@ -188,7 +178,8 @@ class MessagingActor(NodeActor):
 
     def _on_frames(self, conn: ConnId, frames: tuple[bytes, ...]) -> None:
         link = self._open_link(conn)
-        if link is None:
+        if link is None:  # if it is only forgotten here, the roll brings it back
+            self._tcp.tell(Handled(conn, len(frames)))
             return
         self._tally.received += len(frames)
         if refused := self._quarantine.refused:
@@ -242,7 +233,7 @@ class MessagingActor(NodeActor):
         if link is not None:
             wait_s = link.owe_for(useless, self._rates, self._clock.now_s())
             if wait_s > 0:
-                self._clock.tell_after(wait_s, self._me, _Release(conn, messages))
+                self._clock.tell_after(wait_s, self._me, Done(conn, messages))
                 return
         self._tcp.tell(Handled(conn, messages))
 
@@ -372,9 +363,12 @@ class MessagingActor(NodeActor):
             self._finish(conn, self._deliver(link.open(peer)))
 
     def _disconnect(self, conn: ConnId, reason: CloseReason) -> None:
-        if (link := self._open_link(conn)) is not None:
+        link = self._links.get(conn)
+        if link is not None:
+            if link.closing:
+                return
             link.closing = True
-            self._tcp.tell(Close(conn, reason))
+        self._tcp.tell(Close(conn, reason))  # also of one that is only forgotten here
 
     # -- requests that are never answered -------------------------------------------------------
 

@@ -28,7 +28,8 @@ class Asked:
     def abandon(self, error: Exception) -> None:
         """Let down whoever waits: no response will be seen any more."""
         for waiting in self._waiting:
-            waiting.future.set_exception(error)
+            if not waiting.future.done():
+                waiting.future.set_exception(error)
         self._waiting.clear()
 
 
@@ -39,8 +40,8 @@ class _Waiting:
         self.future, self._among = future, among
 
     def tell(self, message: Response) -> None:
-        if self not in self._among:
-            return  # let down before
         self._among.discard(self)
+        if self.future.done():
+            return  # let down before, perhaps by the fall of the actor as it took the question
         payload = message.payload
         self.future.set_result(RequestFailure.NO_RESPONSE if payload is None else payload)

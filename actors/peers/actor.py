@@ -306,6 +306,8 @@ class PeersActor(NodeActor):
 
     def _on_connected(self, connected: Connected) -> None:
         conn, token = connected.conn, connected.token
+        if self._table.peer_of(conn) is not None:
+            return  # told anew: messaging has forgotten it
         if self._bouncer.bars(connected):
             self._messaging.tell(Disconnect(conn, CloseReason.BANNED))
             if token is not None and not self._crawler.failed(token):

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from actors.peers.addresses import host_of
 from actors.peers.eviction import ScoreOf, gives_way, leaving_order
 from actors.peers.messages import PeerId
-from actors.peers.table import Peer, PeerTable, network_at
+from actors.peers.table import MAX_LINKS_PER_PEER, Peer, PeerTable, network_at
 
 MAX_OUTBOUND_KEPT = 8
 """One honest peer is enough to learn of the best chain; of eight that we chose, one most likely is."""
@@ -26,6 +26,13 @@ MAX_OUTBOUND_KEPT = 8
 def outbound_wanted(max_peers: int) -> int:
     """So many outbound peers are sought in any case, and their places kept; at most half of all."""
     return min(MAX_OUTBOUND_KEPT, max_peers // 2)
+
+
+def most_links(max_peers: int) -> int:
+    """So many connections are for peers. With fewer, those who have several would keep out whoever the table has
+    a place for, or would make one.
+    """
+    return MAX_LINKS_PER_PEER * SlotPolicy(max_peers).limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +69,7 @@ class Seats:
     """Who leaves, by the policy and the peers that there are.
 
     Attributes:
-        kept: Never parted with.
+        kept: Never parted with; who only says that it is one of these, as anybody.
         score_of: The points of a peer now.
         salt: Our secret (`eviction`).
     """
@@ -87,14 +94,16 @@ class Seats:
 
     def gives_way(self, newcomer: PeerId, remote: str) -> PeerId | None:
         """Who leaves for a new peer that dialed us, where no place is free; None: nobody does."""
-        if newcomer in self.table:
+        host = host_of(remote)
+        known = self.table.get(newcomer)
+        if known is not None and known.host == host:  # and no claimant of its name
             return None  # it has a place, and as many connections as one may have
-        peer = gives_way(self._may_go(), self.score_of, self.salt, network_at(host_of(remote)))
+        peer = gives_way(self._may_go(), self.score_of, self.salt, network_at(host))
         return None if peer is None else peer.id
 
     def _may_go(self) -> list[Peer]:
         """All but the kept, and of those whom we dialed the wanted ones: the best score, then the oldest."""
-        peers = [peer for peer in self.table if peer.id not in self.kept]
+        peers = [peer for peer in self.table if not (peer.verified and peer.id in self.kept)]
         outbound = sorted((peer for peer in peers if peer.is_outbound), key=self.score_of)  # stable
         safe = {peer.id for peer in outbound[: self.policy.wanted_outbound]}
         return [peer for peer in peers if peer.id not in safe]

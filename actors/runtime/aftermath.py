@@ -9,7 +9,7 @@ kept (`quarantine`). Must not live here: what the rooms' letters say (`actors.le
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from actors.runtime.actor import NO_LETTER, Fall, Waiting
@@ -32,7 +32,9 @@ class Letters(Protocol):
         """An actor fell without a letter, while it was busy with this one."""
 
     def forfeit(self, mailbox: Mailbox) -> int:
-        """Give up what waits there of who is banned for poison; how many messages it held."""
+        """Give up what waits there of who is banned for poison, and what peers have sent too long ago; how many
+        messages it held.
+        """
 
 
 class NoLetters:
@@ -74,14 +76,15 @@ class Aftermath:
         self._again: dict[str, tuple[object, ...]] = {}
 
     def settle(self, mailbox: Mailbox, fall: Fall) -> Settled:
-        """Decide on the letter in hand of an actor that fell; nobody reads its mailbox now."""
-        settled = self._settle(mailbox, fall)
+        """Decide on the letter in hand of an actor that fell, and on those that wait; nobody reads its mailbox now."""
+        settled = self._settle(mailbox.name, fall)
+        settled = replace(settled, lost=settled.lost + self._letters.forfeit(mailbox))
         mailbox.put_back(settled.again)
         mailbox.count_lost(settled.lost)
         return settled
 
-    def _settle(self, mailbox: Mailbox, fall: Fall) -> Settled:
-        name, message = mailbox.name, fall.message
+    def _settle(self, name: str, fall: Fall) -> Settled:
+        message = fall.message
         if isinstance(message, Waiting) and message.suspect is not None:
             self._letters.blame(name, fall, message.suspect)
         if message is None or isinstance(message, NO_LETTER):
@@ -92,5 +95,4 @@ class Aftermath:
             if parts:
                 return Settled(again=parts)
         lost = self._letters.give_up(name, fall, was_second=was_second)
-        lost += self._letters.forfeit(mailbox)
         return Settled(lost=lost, was_second=was_second)

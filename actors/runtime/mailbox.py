@@ -153,10 +153,16 @@ class Mailbox:
         if self._closed:
             self._refuse_all()
 
-    def take_out(self, is_unwanted: Callable[[Any], bool]) -> list[Any]:
-        """Take out what nobody waits for and nobody wants: nobody reads the mailbox at the time."""
+    def take_out(self, is_unwanted: Callable[[Any, float], bool]) -> list[Any]:
+        """Take out what nobody waits for and nobody wants, by message and age in seconds: nobody reads the
+        mailbox at the time.
+        """
+        now_s = self._now_s()
         letters = [self._letters.popleft() for _ in range(len(self._letters))]
-        unwanted = [each.reply_to is None and is_unwanted(each.message) for each in letters]
+        unwanted = [
+            each.reply_to is None and is_unwanted(each.message, now_s - each.posted_s)
+            for each in letters
+        ]
         kept = [each for each, goes in zip(letters, unwanted, strict=True) if not goes]
         self._letters.extendleft(reversed(kept))
         return [each.message for each, goes in zip(letters, unwanted, strict=True) if goes]

@@ -200,7 +200,10 @@ class Quarantine:
             case GetQuarantined(number):
                 return self._exhibits.get(number)
             case ClearQuarantine(None):
-                return sum(map(self._clear, tuple(self._exhibits)))
+                deleted = sum(map(self._clear, tuple(self._exhibits)))
+                self._fingerprints.clear()  # also those whose exhibit had to make room
+                self._refuse()
+                return deleted
             case ClearQuarantine(number):
                 return int(number is not None and self._clear(number))
             case _:

@@ -199,6 +199,8 @@ class Supervisor:
         log.critical("the supervisor fell: %s", self._own.last_error, exc_info=fall.error)
         if fall.message is None and self._own.is_degraded(now_s):
             log.critical("nothing is restarted any more: restart the node")
+            self.dismiss()
+            self.box.close()  # whoever asks is told so, and what is told does not gather
             return
         self.box.count_lost(fall.message is not None)
         self._own.restarts_now()
@@ -213,7 +215,7 @@ class Supervisor:
                 self._clock.tell_after(RETRY_S, self.address, Retry(member.due, member.rest))
             elif actor is None and member.due:
                 self._run_due(member.due)
-            elif actor is not None and actor.ended.is_set():
+            elif actor is not None and actor.is_over:
                 self._on_ended(member, actor, actor.fall)
             elif actor is not None and actor.has_begun:
                 self._on_began(member, actor)

@@ -303,7 +303,7 @@ class SearchActor(NodeActor):
             kind, search_id, question = parts_of(item)
             if len(search_id) < ID_BYTES or not is_question(kind, question):
                 decided.append((item, Decision.FINAL))
-            elif search_id in self._routes:
+            elif self._routes.has(search_id, kind, question):
                 decided.append((item, Decision.DROP))
             elif kind in self._providers:
                 waiting.append(item)

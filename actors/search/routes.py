@@ -120,6 +120,11 @@ class Routes:
     def __contains__(self, search_id: bytes) -> bool:
         return self._get(search_id) is not None
 
+    def has(self, search_id: bytes, kind: str, question: bytes) -> bool:
+        """Whether it is this very question that is open under the id, and none that took the id before it."""
+        route = self._get(search_id)
+        return route is not None and (route.kind, route.question) == (kind, question)
+
     def open_own(self, route: OwnRoute) -> bool:
         """Note a question of ours. False: too many are open."""
         if len(self._own) >= MAX_OWN_SEARCHES:

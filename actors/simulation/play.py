@@ -72,8 +72,8 @@ class Play:
         self.healings: list[Healing] = []
         self._acts: list[tuple[float, int, Act]] = []
         self._places = itertools.count()
-        self._cuts: list[Window] = []
-        """The partitions that there are now."""
+        self._now: dict[Trouble, list[Window]] = {trouble: [] for trouble in Trouble}
+        """The troubles that there are now."""
         self._healed_s: float | None = None
         self._is_mended = False
         """Whether all troubles are over for good."""
@@ -143,29 +143,39 @@ class Play:
         end: Act
         match trouble:
             case Trouble.PARTITION:
-                begin, end = (lambda: self._part(window)), (lambda: self._heal(window))
+                begin, end = self._part, self._divide
             case Trouble.CRASH:
                 statements, again = rng.randrange(CUT_WITHIN), rng.randrange(2 * CUT_AT_START)
+                cut_in = again if again < CUT_AT_START else None
                 begin, end = (
                     (lambda: self._crash(nodes, statements)),
-                    lambda: self._start_again(nodes, again if again < CUT_AT_START else None),
+                    lambda: self._start_again(self._spared(trouble, nodes), cut_in),
                 )
             case Trouble.DISK_FAULT:
                 fault = rng.choice((DiskFault.FULL, DiskFault.UNREADABLE, DiskFault.DOUBTFUL))
                 begin, end = (
                     (lambda: self._spoil(nodes, fault, length_s)),
-                    lambda: self._repair(nodes),
+                    lambda: self._repair(self._spared(trouble, nodes)),
                 )
             case Trouble.FALL:
                 name = rng.choice(START_ORDER)
                 begin, end = (lambda: self._fell(nodes, name)), _nothing
-        self._at(self.begun_s + window.start_s, partial(self._unless_mended, begin))
-        self._at(self.begun_s + window.end_s, partial(self._unless_mended, end))
+        now = self._now[trouble]
+        self._at(self.begun_s + window.start_s, lambda: self._change(now.append, window, begin))
+        self._at(self.begun_s + window.end_s, lambda: self._change(now.remove, window, end))
 
-    def _unless_mended(self, act: Act) -> None:
-        """Nothing goes wrong any more once the nodes have to agree, which may be early (`Scenario.blocks`)."""
+    def _change(self, note: Callable[[Window], None], window: Window, act: Act) -> None:
+        """A trouble begins or ends. None does any more once the nodes have to agree, which may be early
+        (`Scenario.blocks`).
+        """
         if not self._is_mended:
+            note(window)
             act()
+
+    def _spared(self, trouble: Trouble, nodes: list[SimNode]) -> list[SimNode]:
+        """Those of them whom no other trouble of the kind befalls now."""
+        befallen = {index for window in self._now[trouble] for index in window.nodes}
+        return [node for node in nodes if node.index not in befallen]
 
     def _live(self, until_s: float) -> None:
         """Let time pass, and do what is due; ends early with enough blocks."""
@@ -195,7 +205,7 @@ class Play:
                 node.disk.restore()
                 self._set_full(node, full=False)
         if world.wire.sides:
-            self._cuts.clear()
+            self._now[Trouble.PARTITION].clear()
             self._divide()
         self._start_again([world.nodes[index] for index in self.honest])
         for node in world.nodes[1:]:
@@ -266,19 +276,14 @@ class Play:
             self._order(node.rest)
         return REST_EVERY_S
 
-    def _part(self, window: Window) -> None:
+    def _part(self) -> None:
         self.faults["partition"] += 1
-        self._cuts.append(window)
-        self._divide()
-
-    def _heal(self, window: Window) -> None:
-        self._cuts.remove(window)
         self._divide()
 
     def _divide(self) -> None:
         """Those reach each other whom no partition parts."""
         sides: Counter[str] = Counter()
-        for place, window in enumerate(self._cuts):
+        for place, window in enumerate(self._now[Trouble.PARTITION]):
             for index in window.nodes:
                 sides[self.world.nodes[index].name] += 1 << place
         if sides:
@@ -301,9 +306,9 @@ class Play:
         for node in nodes:
             if node.alive and node.disk.awaits_cut:
                 node.kill()
-            node.disk.restore()
             if node.alive:
                 continue
+            node.disk.restore()
             for journal in (node.journal, node.bans, node.book):
                 journal.lose_power()
             if cut_in is not None:
@@ -313,7 +318,10 @@ class Play:
             self.watch.restarted(node.index)
             self._let_mine(node)
         if cut_in is not None:
-            self._at(self.world.clock.now_s() + SECOND_CUT_S, lambda: self._start_again(nodes))
+            self._at(
+                self.world.clock.now_s() + SECOND_CUT_S,
+                lambda: self._start_again(self._spared(Trouble.CRASH, nodes)),
+            )
 
     def _spoil(self, nodes: list[SimNode], fault: DiskFault, length_s: float) -> None:
         for node in nodes:

@@ -45,7 +45,7 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class NodeLine:
-    """One node at the end. Value."""
+    """One node at the end; ``blocks_found``: its own, of those that some honest node followed. Value."""
 
     node: int
     address: str
@@ -167,9 +167,7 @@ def _propagation(delays: list[list[float]], nodes: int) -> tuple[Propagation, ..
 def _node_lines(play: Play) -> tuple[NodeLine, ...]:
     watch, lines = play.watch, []
     liars = {liar.node.index for liar in play.liars}
-    found: dict[int, int] = {}
-    for course in watch.spread.courses.values():
-        found[course.node] = found.get(course.node, 0) + 1
+    found = Counter(watch.model.state(each).block.coinbase for each in watch.spread.courses)
     for node in play.world.nodes:
         chain = watch.chain_of(node.index)
         role = "legacy" if node.name in play.world.wire.legacy else "honest"
@@ -181,7 +179,7 @@ def _node_lines(play: Play) -> tuple[NodeLine, ...]:
                 height=len(chain) - 1,
                 tip=chain[-1].hex(),
                 lives=node.lives,
-                blocks_found=found.get(node.index, 0),
+                blocks_found=found[node.key.public],
             )
         )
     return tuple(lines)

@@ -10,9 +10,8 @@ from actors.runtime.clock import Clock
 
 @dataclass(slots=True)
 class Course:
-    """One block: who had it first, and how much later the others did, in order."""
+    """One block: when the first had it, and how much later the others did, in order."""
 
-    node: int
     since_s: float
     delays_s: list[float] = field(default_factory=list)
     nodes: set[int] = field(default_factory=set)
@@ -30,7 +29,7 @@ class Spread:
         now_s = self._clock.now_s()
         course = self.courses.get(block_hash)
         if course is None:
-            course = self.courses[block_hash] = Course(node, now_s)
+            course = self.courses[block_hash] = Course(now_s)
         if node not in course.nodes:
             course.nodes.add(node)
             course.delays_s.append(now_s - course.since_s)

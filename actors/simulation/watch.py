@@ -24,7 +24,9 @@ from typing import TYPE_CHECKING, Any
 from actors.chain.schema import StoreError
 from actors.ledger.types import EMPTY_ACCOUNT, Account, BlockRef
 from actors.peers.messages import ConnectionMisbehaved, Misbehaved
+from actors.runtime.actor import Fall
 from actors.runtime.mailbox import Mailbox
+from actors.runtime.orders import Ended
 from actors.runtime.supervisor import GetDegraded
 from actors.simulation.bounds import MAILBOX_FREE, asked, check_bans, check_bounds, mailbox_bound
 from actors.simulation.model import Model
@@ -104,6 +106,9 @@ class Watch:
 
     def begins(self, node: int, actor: str, message: Any) -> None:
         self._trace.note(f"{self._time()} {node} {actor} {type(message).__name__}")
+        match message:
+            case Ended(name, stopped, Fall(error, None)) if stopped.has_begun:
+                self.fell(node, name, error)  # in its ``on_stop``, of which no letter tells
         if actor != "peers" or not self._nodes[node].is_honest:
             return
         if isinstance(message, Misbehaved | ConnectionMisbehaved):

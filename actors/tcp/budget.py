@@ -86,12 +86,12 @@ class Budget:
 
     def _is_patron(self, connection: Connection) -> bool:
         """Whether it may go on for the sake of its unfinished frame, which is all that it holds."""
-        sent_before = self._patrons.get(connection)
-        if sent_before is not None:
-            if sent_before == connection.received_frames:
-                return True
-            del self._patrons[connection]
-        if len(self._patrons) >= self._most_patrons or not connection.is_within_frame:
+        patrons = self._patrons
+        for each in [each for each, sent in patrons.items() if sent != each.received_frames]:
+            del patrons[each]  # its frame is through, and it may never ask again
+        if connection in patrons:
+            return True
+        if len(patrons) >= self._most_patrons or not connection.is_within_frame:
             return False
-        self._patrons[connection] = connection.received_frames
+        patrons[connection] = connection.received_frames
         return True

@@ -45,8 +45,8 @@ class Dialer:
     ) -> None:
         self._selector, self._timeout_s = selector, timeout_s
         self._on_connected, self._on_failed = on_connected, on_failed
-        self._resolver = Resolver[Dial](resolve, on_resolved)
         self._dials: set[Dial] = set()
+        self._resolver = Resolver[Dial](resolve, on_resolved, self._dials.__contains__)
         self._fails = False
         """Whether the last attempt could not even begin, which was told then."""
 

@@ -41,8 +41,14 @@ def is_ip(host: str) -> bool:
 class Resolver(Generic[K]):
     """A bounded queue of names and the thread that works it off, started with the first of them."""
 
-    def __init__(self, resolve: Resolve, tell: Callable[[K, str | None], None]) -> None:
-        self._resolve, self._tell = resolve, tell
+    def __init__(
+        self,
+        resolve: Resolve,
+        tell: Callable[[K, str | None], None],
+        is_wanted: Callable[[K], bool],
+    ) -> None:
+        """``is_wanted`` says, on that thread, whether somebody still waits for a name."""
+        self._resolve, self._tell, self._is_wanted = resolve, tell, is_wanted
         self._names: queue.Queue[tuple[K, str] | None] = queue.Queue(MAX_QUEUED)
         self._thread: threading.Thread | None = None
 
@@ -67,4 +73,7 @@ class Resolver(Generic[K]):
     def _run(self) -> None:
         while (entry := self._names.get()) is not None:
             key, host = entry
-            self._tell(key, self._resolve(host))
+            if self._is_wanted(
+                key
+            ):  # or names behind slow ones would wait for those that were given up
+                self._tell(key, self._resolve(host))

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import logging
 import sys
+from typing import Any
+
+from actors.runtime.tracebacks import traceback_of
 
 _FORMAT = "%(asctime)s.%(msecs)03d %(levelname)-7s %(place)-9s %(message)s"
 _TIME = "%H:%M:%S"
@@ -15,6 +18,11 @@ class _Formatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         record.place = place_of(record.name)
         return super().format(record)
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's name
+        """Without what a peer could fill the log with: each fall that it causes is a traceback."""
+        error: BaseException | None = ei[1]
+        return super().formatException(ei) if error is None else traceback_of(error).rstrip("\n")
 
 
 def place_of(logger: str) -> str:

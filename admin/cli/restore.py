@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from actors.chain.backup import BackupError, BackupExistsError, copy_store, drafted, tip_of
+from actors.chain.repair import ready_at
 from actors.chain.schema import StoreError, recorded_network
 from actors.datadir import DataDir, DataDirError
 from actors.ledger.network import Network
@@ -65,5 +66,8 @@ def restore(ctx: click.Context, file: Path) -> None:
 
 
 def _copy(source: Path, place: Path, network: Network) -> None:
+    """Raises BackupExistsError also where the next start would put a repaired chain in its place."""
+    if ready_at(place).exists():
+        raise BackupExistsError
     with progress("restoring", None, BYTES) as advance, drafted(place) as draft:
         copy_store(source, draft, network, advance)

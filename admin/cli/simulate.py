@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import signal
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -189,17 +189,22 @@ def _reports(scenario: Scenario, seeds: int, jobs: int) -> Iterator[Report]:
         return
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(min(jobs, seeds), context, _be_quiet) as pool:
-        signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPT)
-        futures = [pool.submit(_play_quietly, each) for each in scenarios]
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _INTERRUPT)
         try:
-            for future in as_completed(futures):
+            for future in as_completed(_submitted(pool, scenarios)):
                 yield future.result()
         except BrokenProcessPool as error:
             message = "a process that played was ended from outside; fewer --jobs take less memory"
             raise CliError(message) from error
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _submitted(pool: ProcessPoolExecutor, scenarios: Iterable[Scenario]) -> list[Future[Report]]:
+    signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPT)
+    try:
+        return [pool.submit(_play_quietly, each) for each in scenarios]
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _INTERRUPT)
 
 
 def _be_quiet() -> None:

@@ -98,7 +98,7 @@ def _nodes(report: Report) -> Columns:
     if len(report.node_lines) > MOST_NODES:
         more = plural(len(report.node_lines) - MOST_NODES, "node")
         rows.append(("", f"{more} more", *[""] * 5))
-    heads = (">NODE", "ADDRESS", "ROLE", ">HEIGHT", "TIP", ">LIVES", ">FOUND FIRST")
+    heads = (">NODE", "ADDRESS", "ROLE", ">HEIGHT", "TIP", ">LIVES", ">FOUND")
     return Columns(heads, tuple(rows), "")
 
 

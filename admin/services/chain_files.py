@@ -275,7 +275,7 @@ def _outside(path: Path, data_dir: Path) -> Path:
 
 def _backup(made: BackedUp) -> pb.Backup:
     return pb.Backup(
-        path=str(made.path),
+        path=convert.legible(str(made.path)),
         size_bytes=made.size_bytes,
         tip=convert.block_ref(made.tip),
         verified=made.report is not None,
@@ -293,7 +293,7 @@ def convert_report(report: Report) -> pb.VerifyReport:
             pb.Divergence(
                 fault=pb.DivergenceFault.Value(f"DIVERGENCE_FAULT_{each.fault.name}"),
                 number=each.number,
-                detail=each.detail,
+                detail=convert.legible(each.detail),
             )
             for each in report.divergences
         ],

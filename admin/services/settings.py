@@ -16,6 +16,7 @@ from actors.miner.messages import (
     StopMining,
     UpdateMiner,
 )
+from admin import convert
 from admin.asks import Asker
 from admin.errors import Refusal, field_invalid, require
 from admin.house import House
@@ -38,10 +39,10 @@ def setting_message(setting: Setting) -> node_service_pb2.Setting:
     """A setting as the contract has it."""
     return node_service_pb2.Setting(
         name=setting.name,
-        value=setting.value,
+        value=convert.legible(setting.value),
         source=_SOURCES[setting.source],
         mutable=setting.parse is not None,
-        default_value=setting.default,
+        default_value=convert.legible(setting.default),
         description=setting.help,
         flag=setting.flag,
         environment_variable=setting.variable,

@@ -15,7 +15,7 @@ from actors.messaging.messages import SendRequest
 from actors.peers.messages import PeerId
 from tests.actor.test_chain_download import batch, serve
 from tests.support.chain_stage import CONNS, A, B, ChainStage
-from tests.support.chains import ALICE, BOB, CAROL, EASY, mine, mine_chain
+from tests.support.chains import ALICE, BOB, CAROL, EASY, mine, mine_chain, transfer
 
 GENESIS = EASY.genesis
 CHAIN = mine_chain(EASY, GENESIS.ref, 40)
@@ -61,6 +61,16 @@ def test_all_peers_together_fill_it_only_so_far_whatever_they_are_called(small: 
         chain.gossiped(block, peer=peer)
         del CONNS[peer]
     assert stored(chain, cheap) <= 3 * small + 3
+
+
+def test_what_stands_on_an_invalid_block_counts_as_well_however_high_it_is(small: int) -> None:
+    chain = ChainStage(*CHAIN)
+    unfunded = mine(EASY, CHAIN[-1].ref, BOB.public, [transfer(CAROL, BOB.public, 0, 1)])
+    chain.gossiped(unfunded)
+    assert stored(chain, [unfunded]) == 1
+    cheap = siblings(unfunded.ref, 60)
+    chain.gossiped(*cheap)
+    assert stored(chain, cheap) <= small + 1
 
 
 def test_with_time_more_is_taken(small: int) -> None:

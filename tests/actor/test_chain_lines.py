@@ -168,6 +168,21 @@ def test_of_too_many_waiting_lines_the_one_with_the_least_work_goes() -> None:
     assert chain.store.pending_count() == MAX_LINES + 1
 
 
+def test_all_lines_that_a_start_finds_wait_for_their_turn_and_no_others_take_their_place() -> None:
+    """A repair leaves one for each block that it could not read."""
+    chain = ChainStage()
+    gaps = [mine_chain(EASY, BlockRef(50, b"%032d" % n), 2) for n in range(2 * MAX_LINES)]
+    pend(chain, *(block for line in gaps for block in line))
+    again = ChainStage(store=chain.store)
+    again.link_legacy(A)
+    for _ in range(2 * len(gaps)):
+        give_up(again)
+    again.gossiped(with_work(99, b"?" * 32))
+    give_up(again)
+    assert set(again.store.pending_roots()) >= {line[0].hash for line in gaps}
+    assert again.store.pending_count() <= 2 * len(gaps) + 1
+
+
 def test_waiting_lines_make_room_for_the_walk_under_way() -> None:
     chain = ChainStage(max_pending=6)
     chain.link_legacy(A)

@@ -228,6 +228,34 @@ def test_an_orphan_that_cannot_be_kept_on_disk_blames_nobody() -> None:
     assert stage.info().tip == SHORT[7].ref
 
 
+def test_an_orphan_that_could_not_be_walked_back_from_is_when_there_is_room() -> None:
+    """An old node says nothing of its chain until there is another block of it."""
+    stage, store = staged(*SHORT[:2])
+    stage.link_legacy(A)
+    store.fault = FULL
+    stage.gossiped(SHORT[6])
+    mend(stage, store)
+    stage.walk(SHORT, CONNS[A])
+    assert stage.info().tip == SHORT[6].ref
+
+
+def test_whichever_statement_fails_of_a_walk_back_no_block_that_was_held_is_searched_for() -> None:
+    for number in range(1, 30):
+        stage, store = staged(*SHORT[:2])
+        stage.link_legacy(A)
+        stage.gossiped(SHORT[6])
+        stage.gossiped(SHORT[4])
+        disk = failing(store)
+        disk.fail_at(number)
+        stage.found(SHORT[5], CONNS[A])
+        disk.heal()
+        stage.pump.run_for(LAST_RETRY_S)
+        stage.walk(SHORT, CONNS[A])
+        assert stage.info().tip == SHORT[6].ref
+        queries = {search.query for search in stage.search.messages}
+        assert SHORT[4].hash not in queries, number
+
+
 def test_a_node_comes_up_on_a_full_disk_and_answers() -> None:
     store = faulty_store(EASY)
     ChainStage(*SHORT[:3], store=store)
@@ -253,6 +281,22 @@ def test_damage_that_is_met_while_writing_is_told_with_the_way_out_and_stays_tol
     assert reason is not None
     assert "troupe repair" in reason
     assert stage.info().tip == SHORT[2].ref
+
+
+def test_a_waiting_block_that_cannot_be_read_is_damage_that_is_told_and_the_chain_goes_on() -> None:
+    store = faulty_store(EASY)
+    ChainStage(*SHORT[:3], store=store)
+    with store.transaction():
+        store.add_pending(SHORT[4])
+        store._db.execute("UPDATE pending SET raw = x'00'")
+    stage = ChainStage(store=store)
+    stage.gossiped(SHORT[3])
+    assert any("troupe repair" in (reason or "") for reason in ailing(stage))
+    other = mine_chain(EASY, SHORT[3].ref, 3, BOB.public)
+    for block in other:
+        stage.gossiped(block)
+        stage.pump.run_for(LAST_RETRY_S)
+    assert stage.info().tip == other[-1].ref
 
 
 def test_a_fault_that_returns_at_once_does_not_begin_with_quick_tries_again() -> None:

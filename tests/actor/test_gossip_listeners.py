@@ -201,14 +201,22 @@ def test_a_line_beyond_its_senders_rate_is_passed_on_when_another_peer_says_it()
     assert relays(room.tell(received(copied._replace(conn=ConnId(3))))) == []
 
 
-def test_a_line_that_its_sender_may_not_even_be_heard_with_is_heard_of_another() -> None:
+@pytest.mark.parametrize("kind", [CHAT, "never-heard-of"])
+@pytest.mark.parametrize("flooded", [CHAT, "never-heard-of"])
+def test_a_line_that_its_sender_may_not_even_be_heard_with_is_heard_of_another(
+    kind: str, flooded: str
+) -> None:
+    """Whatever it used up its allowance with; and whether anybody has the line passed on or not."""
     room = Room()
-    listener = room.listener(CHAT)
-    lines = [said(number=number) for number in range(RATES.talk_heard_burst + 1)]
-    room.tell(received(*lines))
-    assert lines[-1].payload[:16] not in {heard.message_id for heard in listener.take()}
-    room.tell(received(lines[-1]._replace(conn=ConnId(2))))
-    assert [heard.message_id for heard in listener.take()] == [lines[-1].payload[:16]]
+    everything, chat = room.listener(), room.listener(CHAT)
+    flood = [said(number=number, kind=flooded) for number in range(RATES.talk_heard_burst)]
+    copied = said(number=9_999, kind=kind)
+    room.tell(received(*flood, copied))
+    assert copied.payload[:16] not in {heard.message_id for heard in everything.take()}
+    chat.take()
+    room.tell(received(copied._replace(conn=ConnId(2))))
+    assert [heard.message_id for heard in everything.take()] == [copied.payload[:16]]
+    assert len(chat.take()) == (kind == CHAT)
 
 
 def test_a_line_beyond_the_rate_that_comes_again_and_again_is_heard_once() -> None:

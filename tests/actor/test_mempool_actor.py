@@ -7,7 +7,7 @@ import pytest
 from actors.chain.messages import TipChanged
 from actors.config import MempoolSettings
 from actors.ledger.types import Account, BlockRef
-from actors.mempool.actor import SWEEP_EVERY_S
+from actors.mempool.actor import SWEEP_EVERY_S, _Sweep
 from actors.mempool.messages import (
     Admission,
     Candidates,
@@ -274,6 +274,15 @@ def test_an_ended_incarnation_sweeps_no_more(house: MempoolStage) -> None:
     house.end()
     assert house.clock.next_due_s() is None
     assert house.journal.saves == 1
+
+
+def test_a_sweep_that_an_ended_incarnation_left_does_not_make_them_more_frequent(
+    house: MempoolStage,
+) -> None:
+    house.tell(_Sweep())
+    before = house.actor.box.handled
+    house.pump.run_for(10 * SWEEP_EVERY_S)
+    assert house.actor.box.handled == before + 10
 
 
 def test_a_crash_cancels_the_sweep_and_does_not_save(house: MempoolStage) -> None:

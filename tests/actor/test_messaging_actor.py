@@ -148,7 +148,7 @@ def test_what_is_no_message_ends_the_connection(scene: Scene) -> None:
 def test_after_a_close_what_still_comes_is_ignored(scene: Scene) -> None:
     scene.tell(Disconnect(CONN, CloseReason.REJECTED), Disconnect(CONN, CloseReason.LOCAL))
     scene.receive(HELLO)
-    assert scene.tcp.take() == [Close(CONN, CloseReason.REJECTED)]
+    assert scene.tcp.take() == [Close(CONN, CloseReason.REJECTED), Handled(CONN, 1)]
     assert scene.peers.take() == []
 
 
@@ -210,7 +210,6 @@ def test_a_batch_of_regular_messages_is_sent_as_one(scene: Scene) -> None:
         SendBatch((CONN,), ()),
         Done(CONN, 0),
         OpenGate(OTHER, PEER),
-        Disconnect(OTHER, CloseReason.LOCAL),
     ],
 )
 def test_nothing_to_do_tells_tcp_nothing(scene: Scene, nothing: Any) -> None:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from actors.messaging.codec import encode
+from actors.config import DEFAULT_RATES
+from actors.letters import AGAIN
+from actors.messaging.codec import encode, encode_response
 from actors.messaging.fingerprint import frame_fingerprint
 from actors.messaging.messages import (
+    AskPeer,
     CallRoll,
     Disconnect,
+    Done,
     GetMessaging,
     Inbound,
     LinksNow,
@@ -19,6 +23,7 @@ from actors.messaging.messages import (
     Response,
     SendRequest,
 )
+from actors.runtime.address import ActorDownError
 from actors.runtime.quarantine import Find, Quarantine
 from actors.tcp.messages import (
     Close,
@@ -107,9 +112,48 @@ def test_links_that_are_thrown_away_come_back_by_the_roll(scene: Scene) -> None:
     assert scene.kept.links == {}
     scene.start()
     assert scene.asker.take() == [Response(5, ONE, None)]
+    scene.tcp.take()
+    scene.receive(RUMOUR, RUMOUR)
+    assert scene.tcp.take() == [Handled(ONE, 2)], "what came meanwhile is lost, its credit is not"
     scene.tell(ConnectionsNow((up(ONE),)), OpenGate(ONE, PEER))
     scene.receive(RUMOUR)
     assert len(scene.gossip.take()) == 1
+
+
+def test_what_is_to_be_closed_is_closed_though_links_are_thrown_away(scene: Scene) -> None:
+    scene.tell("no message of this room", Disconnect(ONE, CloseReason.PROTOCOL))
+    scene.kept.clear()
+    scene.start()
+    assert scene.tcp.take() == [RollCall(), Close(ONE, CloseReason.PROTOCOL)]
+
+
+def test_credit_that_is_held_back_for_useless_messages_is_returned_whoever_falls_over_it(
+    scene: Scene,
+) -> None:
+    scene.tell(Done(ONE, 3, useless=DEFAULT_RATES.useless_burst + 1))
+    assert scene.tcp.take() == []
+    scene.tell("no message of this room")
+    scene.pump.run_for(1.0)
+    held_back = scene.mailbox.get().message
+    assert isinstance(held_back, AGAIN)
+    scene.start()
+    scene.tcp.take()
+    scene.tell(held_back)
+    assert scene.tcp.take() == [Handled(ONE, 3)]
+
+
+def test_a_response_to_a_question_that_fell_with_the_actor_fells_nobody(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(scene.actor, "_traffic", None)
+        first, second = [scene.soon(AskPeer(ONE, "x", b"", 10.0)) for _ in range(2)]
+    assert isinstance(first.exception(0), ActorDownError)
+    scene.start()
+    assert not second.done()
+    scene.receive(encode_response(1, b"late"), encode_response(2, b"in time"))
+    assert second.result(0) == b"in time"
+    assert len(scene.falls) == 1
 
 
 def test_a_frame_in_quarantine_is_dropped_and_its_credit_returns() -> None:

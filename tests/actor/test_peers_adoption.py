@@ -124,6 +124,17 @@ def test_a_roll_that_changes_nothing_tells_nobody_anything_new(stage: PeersStage
         assert roll(stage, OpenLink(up(conn), BOB)) == [OpenGate(conn, BOB)]
 
 
+def test_whoever_messaging_forgot_and_tells_anew_stays_a_peer(
+    stage: PeersStage, company: Company
+) -> None:
+    conns = [stage.joined(BOB), stage.greeted(CAROL)]
+    anew = [company.open[conn] for conn in conns]
+    roll_call = LinksNow(tuple(OpenLink(each, "") for each in anew))
+    gates = [OpenGate(conn, peer) for conn, peer in zip(conns, (BOB, CAROL), strict=True)]
+    assert stage.tell(*anew, roll_call) == gates
+    assert set(stage.table()) == {BOB, CAROL}
+
+
 def test_who_left_while_nobody_played_is_gone_for_the_next_incarnation(stage: PeersStage) -> None:
     conn = stage.greeted(BOB)
     stage.player.fell()

@@ -70,6 +70,28 @@ def test_the_owner_gets_its_name_back_by_its_own_hello() -> None:
     ]
 
 
+def test_the_owner_finds_a_place_in_a_full_house_as_whoever_nobody_claims_to_be() -> None:
+    stage = PeersStage(max_peers=10, maintain_every_s=1e6)
+    impostor = stage.greeted(BOOT, ELSEWHERE)
+    for number in range(2, 40):
+        stage.greeted(f"10.6.0.{number}:1")
+    assert len(stage.table()) == 15
+    conn = stage.accepted("10.0.0.9:50000")
+    stage.hello(conn, BOOT)
+    assert stage.table()[BOOT].conns == (conn,)
+    assert stage.table()[ELSEWHERE].conns == (impostor,)
+    assert len(stage.table()) == 15
+
+
+def test_who_only_claims_to_be_a_bootstrap_peer_is_parted_with_as_anybody() -> None:
+    stage = PeersStage(bootstrap=(BOOT,), max_peers=2)
+    refused(stage)
+    early = [stage.greeted(f"10.{number}.0.1:1") for number in (1, 2)]
+    stage.greeted(BOOT, ELSEWHERE)
+    stage.pump.run_for(5.0)
+    assert [info.conns for info in stage.table().values()] == [(conn,) for conn in early]
+
+
 @pytest.mark.parametrize("leaving", ["hangs up", "is dropped"])
 def test_what_a_claimant_does_is_not_held_against_the_address(leaving: str) -> None:
     stage = PeersStage(maintain_every_s=1.0)

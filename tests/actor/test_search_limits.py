@@ -19,6 +19,7 @@ from tests.actor.test_search_actor import (
     ANSWER,
     BOB,
     CAROL,
+    ID,
     QUESTION,
     Stage,
     decisions,
@@ -105,6 +106,16 @@ def test_a_fall_drops_what_waits_as_well() -> None:
     stage.out.take()
     stage.player.fell()
     assert decisions(stage.out.take()) == [Decision.UNHEARD] * (PLACES + 7)
+
+
+def test_who_takes_the_id_of_another_peers_question_keeps_no_answer_from_it() -> None:
+    stage = Stage()
+    stage.passed_on(question=sha256(b"nobody has it").digest())
+    honest = stage.item()._replace(peer=CAROL, conn=ConnId(2))
+    stage.tell(GossipReceived((honest,)))
+    (look_up,) = stage.look_ups()
+    (answer,) = sent(stage.tell(LookedUp(look_up.ticket, ANSWER)))
+    assert (answer.conns, answer.payload) == ((ConnId(2),), ID + ANSWER)
 
 
 def test_a_question_beyond_its_askers_rate_is_passed_on_for_another() -> None:

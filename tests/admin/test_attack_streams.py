@@ -1,7 +1,9 @@
-"""Streams that are opened and dropped, opened and not read, opened and not asked for: each gives its place back."""
+"""Calls whose client drops them, reads nothing or sends no request: each gives its place back."""
 
 from __future__ import annotations
 
+import logging
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,23 +14,46 @@ from typing import Any
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from troupe.admin.v1 import event_service_pb2, event_service_pb2_grpc
+from troupe.admin.v1 import (
+    chain_service_pb2,
+    chain_service_pb2_grpc,
+    event_service_pb2,
+    event_service_pb2_grpc,
+)
 
 from actors.ledger.keys import ED25519
 from actors.mempool.messages import TransactionAdded
 from admin.guard import Guard
 from admin.places import MAX_OPEN_STREAMS, MAX_TOKEN_STREAMS
-from tests.support.admin_stage import WAIT_S, AdminStage, refused, staged
-from tests.support.http2 import RawConnection, call_headers
+from tests.support.admin_stage import WAIT_S, AdminStage, refusal_of, refused, staged
+from tests.support.http2 import (
+    CANCEL,
+    DATA,
+    END_HEADERS,
+    END_STREAM,
+    HEADERS,
+    RST_STREAM,
+    SETTINGS,
+    RawConnection,
+    call_headers,
+    frame,
+)
 from tests.support.ledger import key, transfer
 
 WATCH = event_service_pb2.WatchEventsRequest()
 WATCH_EVENTS = "/troupe.admin.v1.EventService/WatchEvents"
+CHECK = "/grpc.health.v1.Health/Check"
+GET_CHAIN = "/troupe.admin.v1.ChainService/GetChain"
+NO_WINDOW = struct.pack(">HI", 4, 0)
+"""SETTINGS_INITIAL_WINDOW_SIZE (RFC 9113, 6.5.2): not a byte of an answer may be sent."""
+EMPTY = struct.pack(">BI", 0, 0)
+HEALTH_WATCH = "/grpc.health.v1.Health/Watch"
 REFLECTION = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
 BULKY = TransactionAdded(transfer(key(ED25519, "payer"), bytes(2_000), 0, 25), pending=True)
 """Some 12 KB on this surface: six of them fill the window of a stream that is not read."""
 OWN_CONNECTION = (("grpc.use_local_subchannel_pool", 1), ("grpc.http2.bdp_probe", 0))
 SOON_S = 0.02
+EVER = 1_000_000
 
 
 @pytest.fixture
@@ -104,20 +129,69 @@ def test_a_stream_in_which_nothing_happens_is_not_taken_for_one_that_is_not_read
     assert next(stream).event.sequence == 1
 
 
-@pytest.mark.parametrize("path", [WATCH_EVENTS, REFLECTION])
-def test_a_stream_whose_request_never_comes_loses_its_place(
-    watchful: AdminStage, monkeypatch: pytest.MonkeyPatch, path: str
+@pytest.mark.parametrize("path", [WATCH_EVENTS, HEALTH_WATCH, REFLECTION])
+def test_a_stream_whose_request_never_comes_is_over_for_grpc_as_well(
+    stage: AdminStage, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
     monkeypatch.setattr("admin.places.MAX_TOKEN_STREAMS", 1)
     monkeypatch.setattr("admin.places.MAX_OPEN_STREAMS", 1)
     monkeypatch.setattr("admin.guard.UPLOAD_GAP_S", SOON_S)
-    monkeypatch.setattr("admin.guard.STALLED_LOOKS", 1_000_000)
-    with RawConnection(watchful.address) as raw:
-        raw.open(call_headers(path, *_bearer(watchful)), 3)
+    monkeypatch.setattr("admin.guard.REQUEST_S", SOON_S)
+    with RawConnection(stage.address) as raw:
+        raw.open(call_headers(path, *_bearer(stage)), 1)
+        raw.hear(RST_STREAM)
+        monkeypatch.setattr("admin.guard.REQUEST_S", WAIT_S)
         if path == WATCH_EVENTS:
-            assert eventually(lambda: watches(watchful))
+            assert eventually(lambda: watches(stage))
         else:
-            assert eventually(lambda: next(_health_watch(watchful)))
+            assert eventually(lambda: next(_health_watch(stage)))
+
+
+@pytest.mark.parametrize("path", [CHECK, GET_CHAIN])
+def test_a_call_whose_answer_is_not_read_loses_its_place(
+    watchful: AdminStage, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setattr("admin.places.MAX_TOKEN_CALLS", 1)
+    monkeypatch.setattr("admin.places.MAX_OPEN_CALLS", 1)
+    monkeypatch.setattr("admin.guard.ANSWER_LOOKS", EVER)
+    attempt = _check if path == CHECK else _get_chain
+    with RawConnection(watchful.address) as raw:
+        _ask_and_take_nothing(raw, path, watchful)
+        assert refusal_of(lambda: attempt(watchful)).reason == "TOO_MANY_STREAMS"
+        monkeypatch.setattr("admin.guard.ANSWER_LOOKS", 5)
+        eventually(lambda: attempt(watchful))
+
+
+@pytest.mark.parametrize("path", [CHECK, HEALTH_WATCH])
+def test_a_client_that_goes_while_it_is_answered_is_nothing_to_log(
+    stage: AdminStage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, path: str
+) -> None:
+    monkeypatch.setattr("admin.places.MAX_OPEN_CALLS", 1)
+    monkeypatch.setattr("admin.places.MAX_OPEN_STREAMS", 1)
+    with RawConnection(stage.address) as raw:
+        _ask_and_take_nothing(raw, path, stage)
+        raw.send([frame(RST_STREAM, 0, 1, CANCEL)])
+        eventually(lambda: _check(stage) if path == CHECK else next(_health_watch(stage)))
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+def _ask_and_take_nothing(raw: RawConnection, path: str, stage: AdminStage) -> None:
+    """A call whose answer is on its way, and cannot arrive."""
+    headers = frame(HEADERS, END_HEADERS, 1, call_headers(path, *_bearer(stage)))
+    request = frame(DATA, END_STREAM, 1, EMPTY)
+    raw.send([frame(SETTINGS, 0, 0, NO_WINDOW), headers, request])
+    raw.hear(HEADERS)
+
+
+def _check(stage: AdminStage) -> None:
+    stub: Any = health_pb2_grpc.HealthStub(stage.channel(""))
+    request: Any = health_pb2
+    stub.Check(request.HealthCheckRequest(service=""), timeout=WAIT_S)
+
+
+def _get_chain(stage: AdminStage) -> None:
+    stub = stage.stub(chain_service_pb2_grpc.ChainServiceStub)
+    stub.GetChain(chain_service_pb2.GetChainRequest(), timeout=WAIT_S)
 
 
 def _health_watch(stage: AdminStage) -> Any:

@@ -13,6 +13,7 @@ from troupe.admin.v1 import errors_pb2
 
 from actors.chain.backup import copy_store, drafted, tip_of
 from actors.chain.importer import Importer
+from actors.chain.repair import ready_at
 from actors.chain.store import Store
 from actors.datadir import DataDir
 from admin import convert
@@ -109,6 +110,16 @@ def test_no_chain_is_restored_beside_the_rest_of_another(shell: Shell, copy: Pat
     directory = shell.directory / "new"
     directory.mkdir()
     (directory / "chain.db-wal").write_bytes(b"of a node that was killed")
+    result = shell(f"restore {copy} --data-dir {directory}")
+    assert result.exit_code == ExitCode.FAILED
+    assert "move its chain.db* files away" in result.stderr
+    assert not (directory / "chain.db").exists()
+
+
+def test_no_chain_is_restored_that_the_next_start_would_replace(shell: Shell, copy: Path) -> None:
+    directory = shell.directory / "new"
+    directory.mkdir()
+    ready_at(directory / "chain.db").write_bytes(b"of a repair that was killed in the end")
     result = shell(f"restore {copy} --data-dir {directory}")
     assert result.exit_code == ExitCode.FAILED
     assert "move its chain.db* files away" in result.stderr

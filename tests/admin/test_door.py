@@ -31,7 +31,13 @@ from actors.runtime.supervisor import MAX_RESTARTS
 from admin.auth import READONLY_TOKEN_FILE
 from admin.brake import MAX_HELD
 from admin.permissions import OPEN_METHODS, PERMISSIONS
-from admin.places import MAX_OPEN_CALLS, MAX_OPEN_STREAMS, MAX_STREAMS, MAX_TOKEN_CALLS
+from admin.places import (
+    MAX_GIVEN_UP,
+    MAX_OPEN_CALLS,
+    MAX_OPEN_STREAMS,
+    MAX_STREAMS,
+    MAX_TOKEN_CALLS,
+)
 from admin.server import MAX_CALLS
 from tests.support.admin_stage import (
     DEFER,
@@ -168,8 +174,8 @@ def checks_without_request(stage: AdminStage, count: int) -> Iterator[SimpleQueu
 
 
 def test_calls_without_a_token_take_no_place_of_those_with_one(stage: AdminStage) -> None:
-    others = MAX_STREAMS + MAX_OPEN_STREAMS + MAX_OPEN_CALLS + MAX_HELD
-    assert others <= MAX_CALLS * 3 // 4
+    others = MAX_STREAMS + MAX_OPEN_STREAMS + MAX_OPEN_CALLS + MAX_HELD + MAX_GIVEN_UP
+    assert others <= MAX_CALLS * 4 // 5
     assert others + MAX_TOKEN_CALLS < MAX_CALLS
     with checks_without_request(stage, MAX_OPEN_CALLS + 1) as ended:
         seen = refused(ended.get(timeout=WAIT_S).exception())

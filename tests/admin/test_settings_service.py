@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from actors.miner.messages import (
 )
 from admin.cli.exits import ExitCode
 from admin.cli.main import cli
+from admin.services.settings import setting_message
+from admin.tuning import Setting, Source
 from tests.support.admin_stage import WAIT_S, AdminStage, miner_info, refusal_of
 
 LIST = node_service_pb2.ListSettingsRequest
@@ -50,6 +53,12 @@ def _obeying_miner(stage: AdminStage) -> None:
 
 
 # -- ListSettings -----------------------------------------------------------------------------------
+
+
+def test_a_path_that_is_no_text_is_shown_with_an_escape() -> None:
+    path = os.fsdecode(b"/odd\xff")
+    shown = setting_message(Setting("data_dir", path, Source.FLAG, default=path))
+    assert shown.value == shown.default_value == r"/odd\udcff"
 
 
 def test_settings_are_listed_with_their_sources(stage: AdminStage) -> None:

@@ -201,13 +201,11 @@ class Door:
         details = SimpleNamespace(method=method, invocation_metadata=context.invocation_metadata())
         handler = await self._guard.intercept_service(self._registry.find, details)
         box.seen = context = Context(handler.response_serializer, self._hear)
-        decode = handler.request_deserializer
+        asked = _stream(map(handler.request_deserializer, requests))
         if handler.stream_unary is not None:
-            context.answer(await handler.stream_unary(_stream(map(decode, requests)), context))
-        elif handler.unary_stream is not None:
-            await handler.unary_stream(decode(requests[0] if requests else b""), context)
+            context.answer(await handler.stream_unary(asked, context))
         else:
-            await handler.stream_stream(_stream(map(bytes, requests)), context)
+            await handler.stream_stream(asked, context)
 
     async def _settle(self, task: asyncio.Task[None]) -> None:
         """Let actors, threads and time do their part until the call has ended, or the client leaves."""

@@ -16,6 +16,8 @@ from tests.support.wire_client import REQUEST, RESPONSE
 
 UNSAID = 8
 """Accepted connections that have not yet said hello (WIRE: limits)."""
+SEATS = 8 * 4 + UNSAID - 2
+"""Connections that are accepted where there may be 8 peers with 4 each, two of whom are for the node to dial."""
 GRACE_S = 0.2
 """A newcomer has its seat for a tenth of a second for sure."""
 MAINTAIN_S = 5.5
@@ -23,7 +25,7 @@ MAINTAIN_S = 5.5
 
 @pytest.fixture
 def small(tmp_path: Path) -> Iterator[Arena]:
-    """At most 4 peers and 8 connections, two of which are for whom the node dials."""
+    """At most 8 peers, from 5 on for a few seconds only; two of the places are for whom the node dials."""
     with Arena(tmp_path / "node", max_peers=4) as arena:
         yield arena
 
@@ -88,17 +90,27 @@ def test_a_storm_of_connections_that_reset_at_once_leaves_nothing(arena: Arena) 
 
 def test_full_of_peers_a_newcomer_is_turned_away_and_no_peer_is_lost(small: Arena) -> None:
     peers = [small.honest, *(small.peer() for _ in range(5))]
-    newcomer = small.dial()
-    assert newcomer.is_parted_with()
-    assert small.transport().refused == 1
+    assert not small.dial().greet(small.new_name()).accepted
     for peer in peers:
         assert peer.hears() is not None
 
 
-def test_full_of_rejected_dialers_a_newcomer_takes_the_place_of_one(small: Arena) -> None:
-    rejected = [small.dial() for _ in range(5)]
-    for each in rejected:
-        assert not each.greet("nowhere").accepted
+def test_peers_with_as_many_connections_as_one_may_have_keep_nobody_out(small: Arena) -> None:
+    """They take a place each, and leave a seat for whoever comes for one of the others."""
+    for _ in range(3):
+        peer = small.peer()
+        for _ in range(3):
+            small.peer(peer.name)
+    for _ in range(2):
+        assert small.peer().name in small.peers()
+    assert small.transport().refused == 0
+
+
+def test_full_of_rejected_dialers_a_newcomer_takes_the_seat_of_one(small: Arena) -> None:
+    rejected = []
+    for _ in range(SEATS - 1):
+        rejected.append(small.dial())
+        assert not rejected[-1].greet("nowhere").accepted
     newcomer = small.peer()
     assert rejected[0].is_parted_with()
     assert small.ended(CloseReason.EVICTED) == 1

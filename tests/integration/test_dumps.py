@@ -52,6 +52,7 @@ UNREAD = """
 import os, signal, threading
 from admin.cli.dumps import dumping
 
+vars(signal).pop("sigtimedwait", None)  # not every POSIX system has it: macOS has none
 asked = threading.Event()
 
 def text():

@@ -15,12 +15,14 @@ from actors.ledger import state
 from actors.ledger.network import Network
 from actors.ledger.types import Account
 from actors.ledger.violation import Rule, Violation
+from actors.mempool.actor import MempoolActor
 from actors.peers.messages import Misbehaved, PeerId
 from actors.simulation.disk import SimStore
 from actors.simulation.host import SimHost
 from actors.simulation.play import Play
 from actors.simulation.report import Report
 from actors.simulation.scenario import Scenario, Trouble, Troubles, Window
+from actors.simulation.watch import POISON
 from actors.simulation.world import SIM_NETWORK
 
 SHORT = Scenario(seed=2, minutes=1.0, block_every_s=4.0, transactions_per_s=1.0)
@@ -121,6 +123,24 @@ def test_a_fall_beside_one_that_was_caused_is_found(monkeypatch: pytest.MonkeyPa
     everybody = tuple(Window(1.0 + index, 2.0 + index, (index,)) for index in range(5))
     troubled = replace(SHORT, troubles={Trouble.FALL: Troubles(windows=everybody)})
     assert "gossip fell: RuntimeError('a bug')" in violation_of(troubled)
+
+
+def test_a_fall_at_the_end_of_an_orderly_stop_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The mempool stops when the chain has fallen."""
+
+    def fails(_: object) -> None:
+        message = "a bug"
+        raise RuntimeError(message)
+
+    monkeypatch.setattr(MempoolActor, "on_stop", fails)
+    played = Play(SHORT)
+
+    def fell_chain() -> None:
+        played.watch.excuse(1, 0.0)
+        played.world.nodes[1].addresses.chain.tell(POISON)  # type: ignore[arg-type]
+
+    played._at(played.begun_s + 20.0, fell_chain)
+    assert played.run().violation == "node 1: mempool fell: RuntimeError('a bug')"
 
 
 def test_a_node_that_stays_degraded_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,6 +33,14 @@ def test_a_lie_harms_nobody_honest(lie: str, legacy: int) -> None:
     assert report.blamed_honest == ()
 
 
+def test_the_blocks_of_a_liar_are_its_own_in_the_report() -> None:
+    played, report = told("search-lies")
+    found = {line.node: line.blocks_found for line in report.node_lines}
+    (liar,) = played.liars
+    assert found[liar.node.index] > 0
+    assert sum(found.values()) == report.height + report.stale
+
+
 def test_who_gossips_invalid_blocks_is_banned_and_comes_back_under_another_address() -> None:
     played, report = told("invalid-blocks")
     assert dict(report.blamed_liars)["an invalid block"] >= 100

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from actors.assembly import START_ORDER, STATE_ROOMS
+from actors.letters import STALE_S
+from actors.runtime.actor import NodeActor
 from actors.runtime.address import Address
 from actors.runtime.supervisor import (
     MAX_RESTARTS,
@@ -157,3 +159,32 @@ def test_an_actor_that_keeps_failing_degrades_the_node_which_goes_on_and_recover
         each.rest()
     assert world.run_until_agreed(120.0)
     assert node.tip().number > 0
+
+
+def test_what_peers_send_to_an_actor_that_stays_down_does_not_gather(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World(9, nodes=3, mean_block_s=2.0)
+    world.start()
+    node, payer, payee = world.nodes
+    payer.mine()
+    world.run_for(20.0)
+    payer.rest()
+    assert world.run_until_agreed(60.0)
+    assert node.supervisor is not None
+    build = node.supervisor._members["mempool"].build
+
+    def stillborn() -> NodeActor:
+        actor = build()
+        monkeypatch.setattr(actor, "on_start", lambda: 1 // 0)
+        return actor
+
+    node.supervisor.enlist("mempool", stillborn)
+    fell(node, "mempool")
+    for _ in range(20):
+        payer.pay(payee.key.public, 1)
+        world.run_for(10.0)
+    mailbox = next(each.mailbox for each in members(node) if each.name == "mempool")
+    assert mailbox.depth > 0
+    assert mailbox.lost > 0
+    assert mailbox.age_s <= STALE_S + RETRY_S

@@ -1,4 +1,4 @@
-"""HTTP/2 by hand: what no well-made client sends. Only requests are made; answers are read as bytes."""
+"""HTTP/2 by hand: what no well-made client sends. Only requests are made; of answers the kinds of frames are read."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Self
 from admin.bind import parts_of
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-HEADERS, RST_STREAM, SETTINGS, PING, CONTINUATION = 1, 3, 4, 6, 9
-END_HEADERS = 4
+DATA, HEADERS, RST_STREAM, SETTINGS, PING, CONTINUATION = 0, 1, 3, 4, 6, 9
+END_STREAM, END_HEADERS = 1, 4
 CANCEL = (8).to_bytes(4, "big")
 TIMEOUT_S = 10.0
 
@@ -74,6 +74,26 @@ class RawConnection:
         except OSError:
             return False
         return True
+
+    def hear(self, kind: int) -> None:
+        """Read up to the next frame of this kind, and through it.
+
+        Raises:
+            OSError: none comes.
+        """
+        while True:
+            head = self._read(9)
+            self._read(int.from_bytes(head[:3], "big"))
+            if head[3] == kind:
+                return
+
+    def _read(self, size: int) -> bytes:
+        data = b""
+        while len(data) < size:
+            if not (more := self.socket.recv(size - len(data))):
+                raise ConnectionResetError
+            data += more
+        return data
 
 
 def is_closed(connection: socket.socket) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from troupe.admin.v1 import chain_service_pb2 as pb
 
 from actors.chain.store import Store
-from tests.support.admin_stage import AdminStage, refusal_of
+from tests.support.admin_stage import AdminStage, refusal_of, staged
 from tests.support.chains import EASY
 from tests.support.stored_chain import CHAIN, ChainServiceStub
 
@@ -48,6 +49,15 @@ def test_a_backup_goes_to_an_absolute_path_and_is_a_chain(
     restored = Store.open(path, EASY)
     assert restored.tip() == CHAIN[-1].ref
     restored.close()
+
+
+def test_a_directory_whose_name_is_no_text_is_told_of_all_the_same(tmp_path: Path) -> None:
+    directory = tmp_path / os.fsdecode(b"\xff")
+    directory.mkdir()
+    Store.open(directory / "chain.db", EASY).close()
+    with staged(directory, network=EASY) as odd:
+        *_, last = odd.stub(ChainServiceStub).CreateBackup(pb.CreateBackupRequest(path="one.db"))
+    assert last.backup.path.endswith(r"\udcff/backups/one.db")
 
 
 def test_a_backup_never_overwrites(

@@ -25,6 +25,7 @@ from actors.chain.signatures import Signatures
 from actors.chain.store import Reader, Store, StoreError
 from actors.chain.verify import verify
 from actors.chain.wire import encode_locator
+from actors.config import MIN_KEEP_HISTORY
 from actors.ledger.types import Block
 from tests.support.chains import ALICE, BOB, EASY, mine, mine_chain, transfer
 from tests.unit.chain.test_checkup import looked
@@ -123,6 +124,70 @@ def test_nonsense_that_an_import_meets_is_damage_and_leaves_the_tip_alone(
         with pytest.raises((StoreError, sqlite3.OperationalError)):
             Importer(store, EASY).add((block,))
         assert store.tip() == PAID.ref
+
+
+@pytest.mark.parametrize("column", ["hash", "parent_hash"])
+def test_a_side_branch_that_stands_on_nothing_any_more_is_damage_to_whoever_follows_it(
+    path: Path, column: str
+) -> None:
+    side = mine_chain(EASY, CHAIN[30].ref, 12, BOB.public)
+    with closing(Store.open(path, EASY)) as store:
+        Importer(store, EASY).add(side[:5])
+    change(path, f"UPDATE blocks SET {column} = randomblob(32) WHERE id = {len(CHAIN) + 4}")
+    with closing(Store.open(path, EASY)) as store:
+        with pytest.raises(StoreError, match="troupe repair"):
+            Serving(store).answer(ListTips(10))
+        with pytest.raises(StoreError, match="troupe repair"):
+            Importer(store, EASY).add(side[5:])
+        assert store.tip() == PAID.ref
+
+
+def test_an_index_that_knows_a_block_no_more_is_damage_and_no_bug_that_somebody_sent(
+    path: Path,
+) -> None:
+    side = mine_chain(EASY, CHAIN[30].ref, 5, BOB.public)
+    with closing(Store.open(path, EASY)) as store:
+        Importer(store, EASY).add(side)
+        index = "SELECT rootpage FROM sqlite_master WHERE name = 'sqlite_autoindex_blocks_1'"
+        (root,) = store._db.execute(index).fetchone()
+    drop_cell(path, root, side[-1].hash)
+    with closing(Store.open(path, EASY)) as store:
+        with pytest.raises(StoreError, match="troupe repair"):
+            Importer(store, EASY).invalidate(CHAIN[32].hash)
+        assert store.tip() == PAID.ref
+
+
+def drop_cell(path: Path, page: int, value: bytes) -> None:
+    """Take what has this value in it out of a leaf of an index."""
+    raw = bytearray(path.read_bytes())
+    begin = 4096 * (page - 1)
+    pointers = begin + 8
+    count = int.from_bytes(raw[begin + 3 : begin + 5])
+    places = [int.from_bytes(raw[at : at + 2]) for at in range(pointers, pointers + 2 * count, 2)]
+    kept = [at for at in places if value not in raw[begin + at : begin + at + 5 + len(value)]]
+    assert len(kept) == count - 1
+    raw[begin + 3 : begin + 5] = len(kept).to_bytes(2)
+    raw[pointers : pointers + 2 * len(kept)] = b"".join(at.to_bytes(2) for at in kept)
+    path.write_bytes(raw)
+
+
+def test_a_store_without_a_block_to_follow_is_damaged(path: Path) -> None:
+    change(path, "UPDATE blocks SET status = 2")
+    with closing(Store.open(path, EASY)) as store, pytest.raises(StoreError, match="repair"):
+        Importer(store, EASY).add((mine(EASY, CHAIN[20].ref, BOB.public),))
+
+
+@pytest.mark.parametrize("value", VALUES)
+@pytest.mark.parametrize("key", ["history", "pruning"])
+def test_nonsense_about_the_history_is_damage_that_a_start_and_a_verification_say(
+    path: Path, key: str, value: str
+) -> None:
+    change(path, "INSERT INTO meta VALUES ('history', '3')")
+    change(path, f"INSERT OR REPLACE INTO meta VALUES ('{key}', {value})")
+    with pytest.raises((StoreError, sqlite3.OperationalError)):
+        Store.open(path, EASY, keep_history=MIN_KEEP_HISTORY)
+    with suppress(StoreError):
+        assert done(verify(path, EASY)).divergences
 
 
 def test_a_schema_that_is_no_text_any_more_is_damage_and_can_be_repaired(path: Path) -> None:

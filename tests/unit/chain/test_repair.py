@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import resource
+import shutil
 from collections.abc import Generator
 from contextlib import closing
 from pathlib import Path
@@ -9,9 +13,10 @@ from typing import TypeVar
 
 import pytest
 
+from actors.chain import repair
 from actors.chain.importer import Importer
 from actors.chain.repair import Rebuilt, put_in_place, rebuild
-from actors.chain.schema import UnwritableError
+from actors.chain.schema import StoreError, UnwritableError, open_for_reading
 from actors.chain.signatures import Signatures
 from actors.chain.store import Store
 from actors.chain.verify import verify
@@ -140,6 +145,36 @@ def test_the_old_file_is_kept_under_a_name_that_none_has(store_file: Path) -> No
     assert not list(store_file.parent.glob("draft*"))
 
 
+def no_second_name(_source: Path, _target: Path) -> None:
+    raise OSError(errno.EPERM, "Operation not permitted")
+
+
+def half_a_copy(source: Path, target: Path) -> None:
+    target.write_bytes(source.read_bytes()[:5_000])
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_where_a_file_has_but_one_name_the_old_one_is_kept_as_a_copy(
+    store_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = store_file.read_bytes()
+    monkeypatch.setattr(os, "link", no_second_name)
+    assert repaired(store_file).tip == PAID.ref
+    assert store_file.with_name("chain.db.damaged-1").read_bytes() == before
+
+
+def test_a_copy_that_has_no_room_is_none_and_the_old_file_stands(
+    store_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = store_file.read_bytes()
+    monkeypatch.setattr(os, "link", no_second_name)
+    monkeypatch.setattr(shutil, "copyfile", half_a_copy)
+    with pytest.raises(OSError, match="No space left"):
+        repaired(store_file)
+    assert store_file.read_bytes() == before
+    assert not list(store_file.parent.glob("chain.db.*"))
+
+
 def test_without_room_for_a_new_file_the_old_one_stands(
     store_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -156,6 +191,42 @@ def test_without_room_for_a_new_file_the_old_one_stands(
     with pytest.raises(UnwritableError, match="full"):
         done(rebuild(store_file, store_file.with_name("draft"), EASY, Signatures(EASY)))
     assert store_file.read_bytes() == before
+
+
+def test_a_new_store_of_which_a_part_stays_in_its_log_is_none(
+    store_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To close it would have to take the log up into the file, and fails without a word."""
+    mark_again, (_, most) = repair._mark_again, resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def and_no_room_is_left(source: Path, importer: Importer) -> tuple[int, int | None]:
+        marks = mark_again(source, importer)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (8_192, most))
+        return marks
+
+    monkeypatch.setattr(repair, "_mark_again", and_no_room_is_left)
+    try:
+        with pytest.raises(UnwritableError, match="cannot be written"):
+            done(rebuild(store_file, store_file.with_name("draft"), EASY, Signatures(EASY)))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+
+
+def test_an_emptied_file_is_no_new_one_and_what_its_log_has_is_kept(
+    store_file: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy.db"
+    with closing(Store.open(store_file, EASY)) as store:
+        with store.transaction():
+            store.add_pending(mine_chain(EASY, PAID.ref, 2)[1])
+        shutil.copy(f"{store_file}-wal", f"{copy}-wal")
+    log = Path(f"{copy}-wal").read_bytes()
+    copy.touch()
+    for look in (Store.open, open_for_reading):
+        with pytest.raises(StoreError, match=r"its log is not.*troupe repair"):
+            look(copy, EASY)
+    assert repaired(copy).waiting == 1
+    assert Path(f"{copy}.damaged-1-wal").read_bytes() == log
 
 
 def test_the_marks_of_a_file_that_sqlite_cannot_read_are_said_to_be_lost(store_file: Path) -> None:

@@ -56,6 +56,15 @@ def test_blocks_that_are_in_the_log_alone_are_found_too(tmp_path: Path) -> None:
     assert found(copy) == ALL
 
 
+def test_the_log_of_a_file_is_beside_it_wherever_a_link_to_it_lies(tmp_path: Path) -> None:
+    path, link = tmp_path / "chain.db", tmp_path / "deeper" / "chain.db"
+    link.parent.mkdir()
+    link.symlink_to(path)
+    with closing(Store.open(link, WIDE)) as store:
+        fill(store)
+        assert found(link) == ALL
+
+
 def test_a_log_that_breaks_off_in_a_commit_costs_nothing_of_the_commits_before(
     tmp_path: Path,
 ) -> None:

@@ -72,6 +72,46 @@ def test_what_differs_is_found(
     assert {divergence.fault for divergence in report.divergences} >= faults
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE blocks SET raw = x'00' WHERE id = 153",
+        "UPDATE blocks SET raw = CAST(raw AS TEXT) WHERE id = 153",
+        "UPDATE blocks SET number = 105 WHERE id = 154",
+        "UPDATE blocks SET parent_hash = randomblob(32) WHERE id = 153",
+        "DELETE FROM blocks WHERE id = 153",
+        "UPDATE pending SET raw = x'00'",
+    ],
+)
+def test_damage_is_found_in_blocks_that_are_not_canonical_too(
+    store: Store, tmp_path: Path, damage: str
+) -> None:
+    """The node meets it one day, and says that a repair is due: which looks here whether it is."""
+    side = mine_chain(EASY, CHAIN[99].ref, 2, BOB.public)
+    Importer(store, EASY).add(side)
+    with store.transaction():
+        store.add_pending(mine_chain(EASY, LAST.ref, 2)[1])
+    assert run(tmp_path / "chain.db")[1].divergences == ()
+    store._db.execute(damage)
+    store.close()
+    _, report = run(tmp_path / "chain.db")
+    assert {divergence.fault for divergence in report.divergences} == {Fault.BLOCK}
+
+
+def test_an_index_that_has_a_block_under_another_hash_is_damage(
+    store: Store, tmp_path: Path
+) -> None:
+    store.close()
+    path, index_leaf = tmp_path / "chain.db", 0x0A
+    raw = bytearray(path.read_bytes())
+    leaves = [at for at in range(0, len(raw), 4096) if raw[at] == index_leaf]
+    wanted = CHAIN[7].hash
+    (found,) = (raw.find(wanted, at, at + 4096) for at in leaves if wanted in raw[at : at + 4096])
+    raw[found + 31] ^= 1
+    path.write_bytes(raw)
+    assert {divergence.fault for divergence in run(path)[1].divergences} >= {Fault.DAMAGED}
+
+
 def test_the_list_of_divergences_is_bounded(store: Store, tmp_path: Path) -> None:
     store._db.execute("DELETE FROM accounts")
     _, report = run(tmp_path / "chain.db")

@@ -8,6 +8,8 @@ import os
 import random
 import shlex
 import signal
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -141,6 +143,18 @@ def test_a_process_that_is_ended_from_outside_is_told_of_in_a_sentence(
     monkeypatch.setattr("admin.cli.simulate._play_quietly", die)
     result = run(f"{SHORT} --seeds 2 --jobs 2", ExitCode.FAILED)
     assert "was ended from outside" in result.stderr
+
+
+def test_one_that_is_ended_before_all_is_handed_out_is_told_of_as_well(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def is_broken(*_: object) -> None:
+        raise BrokenProcessPool
+
+    monkeypatch.setattr(ProcessPoolExecutor, "submit", is_broken)
+    result = run(f"{SHORT} --seeds 2 --jobs 2", ExitCode.FAILED)
+    assert "was ended from outside" in result.stderr
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ()), "Ctrl-C is heard"
 
 
 def test_whatever_fails_in_a_run_ends_it_with_its_seed(monkeypatch: pytest.MonkeyPatch) -> None:

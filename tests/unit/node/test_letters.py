@@ -9,7 +9,7 @@ import pytest
 
 from actors.assembly import START_ORDER
 from actors.gossip.messages import Decision, GossipItem, GossipReceived, Verdicts
-from actors.letters import HouseLetters
+from actors.letters import STALE_S, HouseLetters
 from actors.messaging.fingerprint import fingerprint, frame_fingerprint
 from actors.messaging.messages import (
     Done,
@@ -82,6 +82,7 @@ def scene() -> Scene:
     [
         (FramesReceived(CONN, (b"a", b"b")), 2, "tcp", Handled(CONN, 2)),
         (Answer(CONN, (b"a", b"b")), 2, "tcp", Handled(CONN, 2)),
+        (Done(CONN, 3), 1, "tcp", Handled(CONN, 3)),
         (Received(RUMOURS), 3, "messaging", Done(CONN, 3)),
         (RespondBatch(CONN, ((1, b""), (2, b""))), 2, "messaging", Done(CONN, 2)),
         (Respond(CONN, 1, b""), 1, "messaging", Done(CONN, 1)),
@@ -135,6 +136,14 @@ def test_what_a_peer_sent_is_kept_with_its_name_and_it_is_told_of(scene: Scene) 
     )
     assert "ZeroDivisionError: a bug" in kept.find.error
     assert scene.told("peers") == [Poisoned(CONN)]
+
+
+def test_an_error_that_holds_a_peers_bytes_is_kept_with_its_name_and_not_with_all_of_them(
+    scene: Scene,
+) -> None:
+    scene.give_up(GossipReceived(ITEMS[:1]), KeyError(bytes(2**20)))
+    (kept,) = scene.kept()
+    assert kept.find.error.startswith("KeyError: b'")
 
 
 def test_the_same_content_on_its_way_through_each_room_is_known(scene: Scene) -> None:
@@ -204,3 +213,16 @@ def test_what_waits_of_a_connection_that_brought_poison_twice_is_given_up_and_pa
     scene.pump.run_until_idle()
     assert scene.told(room) == [payment]
     assert [type(box.get().message) for _ in range(box.qsize())] == [Received, Resync]
+
+
+def test_what_a_peer_sent_too_long_ago_is_given_up_and_paid(scene: Scene) -> None:
+    clock = FakeClock()
+    box = Mailbox("mempool", clock.now_s)
+    for each in (Received(RUMOURS), Resync(Address(box))):
+        box.post(each)
+    clock.advance(STALE_S + 1.0)
+    box.post(Received(RUMOURS[:1]))
+    assert scene.letters.forfeit(box) == 3
+    scene.pump.run_until_idle()
+    assert scene.told("messaging") == [Done(CONN, 3)]
+    assert [type(box.get().message) for _ in range(box.qsize())] == [Resync, Received]

@@ -28,6 +28,8 @@ def surplus(
 ) -> list[str]:
     points = scores or {}
     kept_ids = tuple(map(PeerId, kept))
+    for peer in filter(None, map(table.get, kept_ids)):
+        peer.verified = True
     seats = Seats(SlotPolicy(max_peers), table, kept_ids, lambda p: points.get(p.id, 0.0), b"salt")
     return list(seats.surplus())
 

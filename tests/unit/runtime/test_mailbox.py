@@ -117,11 +117,13 @@ def test_an_ask_nobody_answers_times_out_and_is_withdrawn() -> None:
 
 
 def test_what_is_taken_out_leaves_the_others_and_every_question_in_order() -> None:
-    mailbox = Mailbox("gossip", lambda: 0.0)
+    clock = FakeClock()
+    mailbox = Mailbox("gossip", clock.now_s)
     answer: Future[object] = Future()
     for number in range(6):
         mailbox.post(number, answer if number == 2 else None)
-    assert mailbox.take_out(lambda message: message % 2 == 0) == [0, 4]
+        clock.advance(1)
+    assert mailbox.take_out(lambda message, age_s: message % 2 == 0 and age_s >= 2) == [0, 4]
     assert [mailbox.get().message for _ in range(mailbox.qsize())] == [1, 2, 3, 5]
 
 

@@ -100,6 +100,17 @@ def test_what_is_cleared_is_let_in_again() -> None:
     assert (kept(quarantine), quarantine.refused) == ((), frozenset())
 
 
+def test_when_all_is_cleared_so_is_what_had_to_make_room() -> None:
+    quarantine = Quarantine()
+    for number in range(MAX_EXHIBITS + 1):
+        quarantine.take(find(number))
+    for exhibit in kept(quarantine):
+        quarantine.answer(ClearQuarantine(exhibit.id))
+    assert quarantine.refused == {find(0).fingerprint}
+    assert quarantine.answer(ClearQuarantine(None)) == 0
+    assert quarantine.refused == frozenset()
+
+
 class TestOnDisk:
     def open(self, folder: Path, version: str = "1") -> Quarantine:
         return Quarantine(FileCabinet(folder / "quarantine"), version=version, wall_s=lambda: 3.0)

@@ -98,7 +98,7 @@ def test_a_block_spreads_from_whoever_has_it_first_and_counts_each_node_once() -
     clock.advance(0.5)
     spread.has(b"block", 1)
     course = spread.courses[b"block"]
-    assert (course.node, course.delays_s, course.nodes) == (3, [0.0, 0.5], {1, 3})
+    assert (course.since_s, course.delays_s, course.nodes) == (1_000.0, [0.0, 0.5], {1, 3})
 
 
 def transaction(nonce: int) -> Transaction:

@@ -165,21 +165,43 @@ def test_small_talk_goes_on_whatever_others_hold(resources: ExitStack) -> None:
         honest.handled(1)
 
 
-def test_where_all_send_a_large_frame_at_once_each_has_its_turn(resources: ExitStack) -> None:
-    house = House(resources, 4 * MIB)
-    peers = [house.connection() for _ in range(40)]
-    rest = {peer: begun(MIB) for peer in peers}
+def have_all_send(house: House, senders: int) -> None:
+    """A frame of 1 MiB each, of which all send a part before anybody sends the next."""
+    rest = {house.connection(): begun(MIB) for _ in range(senders)}
     rounds = 0
     while rest:
         rounds += 1
-        assert rounds <= 3 * len(peers), "they wait for each other"
+        assert rounds <= 20 * senders, "they wait for each other"
         for peer in [*rest]:
-            rest[peer] = rest[peer][house.receive(peer, rest[peer]) :]
+            rest[peer] = rest[peer][house.receive(peer, rest[peer][: len(SCRATCH)]) :]
             if frames := peer.hand_on(256):
                 assert frames == (bytes(MIB),)
                 peer.handled(1)
                 del rest[peer]
                 house.settle(peer)
+
+
+def test_where_all_send_a_large_frame_at_once_each_has_its_turn(resources: ExitStack) -> None:
+    house = House(resources, 4 * MIB)
+    have_all_send(house, 40)
+    assert house.budget.held_bytes == 0
+
+
+def test_who_is_through_keeps_nobody_from_his_turn(resources: ExitStack) -> None:
+    """It may have ended its frame while there was room for all, and say nothing from then on."""
+    house = House(resources, 4 * MIB)
+    crowd = [house.connection() for _ in range(40)]
+    for peer in crowd:
+        house.receive(peer, begun(MIB - 5))
+    _, last = (peer for peer in crowd if peer.held_bytes == MIB - 1)  # the first had room without
+    for peer in crowd:
+        if peer is not last:
+            house.budget.leave(peer)
+    assert house.receive(last, bytes(5)) == 5
+    assert last.hand_on(256) == (bytes(MIB),)
+    last.handled(1)
+    house.settle(last)
+    have_all_send(house, 40)
     assert house.budget.held_bytes == 0
 
 

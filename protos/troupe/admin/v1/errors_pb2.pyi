@@ -185,7 +185,7 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     epoch of the last event that was sent: resume after it and nothing is lost. Or the reader of a long
     job took nothing for a minute. Metadata of ExportBlocks: last_number (of the last block that was
     sent). Metadata of streams that cannot be resumed: dropped (how much was not shown). Without metadata:
-    the reader of any other stream took nothing for five minutes, or sent no request for five seconds.
+    the reader of any other stream took nothing for five minutes.
     """
     ERROR_REASON_TOO_MANY_TOKENS: _ErrorReason.ValueType  # 125
     """RESOURCE_EXHAUSTED: the node keeps as many tokens as it may. Metadata: limit."""
@@ -383,7 +383,7 @@ ERROR_REASON_SLOW_CONSUMER: ErrorReason.ValueType  # 124
 epoch of the last event that was sent: resume after it and nothing is lost. Or the reader of a long
 job took nothing for a minute. Metadata of ExportBlocks: last_number (of the last block that was
 sent). Metadata of streams that cannot be resumed: dropped (how much was not shown). Without metadata:
-the reader of any other stream took nothing for five minutes, or sent no request for five seconds.
+the reader of any other stream took nothing for five minutes.
 """
 ERROR_REASON_TOO_MANY_TOKENS: ErrorReason.ValueType  # 125
 """RESOURCE_EXHAUSTED: the node keeps as many tokens as it may. Metadata: limit."""
