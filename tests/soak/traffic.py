@@ -120,7 +120,7 @@ def fill(fleet: Fleet, count: int) -> None:
     nodes = [member.node for member in payers if member.node is not None]
     for node in nodes:
         node.generate(1)
-        for other in fleet.up:  # or the next one makes another block of this height, and nobody gives way
+        for other in fleet.up:  # two blocks of one height would part them: nobody gives way
             other.await_tip(node.tip_hash())
     wallet, request = wallet_service_pb2_grpc.WalletServiceStub, wallet_service_pb2.TransferRequest
     for number in range(count):
