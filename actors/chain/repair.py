@@ -128,9 +128,8 @@ def finish(target: Path) -> None:
     try:
         if log.exists() and log.stat().st_size > 0:
             log.rename(f"{_aside(target, _times_kept(target))}{LOG}")
-        log.unlink(
-            missing_ok=True
-        )  # SQLite would read it back into whatever bears its store's name
+        # SQLite would read it back into whatever bears its store's name.
+        log.unlink(missing_ok=True)
         Path(f"{target}-shm").unlink(missing_ok=True)
         sync_directory(target.parent)
         ready_at(target).replace(target)

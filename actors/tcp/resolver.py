@@ -73,7 +73,6 @@ class Resolver(Generic[K]):
     def _run(self) -> None:
         while (entry := self._names.get()) is not None:
             key, host = entry
-            if self._is_wanted(
-                key
-            ):  # or names behind slow ones would wait for those that were given up
+            # Or names behind slow ones would wait for those that were given up.
+            if self._is_wanted(key):
                 self._tell(key, self._resolve(host))
