@@ -23,9 +23,10 @@ POINTS = 20
 
 def commit(arena: Arena, peer: Hostile, count: int) -> None:
     """So many different crimes of 20 points each: blocks with work, and transactions that nobody has paid."""
-    for _ in range(count):
-        forged = transfer(CAROL, CAROL.public, next(NONCES), 1)
-        peer.tell_block(mine(arena.network, arena.network.genesis.ref, CAROL.public, (forged,)))
+    forged = [transfer(CAROL, CAROL.public, next(NONCES), 1) for _ in range(count)]
+    peer.tell_block(
+        *(mine(arena.network, arena.network.genesis.ref, CAROL.public, (each,)) for each in forged)
+    )
     arena.settle(peer)
 
 

@@ -144,8 +144,8 @@ def test_a_flood_of_bad_signatures_ends_in_a_ban_whoever_sends_it(arena: Arena) 
     """The field, too, verifies a signature before it passes a transaction on."""
     peer = arena.legacy()
     real = transfer(ALICE, BOB.public, 0, 1)
-    for amount in range(2, 12):
-        peer.gossip(NEW_TX, real.raw.replace(b",0,1,", b",0,%d," % amount))
+    forged = (real.raw.replace(b",0,1,", b",0,%d," % amount) for amount in range(2, 12))
+    flood(peer, (message(REGULAR, 0, NEW_TX, random.randbytes(ID_BYTES) + each) for each in forged))
     assert peer.is_parted_with()
     assert arena.is_banned(peer)
     assert arena.pool().pending == 0

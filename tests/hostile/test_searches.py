@@ -12,7 +12,7 @@ from tests.support.hostile_peer import ANSWER, ID_BYTES, SEARCH, Hostile, flood
 from tests.support.wire_client import REGULAR, message
 
 GENESIS = EASY.genesis.ref
-RELAY_BURST = 50
+RELAY_BURST, RELAYS_PER_S = 50, 5
 ROUTES = 1_024
 """WIRE: limits, searches."""
 
@@ -30,6 +30,7 @@ def relayed(peer: Hostile) -> list[bytes]:
 
 def test_a_flood_of_questions_that_we_can_answer_is_answered_in_full(arena: Arena) -> None:
     """Delayed by not reading, never dropped: an honest peer fetches a chain so."""
+    arena.clock.go()
     blocks = arena.grow(20)
     peer, count = arena.peer(), 1_000
     asked = {random.randbytes(ID_BYTES): random.choice(blocks) for _ in range(count)}
@@ -58,10 +59,17 @@ def test_an_orphan_is_never_an_answer(arena: Arena) -> None:
 
 def test_of_a_flood_of_questions_that_nobody_can_answer_fifty_are_passed_on(arena: Arena) -> None:
     witness, peer = arena.peer(), arena.peer()
-    for _ in range(300):
-        peer.gossip(SEARCH, random.randbytes(ID_BYTES + 32))
+    questions = [random.randbytes(ID_BYTES + 32) for _ in range(4 * RELAY_BURST)]
+    for question in questions:
+        peer.gossip(SEARCH, question)
     arena.settle(peer)
-    assert RELAY_BURST <= len(relayed(witness)) <= RELAY_BURST + 10
+    assert relayed(witness) == questions[:RELAY_BURST]
+    arena.clock.skip(1.0)
+    late = [random.randbytes(ID_BYTES + 32) for _ in range(RELAY_BURST)]
+    for question in late:
+        peer.gossip(SEARCH, question)
+    arena.settle(peer)
+    assert relayed(witness) == late[:RELAYS_PER_S]
     other = arena.peer()
     question = random.randbytes(ID_BYTES + 32)
     other.gossip(SEARCH, question)

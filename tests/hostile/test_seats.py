@@ -68,6 +68,7 @@ def test_a_flood_of_silent_strangers_costs_no_peer_his_place_and_keeps_no_newcom
 
 
 def test_many_that_dial_at_once_and_say_hello_are_all_let_in(arena: Arena) -> None:
+    arena.clock.go()
     newcomers = []
     for _ in range(30):  # each says hello before the next one dials: who does not may lose its seat
         newcomers.append(newcomer := arena.dial())
@@ -79,6 +80,7 @@ def test_many_that_dial_at_once_and_say_hello_are_all_let_in(arena: Arena) -> No
 
 
 def test_a_storm_of_connections_that_reset_at_once_leaves_nothing(arena: Arena) -> None:
+    arena.clock.go()
     for _ in range(200):
         arena.dial().reset()
     arena.await_connections(1)

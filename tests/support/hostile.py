@@ -1,7 +1,7 @@
 """A real node in this process for hostile peers (`hostile_peer`) to try themselves at.
 
-It has its real rooms, threads, sockets and files; only its clock is a test's: it goes as any clock, and can be
-put forward, so that what a node does after a minute is seen at once.
+It has its real rooms, threads, sockets and files; only its clock is a test's: it stands still and is put forward,
+so that what a node does after a minute is seen at once, and what it counts by the second is exact.
 """
 
 from __future__ import annotations
@@ -61,23 +61,37 @@ SILENT_S = 3.5
 """After so long without an answer to its status a peer is taken for one of the field (WIRE: extensions)."""
 
 
-class HastyClock(ThreadClock):
-    """The real clock, but that it can be put forward."""
+class HandClock(ThreadClock):
+    """A node's clock that a test moves: it stands still but for `skip`, so that nothing fades, fills up or falls
+    due because a machine is slow.
+    """
 
     def __init__(self) -> None:
-        self._ahead_s = 0.0
+        self._now_s, self._wall_s = time.monotonic(), time.time()
+        self._going_since_s: float | None = None
         super().__init__()
 
+    def _passed_s(self) -> float:
+        since_s = self._going_since_s
+        return 0.0 if since_s is None else time.monotonic() - since_s
+
     def now_s(self) -> float:
-        return time.monotonic() + self._ahead_s
+        return self._now_s + self._passed_s()
 
     def wall_s(self) -> float:
-        return time.time() + self._ahead_s
+        return self._wall_s + self._passed_s()
 
     def skip(self, seconds: float) -> None:
         """Put it forward; what falls due meanwhile is told now. Any thread."""
         with self._changed:
-            self._ahead_s += seconds
+            self._now_s += seconds
+            self._wall_s += seconds
+            self._changed.notify()
+
+    def go(self) -> None:
+        """Let it go as any clock from now on, where a node lets others wait."""
+        with self._changed:
+            self._going_since_s = time.monotonic()
             self._changed.notify()
 
 
@@ -90,7 +104,7 @@ class Arena:
 
     def __init__(self, folder: Path, network: Network = EASY, **settings: Any) -> None:
         """``settings``: ``tcp``, ``mempool``, ... as in `Settings`; ``max_peers`` and ``bootstrap`` alone."""
-        self.network, self.clock = network, HastyClock()
+        self.network, self.clock = network, HandClock()
         self._peers = {
             name: settings.pop(name) for name in ("max_peers", "bootstrap") if name in settings
         }
@@ -129,7 +143,7 @@ class Arena:
         """Stop the node and start it on the same directory; all peers are gone, and an honest one is there."""
         self.node.stop()
         self._stack.close()
-        self.clock = HastyClock()
+        self.clock = HandClock()
         self._start()
         self.honest = self.peer()
 
