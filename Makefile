@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install protos lint buf no-buf baseline types test test-all soak fuzz sanitize bench run devnet clean
+.PHONY: help install protos lint buf no-buf baseline types test test-all soak frames fuzz sanitize bench run devnet clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -8,6 +8,7 @@ INSTALLED := $(VENV)/.installed
 DEV := $(VENV)/.dev
 FUZZ := $(VENV)/.fuzz
 FUZZ_SECONDS ?= 60
+FRAMES ?= 1000000
 PROTO_VENV := .venv-protos
 GENERATOR := $(PROTO_VENV)/.installed
 GO := $(shell command -v go)
@@ -100,6 +101,9 @@ soak: $(DEV)  ## what takes hours: kill -9, hostile peers, floods, fuzzed frames
 	done
 	@$(BIN)/troupe simulate --minutes 2 --byzantine 0.2 --loss 0.02 --partition 1 --crash 1 --disk-fault 1 \
 		--fall 1 --seeds 1000
+
+frames: $(DEV)  ## FRAMES=1000000 wrong frames through a live node, of which no actor may fall
+	@PYTHONPATH=.:protos $(BIN)/python -m tests.soak.frames --frames $(FRAMES)
 
 fuzz: $(FUZZ)  ## coverage-guided fuzzing, FUZZ_SECONDS=60 for each target; what is found stays in build/fuzz
 	@PYTHONPATH=.:protos $(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS)
