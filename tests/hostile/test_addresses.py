@@ -45,7 +45,7 @@ def told(arena: Arena) -> set[str]:
 def tell(arena: Arena, peer: Hostile, payload: bytes) -> None:
     """Answer the node's question for peers, which it asks whoever is silent."""
     for _ in range(2):
-        arena.clock.skip(IDLE_S)
+        arena.skip(IDLE_S)
         for living in (arena.honest, *DIALED):
             living.hears()
     question = peer.recv_until(REQUEST, kind=GET_PEERS)

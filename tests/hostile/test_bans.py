@@ -33,7 +33,7 @@ def commit(arena: Arena, peer: Hostile, count: int) -> None:
 def forget(arena: Arena, seconds: float, *living: Hostile) -> None:
     """Let time pass in steps in which nobody falls silent."""
     while seconds > 0:
-        arena.clock.skip(min(seconds, 15.0))
+        arena.skip(min(seconds, 15.0))
         seconds -= 15.0
         for peer in (arena.honest, *living):
             peer.hears()

