@@ -104,9 +104,8 @@ class HandClock(ThreadClock):
         with self._changed:
             while self._running:
                 self._tell_due()
-                due_s = self._timers.next_due_s()
-                stands = due_s is None or self._going_since_s is None
-                self._changed.wait(None if stands else max(0.0, due_s - self.now_s()))
+                due_s = None if self._going_since_s is None else self._timers.next_due_s()
+                self._changed.wait(None if due_s is None else max(0.0, due_s - self.now_s()))
 
 
 class Arena:
@@ -265,17 +264,14 @@ class Arena:
     def _turn_over(self) -> None:
         """Until each actor has handled what it has been told so far."""
         at = self.addresses
-        for room, question in (
-            (at.tcp, GetTransport()),
-            (at.messaging, GetMessaging()),
-            (at.gossip, GetGossip()),
-            (at.chain, GetChain()),
-            (at.mempool, GetPool()),
-            (at.search, ListItems(1)),
-            (at.peers, GetSlots()),
-            (at.messaging, GetMessaging()),
-        ):
-            self.ask(room, question)
+        self.ask(at.tcp, GetTransport())
+        self.ask(at.messaging, GetMessaging())
+        self.ask(at.gossip, GetGossip())
+        self.ask(at.chain, GetChain())
+        self.ask(at.mempool, GetPool())
+        self.ask(at.search, ListItems(1))
+        self.ask(at.peers, GetSlots())
+        self.ask(at.messaging, GetMessaging())  # what those have sent
 
     def _is_settled(self, peer: Hostile) -> bool:
         info = self.connection_of(peer)
