@@ -14,7 +14,7 @@ from typing import Any
 from actors.chain.actor import ChainActor
 from actors.chain.checkup import FoundDamaged
 from actors.chain.messages import ChainCommand, ReaderCommand
-from actors.chain.reader import ReaderActor
+from actors.chain.reader import Damage, ReaderActor
 from actors.chain.room import Neighbours
 from actors.chain.signatures import Signatures
 from actors.chain.store import Reader, Store
@@ -273,6 +273,7 @@ def _enlist_state(
         ),
         group=STATE_ROOMS,
     )
+    damage = Damage()
     supervisor.enlist(
         "reader",
         lambda: ReaderActor(
@@ -281,6 +282,7 @@ def _enlist_state(
             messaging=at["messaging"],
             peers=at["peers"],
             supervisor=supervisor.address,
+            damage=damage,
         ),
     )
     supervisor.enlist("mempool", lambda: _mempool(settings, machine, known, at))

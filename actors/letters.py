@@ -82,7 +82,8 @@ BANNED_AT = 2
 """Poison of one sender (ARCHITECTURE: supervision)."""
 STALE_S = 60.0
 """What a peer has sent so long ago is given up when its reader falls, or fails to come back: nobody waits for what
-comes of it (`gossip.actor.VERDICT_TIMEOUT_S`), and else it would gather for as long as the reader is down."""
+comes of it (`gossip.actor.VERDICT_TIMEOUT_S`), and else it would gather for as long as the reader is down. So is
+news of the house, and what is asked because of it: who begins anew begins with how things are, and says so."""
 MAX_POISONED = 1_024
 """Connections that brought some; each cost us falls."""
 OURS = (OSError, MemoryError, sqlite3.Error, StoreError)
@@ -147,8 +148,8 @@ class HouseLetters:
             self._keep(name, fall, evidence, is_proven=False)
 
     def forfeit(self, mailbox: Mailbox) -> int:
-        """What is stale; and all of a connection that brought poison twice: it is closed, and each such letter
-        more would be a fall.
+        """What is stale, of peers and of the house; and all of a connection that brought poison twice: it is
+        closed, and each such letter more would be a fall.
         """
         return sum(map(self._settle, mailbox.take_out(self._is_forfeit)))
 
@@ -160,6 +161,8 @@ class HouseLetters:
                 sender = messages[0].conn
             case GossipReceived(items):
                 sender = items[0].conn
+            case TipChanged() | PoolChanged() | GetCandidates() | Happened():
+                return age_s > STALE_S
             case _:
                 return False
         return age_s > STALE_S or self._poisoned[sender] >= BANNED_AT

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from actors.messaging.messages import ANSWER_BUDGET_BYTES, Inbound, Received
 from actors.peers.messages import LinksReset, PeerEvent, PeerId, PeerLinked, PeerUnlinked
 from actors.runtime.address import Address
-from actors.runtime.turns import Turnstile
+from actors.runtime.turnstile import Turnstile
 from actors.tcp.messages import ConnId
 
 ANSWERS_A_TURN = 4

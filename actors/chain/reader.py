@@ -52,8 +52,17 @@ _FAULTS = (StoreError, sqlite3.OperationalError)
 """Of the file, and of the disk under it."""
 
 
+class Damage:
+    """What was found damaged first: the reader's memory, which it leaves to its next incarnation. No file heals
+    while a node stands on it.
+    """
+
+    def __init__(self) -> None:
+        self.reason: str | None = None
+
+
 class ReaderActor(NodeActor):
-    """Answers `chain:get_blocks`, look-ups of blocks, and people's questions; keeps nothing."""
+    """Answers `chain:get_blocks`, look-ups of blocks, and people's questions; keeps nothing but the damage."""
 
     def __init__(
         self,
@@ -63,6 +72,7 @@ class ReaderActor(NodeActor):
         messaging: Address[RespondBatch | Done],
         peers: Address[Resync],
         supervisor: Address[Ailing],
+        damage: Damage | None = None,
     ) -> None:
         """Build it on an open view of the store.
 
@@ -73,17 +83,18 @@ class ReaderActor(NodeActor):
             messaging: Told the answers to peers.
             peers: Tells whose the connections are.
             supervisor: Told what cannot be read.
+            damage: What earlier incarnations found.
         """
         super().__init__()
         self._store, self._messaging, self._supervisor = store, messaging, supervisor
-        self._damage: str | None = None
-        """What was found first: it stays, whatever else can be read."""
+        self._damage = damage or Damage()
         self._told: str | None = None
-        self._serving = Serving(store)
+        self._serving = Serving(store, self._note)
         self._me, self._peers = me, peers
         self._asking = Asking(me)
 
     def on_start(self) -> None:
+        self._tell_ailment(self._damage.reason)
         self._peers.tell(Resync(self._me))
 
     def on_stop(self) -> None:
@@ -151,13 +162,16 @@ class ReaderActor(NodeActor):
                 reply_to.tell(LookedUp(ticket, None))
 
     def _note(self, error: Exception | None) -> None:
-        """Say what cannot be read, at each change: damage until the end of this incarnation, a fault of the
-        disk until it gives something back.
+        """Say what cannot be read: damage until the node ends, a fault of the disk until it gives something
+        back.
         """
         reason = None if error is None else str(unreadable(error))
         if isinstance(error, StoreError):
-            self._damage = self._damage or reason
-        reason = self._damage or reason
+            self._damage.reason = self._damage.reason or reason
+        self._tell_ailment(self._damage.reason or reason)
+
+    def _tell_ailment(self, reason: str | None) -> None:
+        """At each change."""
         if reason != self._told:
             self._told = reason
             if reason is not None:

@@ -104,7 +104,12 @@ class Reader:
             " ORDER BY canonical.number",
             (first, last),
         )
-        return (checked_raw(raw, block_hash) for raw, block_hash in rows)
+        try:
+            for raw, block_hash in rows:
+                yield checked_raw(raw, block_hash)
+        except sqlite3.DatabaseError as error:
+            raise_damaged(self._db, error)
+            raise
 
     def transaction_place(self, transaction_id: bytes) -> TransactionPlace | None:
         row = self._db.execute(

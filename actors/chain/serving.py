@@ -5,6 +5,7 @@ All of it reads the store and changes nothing.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from typing import assert_never
 
 from actors.chain.messages import (
@@ -49,11 +50,16 @@ _TIP_STATUSES = {
 class Serving:
     """Answers from the store."""
 
-    def __init__(self, store: Reader) -> None:
-        self._store = store
+    def __init__(self, store: Reader, note: Callable[[StoreError], None] | None = None) -> None:
+        """``note`` is told of the damaged block that an answer to a peer ends before; None: it is raised."""
+        self._store, self._note = store, note
 
     def blocks_after(self, request: bytes) -> bytes | None:
-        """The answer to `chain:get_blocks`; None: the request is malformed and gets none."""
+        """The answer to `chain:get_blocks`; None: the request is malformed and gets none.
+
+        It ends before the first block that is damaged: whoever asks has those before it, and gets the rest
+        from others.
+        """
         locator = decode_locator(request)
         if locator is None:
             return None
@@ -62,7 +68,17 @@ class Serving:
             common = self._store.newest_canonical(locator[1:])
         if common is None:
             return b""
-        return encode_batch(self._store.canonical_raws(common + 1, common + MAX_BATCH_BLOCKS))
+        raws = self._store.canonical_raws(common + 1, common + MAX_BATCH_BLOCKS)
+        return encode_batch(self._sound(raws))
+
+    def _sound(self, raws: Iterable[bytes]) -> Iterator[bytes]:
+        """Those before the first that is damaged."""
+        try:
+            yield from raws
+        except StoreError as error:
+            if self._note is None:
+                raise
+            self._note(error)
 
     def look_up(self, query: bytes) -> bytes | None:
         """The block of a hash, of any connected branch that may be followed."""

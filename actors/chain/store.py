@@ -25,6 +25,7 @@ from actors.chain.rows import decode_stored
 from actors.chain.schema import (
     DoubtfulCommitError,
     StoreError,
+    UnwritableError,
     open_for_reading,
     open_store,
     raise_damaged,
@@ -91,11 +92,21 @@ class Store(History, Reader, Marks, Pending):
         return store
 
     def catch_up_history(self) -> None:
-        """Bring the history to the length that is kept, in transactions of bounded size."""
+        """Bring the history to the length that is kept, in transactions of bounded size.
+
+        A disk that takes nothing is no reason to serve nobody: then all that is there is kept until the next
+        start. To make up for it block by block would mean one transaction of unbounded size.
+        """
         before, done = self.history_start(), not self._keep
-        while not done:
-            with self.transaction():
-                done = self.shorten_history(self.tip().number)
+        try:
+            while not done:
+                with self.transaction():
+                    done = self.shorten_history(self.tip().number)
+        except UnwritableError as error:
+            self._keep = 0
+            log.warning(
+                "the history of accounts stays as long as it is until the next start: %s", error
+            )
         if self.history_start() != before:
             log.info("accounts are kept as of block %d and later", self.history_start())
 

@@ -32,8 +32,8 @@ class Letters(Protocol):
         """An actor fell without a letter, while it was busy with this one."""
 
     def forfeit(self, mailbox: Mailbox) -> int:
-        """Give up what waits there of who is banned for poison, and what peers have sent too long ago; how many
-        messages it held.
+        """Give up what waits there of who is banned for poison, and what was sent too long ago to be of use; how
+        many messages it held.
         """
 
 

@@ -154,18 +154,20 @@ class Mailbox:
             self._refuse_all()
 
     def take_out(self, is_unwanted: Callable[[Any, float], bool]) -> list[Any]:
-        """Take out what nobody waits for and nobody wants, by message and age in seconds: nobody reads the
-        mailbox at the time.
+        """Take out what nobody waits for and nobody wants, by message and age in seconds, and with it the
+        questions whose askers have left: nobody reads the mailbox at the time.
         """
         now_s = self._now_s()
-        letters = [self._letters.popleft() for _ in range(len(self._letters))]
-        unwanted = [
-            each.reply_to is None and is_unwanted(each.message, now_s - each.posted_s)
-            for each in letters
-        ]
-        kept = [each for each, goes in zip(letters, unwanted, strict=True) if not goes]
-        self._letters.extendleft(reversed(kept))
-        return [each.message for each, goes in zip(letters, unwanted, strict=True) if goes]
+        taken: list[Any] = []
+        for letters in (self._ahead, self._letters):
+            kept: list[Letter] = []
+            for each in [letters.popleft() for _ in range(len(letters))]:
+                if each.reply_to is None and is_unwanted(each.message, now_s - each.posted_s):
+                    taken.append(each.message)
+                elif each.reply_to is None or not each.reply_to.cancelled():
+                    kept.append(each)
+            letters.extendleft(reversed(kept))
+        return taken
 
     def count_lost(self, messages: int) -> None:
         """So many messages are given up, as they felled the actor. One thread calls this."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,8 @@ MAX_ERROR_CHARS = 8_192
 MAX_REFUSED = 1_024
 """Contents that are refused, of 32 bytes: also those whose exhibit had to make room."""
 DIRECTORY_MODE = 0o700
+_NUMBER = re.compile(r"[0-9]{6,9}")
+"""As files have it; what is longer is no number that the contract can show."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +66,22 @@ class Find:
 
 @dataclass(frozen=True, slots=True)
 class Exhibit:
-    """A find as it is kept; ``at_s`` is Unix time, ``version`` that of the software that fell. Value."""
+    """A find as it is kept; ``at_s`` is Unix time, ``version`` that of the software that fell. Value.
+
+    Attributes:
+        unread_bytes: Of a file that can be read no more: then the find has nothing but that for its error,
+            and ``at_s`` is when that was seen.
+    """
 
     id: int
     at_s: float
     version: str
     find: Find
+    unread_bytes: int = 0
 
     @property
     def size_bytes(self) -> int:
-        return sum(len(frame.payload) for frame in self.find.frames)
+        return sum(len(frame.payload) for frame in self.find.frames) + self.unread_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +109,14 @@ QuarantineQuestion = ListQuarantine | GetQuarantined | ClearQuarantine
 class Cabinet(Protocol):
     """Where exhibits outlive the process, each under its number."""
 
-    def load(self) -> Iterable[tuple[int, bytes]]:
-        """Everything that is there and can be read."""
+    def load(self) -> Iterable[tuple[int, bytes | OSError]]:
+        """Everything that is there, in the order of its numbers, or why it cannot be read."""
+
+    def last(self) -> int:
+        """The highest number that was ever given, also of what is deleted; 0: none is known."""
 
     def save(self, number: int, data: bytes) -> None:
-        """Raises OSError: the disk refused."""
+        """The number is remembered from now on. Raises OSError: the disk refused."""
 
     def delete(self, number: int) -> None:
         """Harmless where there is none."""
@@ -113,8 +125,11 @@ class Cabinet(Protocol):
 class NoCabinet:
     """Keeps nothing."""
 
-    def load(self) -> Iterable[tuple[int, bytes]]:
+    def load(self) -> Iterable[tuple[int, bytes | OSError]]:
         return ()
+
+    def last(self) -> int:
+        return 0
 
     def save(self, number: int, data: bytes) -> None:
         """It ends with the process."""
@@ -124,24 +139,34 @@ class NoCabinet:
 
 
 class FileCabinet:
-    """A directory with a file for each exhibit, for its owner alone."""
+    """A directory with a file for each exhibit, and one for the last number; for its owner alone."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
-    def load(self) -> Iterator[tuple[int, bytes]]:
+    def load(self) -> Iterator[tuple[int, bytes | OSError]]:
+        """Somebody else's files are left alone."""
         try:
-            paths = sorted(self._directory.glob("*.json"))
+            paths = tuple(self._directory.glob("*.json"))
         except OSError:
             return
-        for path in paths:
+        numbers = {number for path in paths if (number := _number_in(path.stem))}
+        for number in sorted(numbers):
             try:
-                yield int(path.stem), read_whole(path, MAX_FILE_BYTES)
-            except (OSError, ValueError) as error:
-                log.warning("%s of the quarantine cannot be read: %s", path.name, error)
+                yield number, read_whole(self._path(number), MAX_FILE_BYTES)
+            except OSError as error:
+                yield number, error
+
+    def last(self) -> int:
+        try:
+            text = read_whole(self._last, MAX_FILE_BYTES).decode("ascii")
+        except (OSError, ValueError):
+            return 0
+        return _number_in(text.strip()) or 0
 
     def save(self, number: int, data: bytes) -> None:
         self._directory.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
+        write_whole(self._last, f"{_digits(number)}\n".encode(), durable=False)
         write_whole(self._path(number), data, durable=False)
 
     def delete(self, number: int) -> None:
@@ -150,8 +175,22 @@ class FileCabinet:
         except OSError as error:
             log.warning("exhibit %d cannot be deleted: %s", number, error)
 
+    @property
+    def _last(self) -> Path:
+        return self._directory / "last"
+
     def _path(self, number: int) -> Path:
-        return self._directory / f"{number:06d}.json"
+        return self._directory / f"{_digits(number)}.json"
+
+
+def _digits(number: int) -> str:
+    return f"{number:06d}"
+
+
+def _number_in(text: str) -> int | None:
+    """The number that has these digits, if it is one of an exhibit."""
+    number = int(text) if _NUMBER.fullmatch(text) else 0
+    return number if number and _digits(number) == text else None
 
 
 class Quarantine:
@@ -169,10 +208,10 @@ class Quarantine:
         self._fingerprints: dict[bytes, None] = {}
         self.refused: frozenset[bytes] = frozenset()
         """The contents that are not let in: replaced as a whole."""
-        for number, data in self._cabinet.load():
-            exhibit = _read(number, data)
-            if exhibit is not None:
-                self._exhibits[number] = exhibit
+        for number, found in self._cabinet.load():
+            self._exhibits[number] = _read(number, found, self._wall_s())
+        self._last = max((self._cabinet.last(), *self._exhibits))
+        """A number names one exhibit for ever, in reports and for whoever deletes it."""
         # Another version may have mended what fell over it.
         kept = self._exhibits.values()
         self._refuse(*(each.find.fingerprint for each in kept if each.version == version))
@@ -182,7 +221,7 @@ class Quarantine:
         """Keep a find; False: the same content is kept already."""
         if find.fingerprint and find.fingerprint in self._fingerprints:
             return False
-        number = max(self._exhibits, default=0) + 1
+        number = self._last = self._last + 1
         exhibit = Exhibit(number, self._wall_s(), self._version, find)
         self._exhibits[number] = exhibit
         self._refuse(find.fingerprint)
@@ -252,26 +291,34 @@ def _written(exhibit: Exhibit) -> bytes:
     return json.dumps(fields, indent=1).encode() + b"\n"
 
 
-def _read(number: int, data: bytes) -> Exhibit | None:
-    """None: it is no exhibit; somebody else's file is left alone."""
+def _read(number: int, found: bytes | OSError, now_s: float) -> Exhibit:
+    """What its file holds; of one that is damaged, that it is."""
     try:
-        fields: dict[str, Any] = json.loads(data)
-        json.dumps(fields, ensure_ascii=False).encode()  # a lone surrogate could not be shown
-        find = Find(
-            actor=str(fields["actor"]),
-            letter=str(fields["letter"]),
-            error=str(fields["error"]),
-            peer=str(fields["peer"]),
-            frames=tuple(
-                Frame(str(each["kind"]), bytes.fromhex(each["payload"]))
-                for each in fields["frames"]
-            ),
-            fingerprint=bytes.fromhex(fields["fingerprint"]),
-        )
-        return Exhibit(number, _time_of(fields["at_s"]), str(fields["version"]), find)
-    except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
-        log.warning("exhibit %d of the quarantine is none: %r", number, error)
-        return None
+        if isinstance(found, OSError):
+            raise found
+        return _parsed(number, found)
+    except (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
+        reason = f"its file is damaged: {error!r}"[:MAX_ERROR_CHARS]  # it may quote all of the file
+        log.warning("exhibit %d of the quarantine cannot be shown: %s", number, reason)
+        unread_bytes = len(found) if isinstance(found, bytes) else 0
+        return Exhibit(number, now_s, "", Find("", "", reason, "", ()), unread_bytes)
+
+
+def _parsed(number: int, data: bytes) -> Exhibit:
+    """Raises ValueError, TypeError, KeyError, OverflowError or RecursionError: it is no exhibit."""
+    fields: dict[str, Any] = json.loads(data)
+    json.dumps(fields, ensure_ascii=False).encode()  # a lone surrogate could not be shown
+    find = Find(
+        actor=str(fields["actor"]),
+        letter=str(fields["letter"]),
+        error=str(fields["error"]),
+        peer=str(fields["peer"]),
+        frames=tuple(
+            Frame(str(each["kind"]), bytes.fromhex(each["payload"])) for each in fields["frames"]
+        ),
+        fingerprint=bytes.fromhex(fields["fingerprint"]),
+    )
+    return Exhibit(number, _time_of(fields["at_s"]), str(fields["version"]), find)
 
 
 def _time_of(value: Any) -> float:

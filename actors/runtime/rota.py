@@ -1,6 +1,6 @@
 """A queue for each who has something waiting, served by turns and in batches.
 
-Pure. Must not live here: how much may wait (read credit bounds that), for what, or whom it is told to (`turns`).
+Pure. Must not live here: how much may wait (read credit bounds that), for what, or whom it is told to (`turnstile`).
 """
 
 from __future__ import annotations

@@ -209,6 +209,17 @@ def test_a_peer_that_claims_more_than_the_branch_has_is_found_out_and_the_rest_i
     assert peers.blamed() == [(A, 10)]
 
 
+def test_who_lost_a_block_gives_those_before_it_and_others_the_rest() -> None:
+    chain, peers = staged()
+    peers.join(A, *CHAIN[:70], claims=CHAIN[-1])
+    peers.answer(A)
+    assert chain.info().tip == CHAIN[69].ref
+    peers.join(B, *CHAIN)
+    peers.serve()
+    assert chain.info().tip == CHAIN[-1].ref
+    assert peers.blamed() == [(A, 10)]
+
+
 @pytest.mark.parametrize("first", [A, B])
 def test_peers_that_stand_at_different_heights_of_one_chain_help_with_what_they_have(
     first: PeerId,

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from actors.assembly import START_ORDER, STATE_ROOMS
+from actors.chain.checkup import FoundDamaged
 from actors.letters import STALE_S
 from actors.runtime.actor import NodeActor
 from actors.runtime.address import Address
@@ -161,30 +162,48 @@ def test_an_actor_that_keeps_failing_degrades_the_node_which_goes_on_and_recover
     assert node.tip().number > 0
 
 
-def test_what_peers_send_to_an_actor_that_stays_down_does_not_gather(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize("name", ["events", "mempool", "miner"])
+def test_what_is_sent_to_an_actor_that_stays_down_does_not_gather(
+    monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     world = World(9, nodes=3, mean_block_s=2.0)
     world.start()
     node, payer, payee = world.nodes
     payer.mine()
     world.run_for(20.0)
-    payer.rest()
-    assert world.run_until_agreed(60.0)
     assert node.supervisor is not None
-    build = node.supervisor._members["mempool"].build
+    build = node.supervisor._members[name].build
 
     def stillborn() -> NodeActor:
         actor = build()
         monkeypatch.setattr(actor, "on_start", lambda: 1 // 0)
         return actor
 
-    node.supervisor.enlist("mempool", stillborn)
-    fell(node, "mempool")
+    node.supervisor.enlist(name, stillborn)
+    fell(node, name)
     for _ in range(20):
         payer.pay(payee.key.public, 1)
         world.run_for(10.0)
-    mailbox = next(each.mailbox for each in members(node) if each.name == "mempool")
+    mailbox = next(each.mailbox for each in members(node) if each.name == name)
     assert mailbox.depth > 0
     assert mailbox.lost > 0
     assert mailbox.age_s <= STALE_S + RETRY_S
+
+
+def test_a_node_whose_file_is_damaged_stays_degraded_when_its_reader_begins_anew() -> None:
+    world = World(2, nodes=1)
+    world.start()
+    (node,) = world.nodes
+    assert node.supervisor is not None
+    assert world.pump.ask(node.supervisor.address, GetDegraded()) == ()
+    node.addresses.reader.tell(FoundDamaged("page 7 is damaged"))
+    found = ("reader: page 7 is damaged",)
+    world.run_for(1.0)
+    assert world.pump.ask(node.supervisor.address, GetDegraded()) == found
+    restart(node, "reader")
+    world.run_for(1.0)
+    assert world.pump.ask(node.supervisor.address, GetDegraded()) == found
+    fell(node, "reader")
+    world.run_for(1.0)
+    assert restarts(node)["reader"] == 1
+    assert world.pump.ask(node.supervisor.address, GetDegraded()) == found

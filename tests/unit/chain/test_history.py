@@ -19,6 +19,7 @@ from actors.ledger.network import Network
 from actors.ledger.types import Account, Block
 from actors.runtime.clock import FakeClock
 from tests.support.chains import ALICE, BOB, EASY, mine, mine_chain, transfer
+from tests.support.faulty_disk import FULL, FaultyStore
 from tests.support.thread_probe import TIMEOUT_S
 
 CHAIN = mine_chain(EASY, EASY.genesis.ref, 30)
@@ -281,6 +282,29 @@ def test_an_old_chain_that_cannot_be_shortened_is_refused_in_one_sentence(path: 
         )
     with pytest.raises(StoreError, match=r"cannot shorten the history .* no room"):
         Store.open(path, EASY, keep_history=MIN_KEEP_HISTORY)
+
+
+class FullStore(FaultyStore):
+    """Its disk takes nothing from the start on."""
+
+    fault: int | None = FULL
+
+
+def test_on_a_full_disk_an_old_chain_is_opened_and_shortened_at_a_later_start(path: Path) -> None:
+    with contextlib.closing(Store.open(path, EASY)) as full:
+        add(full, *CHAIN)
+    with contextlib.closing(FullStore(open_store(path, EASY), path, EASY, KEEP)) as store:
+        store.catch_up_history()
+        assert store.tries == 1
+        assert store.account_at(ALICE.public, 1) == Account(100, 0)
+        store.fault = None
+        add(store, PAID)
+        assert store.history_start() == 0, "not all at once with a block"
+        assert heights(store) == list(range(1, 32))
+    with contextlib.closing(open_with(path, KEEP)) as again:
+        assert again.history_start() == 26
+        assert heights(again) == [26, 27, 28, 29, 30, 31]
+    assert report_of(path).divergences == ()
 
 
 def test_a_store_that_keeps_all_is_opened_while_another_writes(path: Path) -> None:

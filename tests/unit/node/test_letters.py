@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 
 from actors.assembly import START_ORDER
+from actors.chain.messages import StoreFault, TipChanged
 from actors.gossip.messages import Decision, GossipItem, GossipReceived, Verdicts
+from actors.ledger.types import BlockRef
 from actors.letters import STALE_S, HouseLetters
+from actors.mempool.messages import GetCandidates, PoolChanged
 from actors.messaging.fingerprint import fingerprint, frame_fingerprint
 from actors.messaging.messages import (
     Done,
@@ -25,6 +28,7 @@ from actors.peers.messages import PeerId, Poisoned, Resync
 from actors.runtime.actor import Fall, Waiting
 from actors.runtime.address import Address
 from actors.runtime.clock import FakeClock
+from actors.runtime.events import Happened
 from actors.runtime.mailbox import Mailbox
 from actors.runtime.pump import Pump
 from actors.runtime.quarantine import Exhibit, ListQuarantine, Quarantine
@@ -226,3 +230,24 @@ def test_what_a_peer_sent_too_long_ago_is_given_up_and_paid(scene: Scene) -> Non
     scene.pump.run_until_idle()
     assert scene.told("messaging") == [Done(CONN, 3)]
     assert [type(box.get().message) for _ in range(box.qsize())] == [Resync, Received]
+
+
+def test_old_news_of_the_house_is_given_up_and_counted_and_what_stands_is_not(scene: Scene) -> None:
+    clock = FakeClock()
+    box = Mailbox("miner", clock.now_s)
+    news = [
+        TipChanged(BlockRef(1, bytes(32))),
+        PoolChanged(1),
+        GetCandidates(9, scene.asker.address),
+        Happened("a block"),
+    ]
+    for each in (*news, StoreFault("the disk is full")):
+        box.post(each)
+    clock.advance(STALE_S)
+    assert scene.letters.forfeit(box) == 0
+    clock.advance(1.0)
+    newest = TipChanged(BlockRef(2, bytes(32)))
+    box.post(newest)
+    assert scene.letters.forfeit(box) == len(news)
+    left = [box.get().message for _ in range(box.qsize())]
+    assert left == [StoreFault("the disk is full"), newest]

@@ -127,6 +127,28 @@ def test_what_is_taken_out_leaves_the_others_and_every_question_in_order() -> No
     assert [mailbox.get().message for _ in range(mailbox.qsize())] == [1, 2, 3, 5]
 
 
+def test_what_was_told_ahead_is_taken_out_as_well() -> None:
+    mailbox = Mailbox("a", lambda: 0.0)
+    for number in range(4):
+        mailbox.post_ahead(number)
+        mailbox.post(10 + number)
+    assert mailbox.take_out(lambda message, _age_s: message % 2 == 0) == [0, 2, 10, 12]
+    assert [mailbox.get().message for _ in range(mailbox.qsize())] == [1, 11, 3, 13]
+
+
+def test_a_question_whose_asker_has_left_is_taken_out_and_is_no_loss() -> None:
+    mailbox = Mailbox("a", lambda: 0.0)
+    gone, waits, looks = Future[int](), Future[int](), Future[int]()
+    mailbox.post(1, gone)
+    mailbox.post(2, waits)
+    mailbox.post_ahead(3, looks)
+    gone.cancel()
+    looks.cancel()
+    assert mailbox.take_out(lambda _message, _age_s: True) == []
+    assert mailbox.qsize() == 1
+    assert mailbox.get().reply_to is waits
+
+
 def test_who_looks_waits_for_one_letter_at_most_and_so_does_each_letter_for_one_look() -> None:
     mailbox = Mailbox("chain", FakeClock().now_s)
     address: Address[object] = Address(mailbox)

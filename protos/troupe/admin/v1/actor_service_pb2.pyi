@@ -318,13 +318,13 @@ class Exhibit(google.protobuf.message.Message):
     SIZE_BYTES_FIELD_NUMBER: builtins.int
     FRAMES_FIELD_NUMBER: builtins.int
     id: builtins.int
-    """Its number; the next one has a greater one, as long as any is kept."""
+    """Its number; each has a greater one than all before, also than those that are deleted."""
     actor: builtins.str
     """The actor that failed."""
     letter: builtins.str
     """The type of the message that it worked on."""
     error: builtins.str
-    """The exception with its traceback."""
+    """The exception with its traceback; or that the file of the exhibit is damaged: then nothing else is known."""
     peer: builtins.str
     """Whose it was: a peer's address, or that of its socket; empty if nobody knows."""
     fingerprint: builtins.str
@@ -336,7 +336,7 @@ class Exhibit(google.protobuf.message.Message):
     frame_count: builtins.int
     """How many frames it has."""
     size_bytes: builtins.int
-    """Bytes of them in all."""
+    """Bytes of them in all; of a damaged exhibit, of its file."""
     @property
     def time(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """When it was taken in."""

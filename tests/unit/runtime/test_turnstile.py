@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from actors.runtime.clock import FakeClock
 from actors.runtime.pump import Pump
-from actors.runtime.turns import Turnstile
+from actors.runtime.turnstile import Turnstile
 from tests.support.probe import Probe
 
 
