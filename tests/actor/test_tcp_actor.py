@@ -37,6 +37,7 @@ from tests.support.wire_client import WireClient
 MEGABYTE = b"x" * 1_000_000
 MORE_THAN_THE_SYSTEM_BUFFERS = 15
 """Megabytes: the kernel takes some 4 to 10 for a client that reads nothing."""
+STRANGERS = TcpSettings().max_unestablished
 
 
 @pytest.fixture
@@ -163,7 +164,7 @@ def test_a_client_that_reads_nothing_is_not_read_and_not_kept(scene: TcpScene) -
         assert scene.connections()[0].unsent_bytes > TcpSettings().unsent_limit_bytes
         client.send_frame(b"unread")
         assert scene.connections()[0].received_frames == 0
-        scene.stage.clock.push(21)
+        scene.push(21)
         assert scene.reason(conn) is CloseReason.WRITE_TIMEOUT
 
 
@@ -191,7 +192,7 @@ def test_far_too_much_unsent_ends_the_connection_at_once(stage: Stage) -> None:
 def test_who_does_not_say_hello_in_5_s_has_to_go(scene: TcpScene) -> None:
     client, conn = scene.accepted()
     with client:
-        scene.stage.clock.push(5)
+        scene.push(5)
         assert scene.reason(conn) is CloseReason.HELLO_TIMEOUT
         client.wait_closed()
 
@@ -200,7 +201,7 @@ def test_who_said_hello_may_stay(scene: TcpScene) -> None:
     (client, conn), (silent, other) = scene.accepted(), scene.accepted()
     with client, silent:
         scene.tell(HelloSaid(conn))
-        scene.stage.clock.push(6)
+        scene.push(6)
         assert scene.reason(other) is CloseReason.HELLO_TIMEOUT
         assert [info.conn for info in scene.connections()] == [conn]
 
@@ -210,7 +211,7 @@ def test_an_unfinished_frame_ends_the_connection_after_20_s(scene: TcpScene) -> 
     with client:
         client.send_raw(enframe([b"first"]) + b"\0")
         assert scene.frames(conn, 1) == [b"first"]
-        scene.stage.clock.push(20)
+        scene.push(20)
         assert scene.reason(conn) is CloseReason.FRAME_TIMEOUT
 
 
@@ -218,9 +219,9 @@ def test_a_silent_peer_is_asked_about_once_and_then_gone(scene: TcpScene) -> Non
     client, conn = scene.established()
     with client:
         assert scene.connections()[0].state is ConnectionState.ESTABLISHED
-        scene.stage.clock.push(30)
+        scene.push(30)
         assert scene.messaging.wait_for(Idle) == Idle(conn)
-        scene.stage.clock.push(60)
+        scene.push(60)
         assert scene.reason(conn) is CloseReason.SILENT
         assert scene.messaging.of(Idle) == []
 
@@ -228,7 +229,7 @@ def test_a_silent_peer_is_asked_about_once_and_then_gone(scene: TcpScene) -> Non
 def test_a_former_incarnations_sweep_starts_no_second_one(scene: TcpScene) -> None:
     client, conn = scene.accepted()
     with client:
-        scene.stage.clock.push(4)
+        scene.push(4)
         scene.tell(Sweep())
         assert [info.conn for info in scene.connections()] == [conn]
 
@@ -237,12 +238,12 @@ def test_a_former_incarnations_sweep_starts_no_second_one(scene: TcpScene) -> No
 
 
 def test_the_ninth_stranger_costs_the_oldest_its_seat(scene: TcpScene) -> None:
-    strangers = [scene.accepted() for _ in range(8)]
-    scene.stage.clock.push(HELLO_GRACE_S)
+    strangers = [scene.accepted() for _ in range(STRANGERS)]
+    scene.push(HELLO_GRACE_S)
     ninth, _ = scene.accepted()
     assert scene.reason(strangers[0][1]) is CloseReason.EVICTED
     strangers[0][0].wait_closed()
-    assert len(scene.connections()) == 8
+    assert len(scene.connections()) == STRANGERS
     ninth.close()
     for client, _ in strangers:
         client.close()
@@ -250,8 +251,10 @@ def test_the_ninth_stranger_costs_the_oldest_its_seat(scene: TcpScene) -> None:
 
 def test_a_storm_of_peers_that_all_say_hello_costs_nobody_its_seat(scene: TcpScene) -> None:
     clients = [WireClient.connect(LOCALHOST, scene.port) for _ in range(40)]
-    for _ in clients:
-        scene.tell(HelloSaid(scene.messaging.wait_for(Connected).conn))
+    for _ in range(len(clients) // STRANGERS):  # no more are let in at once
+        up = [scene.messaging.wait_for(Connected) for _ in range(STRANGERS)]
+        scene.tell(*[HelloSaid(each.conn) for each in up])
+        scene.push(HELLO_GRACE_S)
     assert len(scene.connections()) == 40
     assert scene.messaging.of(Disconnected) == []
     for client in clients:
@@ -290,7 +293,9 @@ def test_without_descriptors_accepting_pauses_and_goes_on_later(scene: TcpScene)
         waiting.connect((LOCALHOST, scene.port))
         first.send_frame(b"still served")
         assert scene.frames(conn, 1) == [b"still served"]
+        scene.await_that(lambda: not scene.transport().accepting)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    scene.push(HELLO_GRACE_S)
     with WireClient(waiting) as second, first:
         scene.messaging.wait_for(Connected, lambda event: event.remote == second.address)

@@ -26,7 +26,7 @@ from actors.tcp.messages import (
 )
 from actors.tcp.readiness import Readiness
 from tests.support.tcp_stage import TOKEN, TcpScene
-from tests.support.thread_probe import Stage
+from tests.support.thread_probe import TIMEOUT_S, Stage
 from tests.support.wire_client import WireClient, frame
 
 
@@ -53,7 +53,7 @@ def scene() -> Iterator[TcpScene]:
 def fall(scene: TcpScene) -> None:
     """Fell the actor, and begin its next incarnation."""
     scene.tell("no message of this room")
-    assert scene.actor.ended.wait(10)
+    assert scene.actor.ended.wait(TIMEOUT_S)
     assert len(scene.stage.take_falls()) == 1
     scene.start()
 
@@ -61,7 +61,7 @@ def fall(scene: TcpScene) -> None:
 def restart(scene: TcpScene) -> None:
     """As an operator's restart."""
     scene.actor.halt(to_return=True)
-    assert scene.actor.ended.wait(10)
+    assert scene.actor.ended.wait(TIMEOUT_S)
     scene.start()
 
 
@@ -116,7 +116,7 @@ def test_unsent_bytes_are_written_by_the_next_incarnation(scene: TcpScene) -> No
 def test_letters_wait_for_the_next_incarnation(scene: TcpScene) -> None:
     client, conn = scene.established()
     scene.tell("no message of this room", Send((conn,), (b"behind it",)))
-    assert scene.actor.ended.wait(10)
+    assert scene.actor.ended.wait(TIMEOUT_S)
     scene.stage.take_falls()
     scene.start()
     assert client.recv_frame() == b"behind it"
@@ -134,7 +134,7 @@ def test_what_the_actor_was_busy_with_is_dropped_and_nothing_else(
     with monkeypatch.context() as patched:
         patched.setattr(Connection, "receive", bug)
         guilty.send_frame(b"poison")
-        assert scene.actor.ended.wait(10)
+        assert scene.actor.ended.wait(TIMEOUT_S)
     assert scene.messaging.wait_for(Disconnected) == Disconnected(its, False, CloseReason.IO_ERROR)
     (fall,) = scene.stage.take_falls()
     assert fall.message == Waiting(suspect=its)
@@ -167,7 +167,7 @@ def test_a_dial_ends_though_what_the_actor_was_busy_with_cannot_be_dropped(
         patched.setattr(Connection, "receive", bug)
         patched.setattr(Readiness, "forget", bug)
         client.send_frame(b"poison")
-        assert scene.actor.ended.wait(10)
+        assert scene.actor.ended.wait(TIMEOUT_S)
     scene.stage.take_falls()
     assert scene.messaging.wait_for(ConnectFailed).token == TOKEN
 
@@ -200,7 +200,7 @@ def test_an_end_for_good_closes_everything(scene: TcpScene) -> None:
 def test_what_kept_failing_is_thrown_away(scene: TcpScene) -> None:
     client, conn = scene.established()
     scene.tell("no message of this room")
-    assert scene.actor.ended.wait(10)
+    assert scene.actor.ended.wait(TIMEOUT_S)
     scene.stage.take_falls()
     scene.seats.clear()
     scene.start()

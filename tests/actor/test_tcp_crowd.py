@@ -9,16 +9,13 @@ from dataclasses import replace
 import pytest
 
 from actors.config import TcpSettings
-from actors.runtime.address import Address
 from actors.tcp.framing import enframe
 from actors.tcp.messages import (
     Answer,
     CloseReason,
     ConnId,
     FramesReceived,
-    GetTransport,
     Handled,
-    TransportInfo,
 )
 from tests.support.tcp_stage import TcpScene
 from tests.support.thread_probe import Stage
@@ -53,17 +50,13 @@ def joined(scene: TcpScene, clients: ExitStack) -> tuple[WireClient, ConnId]:
     return clients.enter_context(client), conn
 
 
-def transport(scene: TcpScene) -> TransportInfo:
-    return Address[GetTransport](scene.me._mailbox).ask(GetTransport(), timeout_s=10)
+def held_bytes(scene: TcpScene) -> int:
+    return scene.transport().held_bytes
 
 
-def await_held(scene: TcpScene, least_bytes: int) -> None:
-    """Until so much is held; the room's own passes are the clock."""
-    for _ in range(100_000):
-        if transport(scene).held_bytes >= least_bytes:
-            return
-    message = "it never held so much"
-    raise AssertionError(message)
+def paused(scene: TcpScene) -> int:
+    """How many connections are not read."""
+    return sum(not each.reading for each in scene.connections())
 
 
 def told_of(scene: TcpScene, conn: ConnId) -> FramesReceived:
@@ -101,13 +94,13 @@ def test_frames_half_sent_take_no_more_than_there_is_and_small_talk_goes_on(
     for _ in range(30):
         client, _ = joined(scene, clients)
         client.send_raw(MIB.to_bytes(4, "big") + bytes(150_000))
-    await_held(scene, MIB)
+    scene.await_that(lambda: held_bytes(scene) >= MIB)
     honest, conn = joined(scene, clients)
     for number in range(200):
         honest.send_frame(b"%d" % number)
         assert scene.frames(conn, 1) == [b"%d" % number]
-    assert transport(scene).held_bytes <= 3 * MIB
-    assert sum(not each.reading for each in scene.connections()) > 10
+    scene.await_that(lambda: paused(scene) > 10)
+    assert held_bytes(scene) <= 3 * MIB
 
 
 def test_room_that_comes_back_goes_to_who_was_paused(stage: Stage, clients: ExitStack) -> None:
@@ -116,15 +109,15 @@ def test_room_that_comes_back_goes_to_who_was_paused(stage: Stage, clients: Exit
     block = bytes(200_000)
     for client, _ in flooders:
         client.send_raw(enframe([block])[:-1])
-    await_held(scene, MIB)
-    assert any(not each.reading for each in scene.connections())
+    scene.await_that(lambda: paused(scene) > 0)
+    assert held_bytes(scene) >= MIB
     for client, _ in flooders:
         client.send_raw(b"\0")
     for _ in flooders:
         told = scene.messaging.wait_for(FramesReceived)
         assert told.frames == (block,)
         scene.tell(Handled(told.conn, 1))
-    assert transport(scene).held_bytes == 0
+    assert held_bytes(scene) == 0
 
 
 def test_who_takes_no_answers_goes_when_there_is_no_room_for_more(
@@ -137,4 +130,4 @@ def test_who_takes_no_answers_goes_when_there_is_no_room_for_more(
     assert scene.reason(greedy) is CloseReason.EVICTED
     scene.tell(Answer(conn, (b"still served",)))
     assert modest.recv_frame() == b"still served"
-    assert transport(scene).held_bytes == 0
+    assert held_bytes(scene) == 0

@@ -23,7 +23,7 @@ from actors.tcp.messages import (
     Send,
 )
 from tests.support.tcp_stage import LOCALHOST, TOKEN, TcpScene
-from tests.support.thread_probe import Stage
+from tests.support.thread_probe import TIMEOUT_S, Stage
 from tests.support.wire_client import WireClient
 
 
@@ -77,7 +77,7 @@ def test_a_name_that_resolves_too_slowly_fails_once(scene: TcpScene) -> None:
     scene.may_resolve.clear()
     scene.tell(Connect(TOKEN, "peer.test", scene.peer_port))
     assert scene.connections() == ()
-    scene.stage.clock.push(10)
+    scene.push(10)
     failed = scene.messaging.wait_for(ConnectFailed)
     assert failed == ConnectFailed(TOKEN, CloseReason.CONNECT_TIMEOUT)
     scene.may_resolve.set()
@@ -202,7 +202,7 @@ def test_a_bug_in_the_loop_is_a_fall_that_closes_everything(
     client.send_frame(b"x")
     assert scene.reason(conn) is CloseReason.IO_ERROR
     assert client.wait_closed() == b""
-    assert scene.actor.ended.wait(10)
+    assert scene.actor.ended.wait(TIMEOUT_S)
     (fall,) = stage.take_falls()
     assert isinstance(fall.error, ZeroDivisionError)
     scene.tell(Send((conn,), (b"x",)))  # telling a fallen room does no harm

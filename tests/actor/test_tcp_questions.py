@@ -24,7 +24,7 @@ from actors.tcp.messages import (
     TransportInfo,
 )
 from tests.support.tcp_stage import LOCALHOST, TOKEN, TcpScene
-from tests.support.thread_probe import Stage
+from tests.support.thread_probe import TIMEOUT_S, Stage
 from tests.support.wire_client import WireClient
 
 
@@ -35,7 +35,7 @@ def stage() -> Iterator[Stage]:
 
 
 def ask(scene: TcpScene, question: Ask[Any]) -> Any:
-    return Address[Any].ask(scene.me, question, timeout_s=10)
+    return Address[Any].ask(scene.me, question, timeout_s=TIMEOUT_S)
 
 
 def transport(scene: TcpScene) -> TransportInfo:

@@ -98,13 +98,14 @@ def raw_block(node: NodeProcess, number: int) -> bytes:
 def test_a_node_that_mines_pauses_on_a_full_disk_and_mines_on_when_there_is_room(
     tmp_path: Path,
 ) -> None:
-    words = ("--network-file", str(easy_network_file(tmp_path)), "--mine", "--threads", "1")
+    words = ("--network-file", str(easy_network_file(tmp_path)), "--threads", "1")
     with NodeProcess(tmp_path / "node", *words) as node:
-        node.await_height(5)
-        leave_no_room(node)
+        node.generate(5)
+        leave_no_room(node)  # before it mines: its log must not begin anew meanwhile
+        node.mine()
         height = await_state(node, DEGRADED).tip.number
         assert node.node().mining  # it was told to, and will
-        assert node.height() == height
+        assert node.height() == height == 5
         make_room(node)
         node.await_height(height + 5)
         assert await_state(node, READY).state == READY

@@ -39,9 +39,9 @@ with dumping(lambda: dump(runner)):
     runner.mailbox("peers").post("a letter")
     actor = Stuck()
     actor.attach(box, lambda _actor, _fall: None)
-    runner.run(actor)
-    for _ in range(3):
+    for _ in range(3):  # before it begins: what waits behind the first is there when it hangs
         box.post(Hang())
+    runner.run(actor)
     lock = threading.Lock()
     lock.acquire()
     lock.acquire()

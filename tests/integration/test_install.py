@@ -34,7 +34,7 @@ def python(*arguments: str, cwd: Path, env: dict[str, str]) -> subprocess.Comple
         env=env,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=250,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

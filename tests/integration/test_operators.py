@@ -106,7 +106,7 @@ class Peers:
 
     def call(self, method: str, request: Any) -> Any:
         ask: Callable[..., Any] = getattr(self._stub, method)
-        return self._node.call(ask, request, 20.0)
+        return self._node.call(ask, request)
 
     def addresses(self) -> set[str]:
         listed = self.call("ListPeers", peer_service_pb2.ListPeersRequest()).peers

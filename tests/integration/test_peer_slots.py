@@ -63,4 +63,4 @@ def test_one_that_came_late_is_parted_with_on_both_connections(tmp_path: Path) -
         others = fill_up(node, stack)
         links = field.join(node.listen_address)
         field.await_that(lambda: all(link.closed for link in links))
-        assert connections(node) == dict.fromkeys(others, 1)
+        node.await_that(lambda: connections(node) == dict.fromkeys(others, 1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.soak.memory import Sample
 from tests.soak.network import soak
 from tests.support.usage import held
 
@@ -16,7 +18,7 @@ MINUTES = 0.2
 NODES = 3
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_nodes_that_come_and_go_end_on_one_tip(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -25,7 +27,11 @@ def test_nodes_that_come_and_go_end_on_one_tip(
     figures = soak(MINUTES, NODES, 1, said.append)
     missed = [figure.line() for figure in figures if figure.is_met is False]
     assert not missed, (missed, said)
-    assert (tmp_path / "build" / "soak_network.jsonl").read_text().count("\n") > NODES
+    lines = (tmp_path / "build" / "soak_network.jsonl").read_text().splitlines()
+    samples = [Sample(**json.loads(line)) for line in lines]
+    assert len(samples) > NODES
+    weighed = {each.node for each in samples if 0 < each.in_use_bytes < each.memory_bytes}
+    assert weighed == {0}, "it lives one life, the others do not"
 
 
 def test_of_a_node_that_was_killed_a_moment_ago_no_sample_is_taken() -> None:

@@ -67,7 +67,7 @@ def test_two_miners_that_were_apart_end_on_the_longer_chain(
             assert (a.height(), b.height()) == (7, 4)
             b.connect(a)
             b.await_tip(a.tip_hash())
-            assert b.included(payment) or payment in b.pooled()
+            b.await_that(lambda: b.included(payment) or payment in b.pooled())
             b.generate(1)
             a.await_tip(b.tip_hash())
             assert b.included(payment)

@@ -28,7 +28,7 @@ def test_two_processes_with_other_hash_seeds_trace_the_same(tmp_path: Path) -> N
             },
             capture_output=True,
             check=True,
-            timeout=100,
+            timeout=140,
         )
         reports.append(json.loads(done.stdout))
         traces.append(trace.read_bytes())

@@ -57,7 +57,7 @@ RELAY_P99_MS, ADMIN_P99_MS, MEMORY_MB = 500, 50, 300
 """The targets."""
 BLOCK_EVERY_S = 0.25
 CALL_EVERY_S = 0.01
-LOST_AFTER_S = 10.0
+LOST_AFTER_S = 60.0
 """A block that has not arrived by then is lost."""
 QUIET_SHARE = 0.2
 """Of the time, before the attack, for comparison."""

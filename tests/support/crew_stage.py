@@ -113,13 +113,18 @@ class House:
     def __exit__(self, *_: object) -> None:
         self.supervisor.stop_members(tuple(self.diaries))
         self._clock.stop()
+        for thread in self._crew_threads():  # or the next house counts this one's as its own
+            thread.join(PATIENCE_S)
 
     def total(self, name: str) -> int:
         total: int = self.at[name].ask(Total(), timeout_s=PATIENCE_S)
         return total
 
     def threads(self) -> int:
-        return sum(thread.name == "troupe-crew" for thread in threading.enumerate())
+        return len(self._crew_threads())
+
+    def _crew_threads(self) -> list[threading.Thread]:
+        return [thread for thread in threading.enumerate() if thread.name == "troupe-crew"]
 
 
 class Scene:

@@ -32,7 +32,7 @@ NEW_BLOCK, NEW_TX, SEARCH = "gossip:bc:new_block", "gossip:bc:new_tx", "gossip:s
 ANSWER = "search_response:block"
 ID_BYTES = 16
 MAX_PEERS = 80
-HELLO_S = 10.0
+HELLO_S = 30.0
 """A hello unanswered for so long wedges the node (2)."""
 WAIT_S = 30.0
 """How long a test waits for what must happen: only a failing test ever waits so long."""

@@ -96,9 +96,9 @@ class Crowd:
         self._held_back = self._connected = 0
 
     def run(self, pipe: Connection) -> Deeds:
-        """Attack until the pipe brings a word."""
+        """Attack until the pipe brings a word, and something was sent: a slow machine takes its time to begin."""
         begun_s, used_s, last_s = time.monotonic(), time.process_time(), time.monotonic()
-        while not pipe.poll():
+        while not (self._sent and pipe.poll()):
             now_s = time.monotonic()
             self._return(now_s)
             for hostile in tuple(self._there):

@@ -12,7 +12,7 @@ PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA, HEADERS, RST_STREAM, SETTINGS, PING, CONTINUATION = 0, 1, 3, 4, 6, 9
 END_STREAM, END_HEADERS = 1, 4
 CANCEL = (8).to_bytes(4, "big")
-TIMEOUT_S = 10.0
+TIMEOUT_S = 60.0
 
 
 def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import socket
 import threading
+import time
+from collections.abc import Callable
 from typing import Any
 
 from actors.config import TcpSettings
@@ -20,11 +22,13 @@ from actors.tcp.messages import (
     Disconnected,
     Establish,
     FramesReceived,
+    GetTransport,
     Handled,
     ListConnections,
+    TransportInfo,
 )
 from actors.tcp.sockets import open_listener
-from tests.support.thread_probe import Stage, ThreadProbe
+from tests.support.thread_probe import TIMEOUT_S, Stage, ThreadProbe
 from tests.support.wire_client import WireClient
 
 LOCALHOST = "127.0.0.1"
@@ -69,7 +73,7 @@ class TcpScene:
         self.stage.run(self.actor, self._mailbox)
 
     def _resolve(self, host: str) -> str | None:
-        self.may_resolve.wait(10)
+        self.may_resolve.wait(TIMEOUT_S)
         return NAMES.get(host)
 
     def tell(self, *messages: Any) -> None:
@@ -111,4 +115,18 @@ class TcpScene:
         return self.messaging.wait_for(Disconnected, lambda event: event.conn == conn).reason
 
     def connections(self) -> tuple[ConnectionInfo, ...]:
-        return Address[ListConnections](self._mailbox).ask(ListConnections(), timeout_s=10)
+        return Address[ListConnections](self._mailbox).ask(ListConnections(), timeout_s=TIMEOUT_S)
+
+    def transport(self) -> TransportInfo:
+        return Address[GetTransport](self._mailbox).ask(GetTransport(), timeout_s=TIMEOUT_S)
+
+    def push(self, seconds: float) -> None:
+        """Put the clock forward, behind what the room has begun: what that asked the clock for is due by then."""
+        self.connections()
+        self.stage.clock.push(seconds)
+
+    def await_that(self, holds: Callable[[], bool]) -> None:
+        """Until something is true of the room; each look is a question to it, behind what it was told."""
+        deadline_s = time.monotonic() + TIMEOUT_S
+        while not holds():
+            assert time.monotonic() < deadline_s, "it never came to hold"

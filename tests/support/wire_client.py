@@ -44,18 +44,18 @@ def message(type_: int, id_: int, kind: str, payload: bytes = b"") -> bytes:
 class WireClient:
     """One connection to a node, or from one."""
 
-    def __init__(self, sock: socket.socket, timeout_s: float = 10.0) -> None:
+    def __init__(self, sock: socket.socket, timeout_s: float = 30.0) -> None:
         self.sock = sock
         sock.settimeout(timeout_s)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._pending = b""
 
     @classmethod
-    def connect(cls, host: str, port: int, timeout_s: float = 10.0) -> Self:
+    def connect(cls, host: str, port: int, timeout_s: float = 30.0) -> Self:
         return cls(socket.create_connection((host, port), timeout_s), timeout_s)
 
     @classmethod
-    def accept(cls, listener: socket.socket, timeout_s: float = 10.0) -> Self:
+    def accept(cls, listener: socket.socket, timeout_s: float = 30.0) -> Self:
         """Take the next connection from a listening socket of the test's own."""
         listener.settimeout(timeout_s)
         return cls(listener.accept()[0], timeout_s)

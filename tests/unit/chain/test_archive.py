@@ -25,7 +25,7 @@ from actors.runtime.clock import FakeClock
 from actors.runtime.job import Job, JobEndedError
 from tests.support.chains import BOB, EASY, mine_chain, raws
 
-WAIT_S = 10.0
+WAIT_S = 30.0
 CHAIN = mine_chain(EASY, EASY.genesis.ref, 300)
 LONGER = mine_chain(EASY, CHAIN[99].ref, 250, BOB.public)
 """Another branch, which wins."""

@@ -111,7 +111,9 @@ def test_an_empty_file_and_one_that_is_no_database_hold_no_block(tmp_path: Path)
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(cuts=st.lists(st.tuples(st.floats(0, 1), st.binary(min_size=1, max_size=64)), max_size=40))
 def test_bytes_at_random_places_never_make_it_fail_or_find_what_was_not_there(

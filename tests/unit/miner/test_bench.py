@@ -117,7 +117,7 @@ def test_a_figure_is_the_median_of_hashes_over_seconds() -> None:
 
 
 def test_the_threads_of_a_row_count_together_and_compare_with_as_many_of_hashlib() -> None:
-    together = threading.Barrier(2, timeout=10)
+    together = threading.Barrier(2, timeout=60)
 
     def at_once() -> int:
         together.wait()
@@ -192,7 +192,7 @@ def test_an_interruption_ends_the_scans_that_run() -> None:
         return None, 1
 
     def interrupt(_seconds: float) -> None:
-        assert running.wait(10)
+        assert running.wait(60)
         raise KeyboardInterrupt
 
     timing = replace(quick(TickingClock()), wait_s=interrupt)

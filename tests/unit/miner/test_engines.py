@@ -23,8 +23,6 @@ from actors.miner.scan import Template, scan
 from actors.node import Node, StartError
 from tests.support.scan_results import Results
 
-pytestmark = pytest.mark.timeout(60)
-
 EASY = Template(b"2:", b":" + b"s" * 130, 3)
 
 

@@ -11,8 +11,6 @@ from actors.miner.scan import Template, scan
 from actors.miner.threads import ThreadEngine
 from tests.support.scan_results import Results
 
-pytestmark = pytest.mark.timeout(60)
-
 HOPELESS = Template(b"1:", b":" + b"s" * 130, 64)
 EASY = Template(b"2:", b":" + b"s" * 130, 3)
 

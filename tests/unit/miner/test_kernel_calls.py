@@ -54,39 +54,45 @@ import sys, threading
 from actors.miner import _native
 
 kernel, suffix_bytes = sys.argv[1], int(sys.argv[2])
-cancel, answers = bytearray(1), []
 
-def scan():
-    answers.append(_native.scan(kernel, b"1:", b"s" * suffix_bytes, 64, 5, 2**63, cancel))
+def cancelled():
+    cancel, answers = bytearray(1), []
+    ping, pong = threading.Event(), threading.Event()
 
-def other():
-    for _ in range(1_000):
-        ping.wait()
-        ping.clear()
-        pong.set()
+    def scan():
+        answers.append(_native.scan(kernel, b"1:", b"s" * suffix_bytes, 64, 5, 2**63, cancel))
 
-ping, pong = threading.Event(), threading.Event()
-threads = [threading.Thread(target=each) for each in (scan, other)]
-for each in threads:
-    each.start()
-try:
-    while threads[0].is_alive():  # until the scan holds the buffer: it has begun
-        cancel.append(0)
-        cancel.pop()
-except BufferError:
-    pass
-for _ in range(1_000):  # two threads take turns while the scan goes on
-    ping.set()
-    pong.wait()
-    pong.clear()
-assert not answers
-cancel[0] = 1
-for each in threads:
-    each.join()
-cancel.append(0)
-(answer,) = answers
-assert answer[0] is None, answer
-assert 0 < answer[1] < 2**62, answer
+    def other():
+        for _ in range(1_000):
+            ping.wait()
+            ping.clear()
+            pong.set()
+
+    threads = [threading.Thread(target=each) for each in (scan, other)]
+    for each in threads:
+        each.start()
+    try:
+        while threads[0].is_alive():  # until the scan holds the buffer: it is about to begin
+            cancel.append(0)
+            cancel.pop()
+    except BufferError:
+        pass
+    for _ in range(1_000):  # two threads take turns while the scan goes on
+        ping.set()
+        pong.wait()
+        pong.clear()
+    assert not answers
+    cancel[0] = 1
+    for each in threads:
+        each.join()
+    cancel.append(0)
+    (answer,) = answers
+    assert answer[0] is None, answer
+    return answer[1]
+
+while not (tried := cancelled()):
+    pass  # the system gave it no moment before it was cancelled: again
+assert tried < 2**62, tried
 print("let go")
 """
 

@@ -20,8 +20,6 @@ from actors.miner.native import (
 )
 from actors.miner.scan import Template, scan
 
-pytestmark = pytest.mark.timeout(60)
-
 HOPELESS = Template(b"1:", b":" + b"s" * 130, 64)
 KERNELS = native.kernels()
 NAMES = [each.name for each in KERNELS]

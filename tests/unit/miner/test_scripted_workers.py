@@ -15,8 +15,6 @@ from actors.miner.worker import Taken
 from actors.miner.workers import WorkerEngine
 from tests.support.scan_results import Results
 
-pytestmark = pytest.mark.timeout(60)
-
 HOPELESS = Template(b"1:", b":s", 64)
 
 

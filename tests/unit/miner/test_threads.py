@@ -22,12 +22,10 @@ from actors.miner.scan import Template, nonces_per_check, scan
 from actors.miner.threads import CHUNK_S, MAX_CHUNK, MAX_GROWTH, ThreadEngine, next_size
 from tests.support.scan_results import Results
 
-pytestmark = pytest.mark.timeout(60)
-
 HOPELESS = Template(b"1:", b":" + b"s" * 130, 64)
 EASY = Template(b"2:", b":" + b"s" * 130, 3)
 FIRST_CHUNK = nonces_per_check(HOPELESS)
-PROMPT_S = 10.0
+PROMPT_S = 30.0
 """How long a failing test waits; a passing one never does."""
 
 

@@ -98,8 +98,14 @@ def test_a_member_with_many_letters_leaves_the_others_their_turn(scene: Scene) -
         box.post("busy")
     other = scene.mailbox("other")
     other.post("other")
-    begin = threading.Event()
-    scene.listener("first", lambda _: assert_is_set(begin)).tell("wait until all have entered")
+    begun, begin = threading.Event(), threading.Event()
+
+    def wait(_message: object) -> None:
+        begun.set()
+        assert_is_set(begin)
+
+    scene.listener("first", wait).tell("wait until all have entered")
+    assert_is_set(begun)
     busy = scene.enter(Listener(order.append), box)
     late = scene.enter(Listener(order.append), other)
     begin.set()

@@ -7,7 +7,7 @@ import pytest
 
 from actors.runtime.job import Job, JobEndedError, JobStalledError
 
-WAIT_S = 10.0
+WAIT_S = 30.0
 
 
 def started(work: Callable[[Job[int]], None], *, stall_s: float = WAIT_S) -> Job[int]:

@@ -24,6 +24,8 @@ from actors.runtime.supervisor import (
 )
 from tests.support.adders import Add, Adder, BadQuestion, Later, Total, Troupe
 
+PATIENCE_S = 30.0
+
 
 @pytest.fixture(autouse=True)
 def _quiet_falls() -> Iterator[None]:
@@ -206,12 +208,12 @@ class TestOnThreads:
         supervisor.await_members()
         a.tell(Add(-1))
         a.tell(Add(5))
-        assert a.ask(Total(), timeout_s=5) == 5
-        assert b.ask(Total(), timeout_s=5) == 0
+        assert a.ask(Total(), timeout_s=PATIENCE_S) == 5
+        assert b.ask(Total(), timeout_s=PATIENCE_S) == 0
         supervisor.stop_members(("b", "a"))
         clock.stop()
         for thread in set(threading.enumerate()) - before:
-            thread.join(5)
+            thread.join(PATIENCE_S)
             assert not thread.is_alive()
         assert diaries["a"] == ["start", "crash", "start", "stop"]
         assert diaries["b"] == ["start", "stop"]
@@ -226,12 +228,12 @@ class TestOnThreads:
         supervisor.enlist("a", lambda: Adder(diary))
         supervisor.start_members()
         supervisor.await_members()
-        reports = supervisor.address.ask(RestartActor("a"), timeout_s=5)
+        reports = supervisor.address.ask(RestartActor("a"), timeout_s=PATIENCE_S)
         a.tell(Add(5))
         assert reports is not None
         assert [each.state for each in reports] == [ActorState.RUNNING]
         assert diary == ["start", "stop", "start"]
-        assert a.ask(Total(), timeout_s=5) == 5
+        assert a.ask(Total(), timeout_s=PATIENCE_S) == 5
         supervisor.stop_members(("a",))
         clock.stop()
 
@@ -250,7 +252,7 @@ class TestOnThreads:
             supervisor.stop_members(("b", "a"))
             clock.stop()
             for thread in set(threading.enumerate()) - before:
-                thread.join(5)
+                thread.join(PATIENCE_S)
                 assert not thread.is_alive()
 
     def test_an_actor_that_falls_in_on_start_fails_the_start(self) -> None:

@@ -64,8 +64,17 @@ def test_even_few_items_are_shared() -> None:
 
 def test_closing_finishes_what_is_under_way() -> None:
     results: list[object] = []
+    begun, go_on = threading.Event(), threading.Event()
+
+    def work(n: int) -> int:
+        begun.set()
+        assert go_on.wait(PATIENCE_S)
+        return abs(n)
+
     team = ThreadTeam(2)
-    team.begin(abs, [-1], results.append)
     with closing(team):
+        team.begin(work, [-1], results.append)
+        assert begun.wait(PATIENCE_S)  # what no thread has taken is not begun any more
         assert team.map(abs, [-2]) == [2]
+        go_on.set()
     assert results == [[1]]
