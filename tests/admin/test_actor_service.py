@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -21,10 +20,19 @@ from troupe.admin.v1 import (
 )
 
 from actors.peers.messages import ListPeers
-from actors.runtime.supervisor import MAX_RESTARTS
-from tests.support.admin_stage import EPOCH, ROOMS, AdminStage, refusal_of, refused, staged
+from actors.runtime.supervisor import MAX_RESTARTS, RestartActor
+from tests.support.admin_stage import (
+    EPOCH,
+    ROOMS,
+    WAIT_S,
+    AdminStage,
+    hurried,
+    refusal_of,
+    refusal_once_begun,
+    refused,
+)
 
-SHORT_S = 0.05
+FOR_LONG_S = 1e6
 RUNNING = actor_service_pb2.ACTOR_STATE_RUNNING
 LIST_PEERS = peer_service_pb2.ListPeersRequest()
 
@@ -74,13 +82,13 @@ def test_what_waits_in_a_mailbox_is_shown_with_its_age(stage: AdminStage) -> Non
 
     def dawdle(_message: Any) -> Any:
         begun.set()
-        release.wait(10)
+        release.wait(WAIT_S)
         return ()
 
     stage.peers.compute(ListPeers, dawdle)
     stub = stage.stub(peer_service_pb2_grpc.PeerServiceStub)
     calls = [stub.ListPeers.future(LIST_PEERS) for _ in range(3)]
-    assert begun.wait(10)
+    assert begun.wait(WAIT_S)
     seen = get(stage, "peers")
     while seen.mailbox_depth < 2:  # the other two are on their way
         seen = get(stage, "peers")
@@ -127,48 +135,51 @@ def test_the_readonly_token_may_look_and_not_restart(stage: AdminStage) -> None:
     assert get(stage, "chain").requested_restart_count == 0
 
 
-def test_an_actor_that_used_up_its_restarts_is_down_until_it_is_restarted(tmp_path: Path) -> None:
-    with staged(tmp_path, ask_timeout_s=SHORT_S) as stage:
-        stage.peers.compute(ListPeers, fail)
-        stub = stage.stub(peer_service_pb2_grpc.PeerServiceStub)
-        for _ in range(MAX_RESTARTS + 1):
-            refusal_of(lambda: stub.ListPeers(LIST_PEERS))
+def test_an_actor_that_used_up_its_restarts_is_down_until_it_is_restarted(
+    stage: AdminStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("actors.runtime.supervisor.RETRY_S", FOR_LONG_S)
+    stage.peers.compute(ListPeers, fail)
+    stub = stage.stub(peer_service_pb2_grpc.PeerServiceStub)
+    for _ in range(MAX_RESTARTS + 1):
+        refusal_of(lambda: stub.ListPeers(LIST_PEERS))
+    with hurried(ListPeers):
         seen = refusal_of(lambda: stub.ListPeers(LIST_PEERS))
         assert (seen.code, seen.reason) == (grpc.StatusCode.UNAVAILABLE, "ACTOR_DOWN")
         assert (seen.retry_s, seen.metadata) == (1.0, {"actor": "peers"})
         assert node_state(stage) == node_service_pb2.NODE_STATE_DEGRADED
-        down = get(stage, "peers")
-        assert down.state == actor_service_pb2.ACTOR_STATE_RESTARTING
-        assert r"disk full: \udcff" in down.last_error
-        stage.peers.answer(ListPeers, ())  # the cause is repaired
-        (actor,) = restart(stage, "peers")
-        assert actor.state == RUNNING
-        assert list(stub.ListPeers(LIST_PEERS).peers) == []
-        assert node_state(stage) == node_service_pb2.NODE_STATE_READY
+    down = get(stage, "peers")
+    assert down.state == actor_service_pb2.ACTOR_STATE_RESTARTING
+    assert r"disk full: \udcff" in down.last_error
+    stage.peers.answer(ListPeers, ())  # the cause is repaired
+    (actor,) = restart(stage, "peers")
+    assert actor.state == RUNNING
+    assert list(stub.ListPeers(LIST_PEERS).peers) == []
+    assert node_state(stage) == node_service_pb2.NODE_STATE_READY
 
 
-def test_a_restart_that_an_actor_does_not_come_to_is_done_later(tmp_path: Path) -> None:
-    with staged(tmp_path, ask_timeout_s=SHORT_S) as stage:
-        begun, release = threading.Event(), threading.Event()
+def test_a_restart_that_an_actor_does_not_come_to_is_done_later(stage: AdminStage) -> None:
+    begun, release = threading.Event(), threading.Event()
 
-        def dawdle(_message: Any) -> Any:
-            begun.set()
-            release.wait(10)
-            return ()
+    def dawdle(_message: Any) -> Any:
+        begun.set()
+        release.wait(WAIT_S)
+        return ()
 
-        stage.peers.compute(ListPeers, dawdle)
-        stub = stage.stub(peer_service_pb2_grpc.PeerServiceStub)
-        held: Any = stub.ListPeers.future(LIST_PEERS)
-        assert begun.wait(10)
-        seen = refusal_of(lambda: restart(stage, "peers"))
-        assert (seen.code, seen.reason) == (grpc.StatusCode.DEADLINE_EXCEEDED, "ACTOR_TIMEOUT")
-        assert seen.metadata == {"actor": "supervisor"}
-        stage.peers.answer(ListPeers, ())
-        release.set()
-        while get(stage, "peers").requested_restart_count == 0:
-            pass
-        assert held.done() or held.cancel()
-        assert list(stub.ListPeers(LIST_PEERS).peers) == []
+    stage.peers.compute(ListPeers, dawdle)
+    stub = stage.stub(peer_service_pb2_grpc.PeerServiceStub)
+    held: Any = stub.ListPeers.future(LIST_PEERS)
+    assert begun.wait(WAIT_S)
+    with hurried(RestartActor):
+        seen = refusal_once_begun(lambda: restart(stage, "peers"))
+    assert (seen.code, seen.reason) == (grpc.StatusCode.DEADLINE_EXCEEDED, "ACTOR_TIMEOUT")
+    assert seen.metadata == {"actor": "supervisor"}
+    stage.peers.answer(ListPeers, ())
+    release.set()
+    assert list(held.result(WAIT_S).peers) == []
+    while get(stage, "peers").requested_restart_count == 0:
+        pass
+    assert list(stub.ListPeers(LIST_PEERS).peers) == []
 
 
 def test_restarting_the_events_actor_ends_streams_and_begins_a_new_epoch(stage: AdminStage) -> None:

@@ -7,7 +7,6 @@ import logging
 import socket
 import struct
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -42,6 +41,7 @@ GET_CHAIN = "/troupe.admin.v1.ChainService/GetChain"
 SUBMIT = "/troupe.admin.v1.MempoolService/SubmitTransaction"
 FEW = 6
 SOON_MS = 100
+EVER_MS = 1_000_000
 RESETS = 2_000
 
 
@@ -54,47 +54,42 @@ def serves(stage: AdminStage) -> bool:
 
 
 def impatient(monkeypatch: pytest.MonkeyPatch, limits: dict[str, int]) -> None:
-    """Lower limits that the server has."""
+    """Change limits that the server has."""
     given = dict(server._OPTIONS)
     assert limits.keys() < given.keys()
     monkeypatch.setattr(server, "_OPTIONS", tuple({**given, **limits}.items()))
-
-
-@pytest.fixture
-def narrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AdminStage]:
-    """A stage with few places for connections, and little patience with them."""
-    own = {
-        "grpc.max_allowed_incoming_connections": FEW,
-        "grpc.server_handshake_timeout_ms": SOON_MS,
-    }
-    assert own.keys() < dict(server._OPTIONS).keys()
-    monkeypatch.setattr(server, "_OPTIONS", tuple({**dict(server._OPTIONS), **own}.items()))
-    with staged(tmp_path) as stage:
-        yield stage
 
 
 def test_connections_leave_files_for_the_rest_of_the_node() -> None:
     assert MAX_CONNECTIONS <= OTHER_FILES // 2
 
 
-def test_one_connection_too_many_is_closed_and_the_others_are_served(narrow: AdminStage) -> None:
-    assert serves(narrow)  # its connection stays open
-    with ExitStack() as stack:
+def test_one_connection_too_many_is_closed_and_the_others_are_served(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = {"grpc.max_allowed_incoming_connections": FEW}
+    impatient(monkeypatch, {**few, "grpc.server_handshake_timeout_ms": EVER_MS})
+    with staged(tmp_path) as stage, ExitStack() as stack:
+        assert serves(stage)  # its connection stays open
         for _ in range(FEW - 1):
-            stack.enter_context(RawConnection(narrow.address))
-        late = stack.enter_context(socket.create_connection(parts_of(narrow.address)))
+            stack.enter_context(RawConnection(stage.address))
+        late = stack.enter_context(socket.create_connection(parts_of(stage.address)))
         assert is_closed(late)
-        assert serves(narrow)
+        assert serves(stage)
 
 
-def test_connections_that_say_nothing_are_closed_and_make_room(narrow: AdminStage) -> None:
-    with ExitStack() as stack:
+def test_connections_that_say_nothing_are_closed_and_make_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = {"grpc.max_allowed_incoming_connections": FEW}
+    impatient(monkeypatch, {**few, "grpc.server_handshake_timeout_ms": SOON_MS})
+    with staged(tmp_path) as stage, ExitStack() as stack:
         silent = [
-            stack.enter_context(socket.create_connection(parts_of(narrow.address)))
+            stack.enter_context(socket.create_connection(parts_of(stage.address)))
             for _ in range(FEW)
         ]
         assert all(map(is_closed, silent))
-        assert serves(narrow)
+        assert serves(stage)
 
 
 @pytest.mark.parametrize("noise", [b"", b"GET / HTTP/1.1\r\n\r\n", bytes(300)])

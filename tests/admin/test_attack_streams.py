@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Any
 
 import grpc
@@ -53,14 +53,50 @@ BULKY = TransactionAdded(transfer(key(ED25519, "payer"), bytes(2_000), 0, 25), p
 """Some 12 KB on this surface: six of them fill the window of a stream that is not read."""
 OWN_CONNECTION = (("grpc.use_local_subchannel_pool", 1), ("grpc.http2.bdp_probe", 0))
 SOON_S = 0.02
-EVER = 1_000_000
+
+
+class Looks:
+    """The looks of a server about its calls, which come when a test says so."""
+
+    def __init__(self) -> None:
+        self._guard: Guard | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def stand_in(self, guard: Guard, _tls: object) -> None:
+        """In place of what looks about from time to time."""
+        self._guard, self._loop = guard, asyncio.get_running_loop()
+        await asyncio.Event().wait()
+
+    def look(self) -> None:
+        """One look, made when this returns."""
+        self._see(Guard.look)
+
+    def await_quiet(self) -> None:
+        """Wait until no message of any call is being sent."""
+        while self._see(lambda guard: any(call.writing for _, call in guard._places)):
+            pass
+
+    def _see(self, seen: Callable[[Guard], Any]) -> Any:
+        async def on_the_loop() -> Any:
+            assert self._guard is not None
+            return seen(self._guard)
+
+        assert self._loop is not None
+        return asyncio.run_coroutine_threadsafe(on_the_loop(), self._loop).result(WAIT_S)
 
 
 @pytest.fixture
-def watchful(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AdminStage]:
-    """A stage whose server looks about all the time, and has little patience."""
-    monkeypatch.setattr("admin.server.LOOK_EVERY_S", SOON_S)
+def looks(monkeypatch: pytest.MonkeyPatch) -> Looks:
+    made = Looks()
+    monkeypatch.setattr("admin.server._look_about", made.stand_in)
     monkeypatch.setattr("admin.guard.STALLED_LOOKS", 5)
+    return made
+
+
+@pytest.fixture
+def watchful(looks: Looks, tmp_path: Path) -> Iterator[AdminStage]:
+    """A stage whose server has little patience, and looks about when the test says so."""
+    assert looks
     with staged(tmp_path) as stage:
         yield stage
 
@@ -73,8 +109,8 @@ def watches(stage: AdminStage, channel: grpc.Channel | None = None) -> Any:
     return stream
 
 
-def eventually(attempt: Callable[[], Any]) -> Any:
-    """What an attempt returns once it is not refused for want of a place."""
+def eventually(attempt: Callable[[], Any], between: Callable[[], object] = lambda: None) -> Any:
+    """What an attempt returns once it is not refused for want of a place; ``between`` comes after each that is."""
     deadline_s = time.monotonic() + WAIT_S
     while True:
         try:
@@ -82,6 +118,7 @@ def eventually(attempt: Callable[[], Any]) -> Any:
         except grpc.RpcError as error:
             if refused(error).reason != "TOO_MANY_STREAMS" or time.monotonic() > deadline_s:
                 raise
+        between()
 
 
 def _bearer(stage: AdminStage, file: str = "admin.token") -> Any:
@@ -98,13 +135,13 @@ def test_streams_that_are_opened_and_dropped_leave_their_places(stage: AdminStag
 
 
 def test_a_stream_that_is_not_read_loses_its_place(
-    watchful: AdminStage, monkeypatch: pytest.MonkeyPatch
+    watchful: AdminStage, looks: Looks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("admin.places.MAX_TOKEN_STREAMS", 1)
     with grpc.insecure_channel(watchful.address, options=OWN_CONNECTION) as own:
         unread = watches(watchful, own)
         watchful.happen(*[BULKY] * 20)
-        assert eventually(lambda: watches(watchful))
+        assert eventually(lambda: watches(watchful), looks.look)
         with pytest.raises(grpc.RpcError) as caught:
             list(unread)
         error: Any = caught.value
@@ -112,19 +149,12 @@ def test_a_stream_that_is_not_read_loses_its_place(
 
 
 def test_a_stream_in_which_nothing_happens_is_not_taken_for_one_that_is_not_read(
-    watchful: AdminStage, monkeypatch: pytest.MonkeyPatch
+    watchful: AdminStage, looks: Looks
 ) -> None:
-    looked: SimpleQueue[None] = SimpleQueue()
-    look = Guard.look
-
-    def counted(guard: Guard) -> None:
-        look(guard)
-        looked.put(None)
-
-    monkeypatch.setattr(Guard, "look", counted)
     stream = watches(watchful)
+    looks.await_quiet()
     for _ in range(20):
-        looked.get(timeout=WAIT_S)
+        looks.look()
     watchful.happen(BULKY)
     assert next(stream).event.sequence == 1
 
@@ -149,17 +179,16 @@ def test_a_stream_whose_request_never_comes_is_over_for_grpc_as_well(
 
 @pytest.mark.parametrize("path", [CHECK, GET_CHAIN])
 def test_a_call_whose_answer_is_not_read_loses_its_place(
-    watchful: AdminStage, monkeypatch: pytest.MonkeyPatch, path: str
+    watchful: AdminStage, looks: Looks, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
     monkeypatch.setattr("admin.places.MAX_TOKEN_CALLS", 1)
     monkeypatch.setattr("admin.places.MAX_OPEN_CALLS", 1)
-    monkeypatch.setattr("admin.guard.ANSWER_LOOKS", EVER)
+    monkeypatch.setattr("admin.guard.ANSWER_LOOKS", 5)
     attempt = _check if path == CHECK else _get_chain
     with RawConnection(watchful.address) as raw:
         _ask_and_take_nothing(raw, path, watchful)
         assert refusal_of(lambda: attempt(watchful)).reason == "TOO_MANY_STREAMS"
-        monkeypatch.setattr("admin.guard.ANSWER_LOOKS", 5)
-        eventually(lambda: attempt(watchful))
+        eventually(lambda: attempt(watchful), looks.look)
 
 
 @pytest.mark.parametrize("path", [CHECK, HEALTH_WATCH])
@@ -210,7 +239,16 @@ def test_streams_without_a_token_take_no_place_of_those_with_one(stage: AdminSta
     assert watches(stage)
 
 
-def test_a_reader_that_stalls_is_not_waited_for_by_a_stop(stage: AdminStage) -> None:
+def test_a_reader_that_stalls_is_not_waited_for_by_a_stop(
+    stage: AdminStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    end_calls, read = Guard.end_calls, threading.Event()
+
+    async def once_the_other_has_read(guard: Guard, **how: Any) -> None:
+        await asyncio.to_thread(read.wait, WAIT_S)
+        await end_calls(guard, **how)
+
+    monkeypatch.setattr(Guard, "end_calls", once_the_other_has_read)
     with grpc.insecure_channel(stage.address, options=OWN_CONNECTION) as own:
         watches(stage, own)
         stage.happen(*[BULKY] * 20)
@@ -219,6 +257,7 @@ def test_a_reader_that_stalls_is_not_waited_for_by_a_stop(stage: AdminStage) -> 
         stopped.start()
         with pytest.raises(grpc.RpcError) as caught:
             list(brisk)
+        read.set()
         assert refused(caught.value).reason == "STOPPING"
         stopped.join(WAIT_S)
         assert not stopped.is_alive()

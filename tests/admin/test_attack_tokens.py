@@ -85,8 +85,9 @@ def test_a_caller_that_waits_for_a_refusal_does_not_hold_up_a_stop(
 
 
 def test_a_flood_of_refused_calls_is_one_line_of_the_log(
-    stage: AdminStage, caplog: pytest.LogCaptureFixture
+    stage: AdminStage, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("admin.bursts.QUIET_S", FOR_LONG_S)
     stub: Any = chain_service_pb2_grpc.ChainServiceStub(stage.channel(UNKNOWN))
     with caplog.at_level(logging.DEBUG):
         calls, _ = begin(stub.GetChain, CHAIN, 200)

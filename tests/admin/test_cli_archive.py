@@ -217,7 +217,7 @@ def test_the_progress_of_an_import_is_what_the_node_has_stored(
         return pb.GetChainResponse(chain=pb.Chain(import_progress=stored))
 
     def after_a_look(requests: Iterator[pb.ImportBlocksRequest]) -> pb.ImportBlocksResponse:
-        assert looked.wait(10)
+        assert looked.wait(60)
         return node(requests)
 
     shell.answers(ImportBlocks=after_a_look, GetChain=look)

@@ -19,7 +19,7 @@ from admin.cli.exits import CliError, ExitCode
 from admin.cli.signals import Stops
 
 FAKE = (sys.executable, "-P", "-m", "tests.unit.cli.fake_run")
-PATIENCE_S = 30.0
+PATIENCE_S = 100.0
 
 
 class QuickDisplay(PlainDisplay):
@@ -86,7 +86,8 @@ def is_gone(pid: int) -> bool:
 
 
 @pytest.fixture
-def town(tmp_path: Path) -> Iterator[Town]:
+def town(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Town]:
+    monkeypatch.setattr("admin.cli.children.CALL_DEADLINE_S", PATIENCE_S)
     made = Town(tmp_path)
     yield made
     for child in made.children:

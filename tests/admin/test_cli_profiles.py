@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -159,6 +161,12 @@ def test_a_node_on_another_network_is_not_called(stage: AdminStage, troupe: Trou
 # -- waiting ----------------------------------------------------------------------------------------
 
 
+def only_readiness_sleeps(monkeypatch: pytest.MonkeyPatch, pause: Callable[[float], None]) -> None:
+    """Its sleep is the test's; that of other threads is none of ours."""
+    times = SimpleNamespace(sleep=pause, monotonic=time.monotonic)
+    monkeypatch.setattr("admin.cli.readiness.time", times)
+
+
 def test_a_node_that_is_ready_is_called_at_once(stage: AdminStage, troupe: Troupe) -> None:
     said = troupe("--data-dir", str(stage.data_dir), "--wait-ready", "0", "status")
     assert said.exit_code == ExitCode.OK
@@ -174,7 +182,7 @@ def test_a_node_that_syncs_is_waited_for(
         looks.append(seconds)
         stage.chain.answer(GetChain, chain_info(stage.tip))
 
-    monkeypatch.setattr("admin.cli.readiness.time.sleep", pause)
+    only_readiness_sleeps(monkeypatch, pause)
     said = troupe("--data-dir", str(stage.data_dir), "--wait-ready", "60", "status", "-o", "json")
     assert json.loads(said.output)["state"] == "ready"
     assert len(looks) == 1
@@ -195,7 +203,7 @@ def test_where_no_node_comes_up_the_wait_ends(troupe: Troupe, tmp_path: Path) ->
 def test_a_wrong_token_is_not_waited_for(
     stage: AdminStage, troupe: Troupe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("admin.cli.readiness.time.sleep", lambda _s: pytest.fail("it waits"))
+    only_readiness_sleeps(monkeypatch, lambda _s: pytest.fail("it waits"))
     (stage.data_dir / "wrong.token").write_text("wrong\n")
     token = str(stage.data_dir / "wrong.token")
     said = troupe("--admin", stage.address, "--token-file", token, "--wait-ready", "60", "status")

@@ -23,7 +23,7 @@ NOON = Timestamp(seconds=1_700_000_000)
 PEER = "10.0.0.1:7000"
 STARTED = gossip_service_pb2.SubscribeResponse(started=gossip_service_pb2.SubscribeStarted())
 SLOW = Refusal(errors_pb2.ERROR_REASON_SLOW_CONSUMER, "too slow", dropped="1")
-WAIT_S = 10.0
+WAIT_S = 30.0
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from actors.chain.messages import GetChain, SyncProgress, SyncState
+from actors.chain.messages import GetChain, ListBlocks, SyncProgress, SyncState
 from actors.miner.messages import MinerChanged
 from actors.peers.messages import ListPeers
 from admin.cli import top_view
@@ -84,6 +84,7 @@ def test_frames_are_json_documents_when_asked_for(stage: AdminStage) -> None:
 def test_rates_are_letters_a_second_since_the_look_before(
     stage: AdminStage, looker: Looker
 ) -> None:
+    stage.reader.answer(ListBlocks, ())
     before = looker.look(10.0)["actors"]
     for _ in range(5):
         troupe(stage, "chain")

@@ -178,7 +178,7 @@ def test_there_are_only_so_many_streams(stage: AdminStage) -> None:
 def test_a_stream_ends_when_the_node_stops(stage: AdminStage) -> None:
     stream = watch(stage)
     assert next(stream).HasField("started")
-    stage.server.stop(1.0)
+    stage.server.stop(WAIT_S)
     with pytest.raises(grpc.RpcError) as caught:
         list(stream)
     assert refused(caught.value).reason == "STOPPING"

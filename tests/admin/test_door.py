@@ -7,7 +7,6 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
@@ -44,20 +43,22 @@ from tests.support.admin_stage import (
     WAIT_S,
     AdminStage,
     chain_info,
+    hurried,
     refusal_of,
+    refusal_once_begun,
     refused,
-    staged,
 )
 from tests.support.reflection import served_methods
 
 CHAIN = chain_service_pb2.GetChainRequest()
 POOL = mempool_service_pb2.GetMempoolRequest()
 SHORT_S = 0.05
+FOR_LONG_S = 1e6
 
 
 def call_bare(channel: Any, method: str, request: bytes = b"") -> Any:
     """Call by name with bytes, as a client that knows nothing."""
-    return channel.unary_unary(method)(request, timeout=10)
+    return channel.unary_unary(method)(request, timeout=WAIT_S)
 
 
 def test_every_served_method_is_in_the_table_and_every_entry_is_served(stage: AdminStage) -> None:
@@ -173,7 +174,10 @@ def checks_without_request(stage: AdminStage, count: int) -> Iterator[SimpleQueu
         released.set()
 
 
-def test_calls_without_a_token_take_no_place_of_those_with_one(stage: AdminStage) -> None:
+def test_calls_without_a_token_take_no_place_of_those_with_one(
+    stage: AdminStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("admin.guard.REQUEST_S", WAIT_S)
     others = MAX_STREAMS + MAX_OPEN_STREAMS + MAX_OPEN_CALLS + MAX_HELD + MAX_GIVEN_UP
     assert others <= MAX_CALLS * 4 // 5
     assert others + MAX_TOKEN_CALLS < MAX_CALLS
@@ -196,6 +200,7 @@ def test_a_call_without_a_token_that_sends_no_request_loses_its_place(
         for _ in range(MAX_OPEN_CALLS):
             seen = refused(ended.get(timeout=WAIT_S).exception())
             assert seen.code is grpc.StatusCode.INVALID_ARGUMENT
+    monkeypatch.setattr("admin.guard.REQUEST_S", WAIT_S)
     assert call_bare(stage.channel(""), "/grpc.health.v1.Health/Check")
 
 
@@ -221,44 +226,42 @@ def test_an_actor_that_falls_is_down_and_then_back(stage: AdminStage) -> None:
     assert stub.GetChain(CHAIN).chain.supply == 50_000
 
 
-def test_an_actor_that_rests_after_many_falls_is_down(tmp_path: Path) -> None:
+def test_an_actor_that_rests_after_many_falls_is_down(
+    stage: AdminStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("actors.runtime.supervisor.RETRY_S", FOR_LONG_S)
+
     def fall(_message: Any) -> Any:
         raise RuntimeError
 
-    with staged(tmp_path, ask_timeout_s=SHORT_S) as stage:
-        stage.chain.compute(GetChain, fall)
-        stub = stage.stub(chain_service_pb2_grpc.ChainServiceStub)
-        reasons = [refusal_of(lambda: stub.GetChain(CHAIN)).reason for _ in range(MAX_RESTARTS + 2)]
-        assert set(reasons) == {"ACTOR_DOWN"}
+    stage.chain.compute(GetChain, fall)
+    stub = stage.stub(chain_service_pb2_grpc.ChainServiceStub)
+    reasons = [refusal_of(lambda: stub.GetChain(CHAIN)).reason for _ in range(MAX_RESTARTS + 1)]
+    with hurried(GetChain):
+        reasons.append(refusal_of(lambda: stub.GetChain(CHAIN)).reason)
+    assert set(reasons) == {"ACTOR_DOWN"}
 
 
-def test_a_question_not_reached_in_time_is_withdrawn(tmp_path: Path) -> None:
-    with staged(tmp_path, ask_timeout_s=SHORT_S) as stage:
-        released = threading.Event()
-        begun = threading.Event()
-
-        def dawdle(_message: Any) -> Any:
-            begun.set()
-            released.wait(10)
-
-        stage.reader.compute(GetBlock, dawdle)
-        stage.reader.answer(GetTransaction, None)
-        unknown = chain_service_pb2.GetTransactionRequest(id="ab" * 32)
-        stub = stage.stub(chain_service_pb2_grpc.ChainServiceStub)
-        held = stub.GetBlock.future(chain_service_pb2.GetBlockRequest(number=1))
-        assert begun.wait(10)
+def test_a_question_not_reached_in_time_is_withdrawn(stage: AdminStage) -> None:
+    released = threading.Event()
+    stage.reader.compute(GetBlock, lambda _asked: released.wait(WAIT_S))
+    stage.reader.answer(GetTransaction, None)
+    unknown = chain_service_pb2.GetTransactionRequest(id="ab" * 32)
+    stub = stage.stub(chain_service_pb2_grpc.ChainServiceStub)
+    with hurried(GetBlock, GetTransaction):
+        held = refusal_once_begun(
+            lambda: stub.GetBlock(chain_service_pb2.GetBlockRequest(number=1))
+        )
+        assert (held.code, held.reason) == (grpc.StatusCode.DEADLINE_EXCEEDED, "ACTOR_TIMEOUT")
         seen = refusal_of(lambda: stub.GetTransaction(unknown))
         assert (seen.code, seen.reason, seen.retry_s) == (
             grpc.StatusCode.UNAVAILABLE,
             "ACTOR_BUSY",
             1.0,
         )
-        error: Any = held.exception()
-        assert refused(error).reason == "ACTOR_TIMEOUT"
-        assert refused(error).code is grpc.StatusCode.DEADLINE_EXCEEDED
-        released.set()
-        assert refusal_of(lambda: stub.GetTransaction(unknown)).reason == "TX_NOT_FOUND"
-        assert len(stage.reader.of(GetTransaction)) == 1
+    released.set()
+    assert refusal_of(lambda: stub.GetTransaction(unknown)).reason == "TX_NOT_FOUND"
+    assert len(stage.reader.of(GetTransaction)) == 1
 
 
 def test_a_room_that_is_silent_does_not_hold_up_the_others(stage: AdminStage) -> None:

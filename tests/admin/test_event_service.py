@@ -158,9 +158,12 @@ def test_there_are_only_so_many_streams_and_an_ended_one_makes_room(stage: Admin
         pytest.fail("the place of an ended stream stayed taken")
 
 
-def test_every_stream_ends_with_a_final_event_when_the_node_stops(stage: AdminStage) -> None:
+def test_every_stream_ends_with_a_final_event_when_the_node_stops(
+    stage: AdminStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("admin.server.FINAL_EVENT_S", WAIT_S)
     readers = [Reader(stage), Reader(stage, Request(types=[MINING_STARTED]))]
-    stopping = threading.Thread(target=stage.server.stop, args=(5.0,))
+    stopping = threading.Thread(target=stage.server.stop, args=(WAIT_S,))
     stopping.start()
     for reader in readers:
         seen: list[int] = []

@@ -32,6 +32,7 @@ from admin.permissions import PERMISSIONS
 from admin.server import ADDRESS_FILE, AdminServer
 from tests.support.admin_stage import DEFER, WAIT_S, AdminStage, refusal_of, refused, staged
 
+FOR_LONG_S = 1e6
 health: Any = health_pb2
 health_grpc: Any = health_pb2_grpc
 SERVING = health.HealthCheckResponse.SERVING
@@ -165,10 +166,16 @@ def test_a_service_of_whose_actors_one_stays_down_is_not_ready(
     assert health_stub(stage).Check(peers).status == SERVING
 
 
-def test_what_health_told_is_not_unknown_to_get_node(tmp_path: Path) -> None:
+def test_what_health_told_is_not_unknown_to_get_node(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fall(_message: Any) -> Any:
         raise RuntimeError
 
+    monkeypatch.setattr("actors.runtime.member.MAX_RESTARTS", 0)  # down at once, and
+    monkeypatch.setattr(
+        "actors.runtime.supervisor.RETRY_S", FOR_LONG_S
+    )  # for as long as it is looked at
     with staged(tmp_path, fresh_s=3_600.0) as stage:
         request = health.HealthCheckRequest(service="troupe.admin.v1.GossipService")
         watch = health_stub(stage).Watch(request, timeout=WAIT_S)
@@ -177,14 +184,16 @@ def test_what_health_told_is_not_unknown_to_get_node(tmp_path: Path) -> None:
         node = stub.GetNode(node_service_pb2.GetNodeRequest()).node
         assert node.state == node_service_pb2.NODE_STATE_READY
         stage.gossip.compute(GetGossip, fall)
-        for _ in range(MAX_RESTARTS + 1):
-            stage.house.gossip.tell(GetGossip())
+        stage.house.gossip.tell(GetGossip())
         assert next(watch).status == NOT_SERVING
         node = stub.GetNode(node_service_pb2.GetNodeRequest()).node
         assert node.state == node_service_pb2.NODE_STATE_DEGRADED
 
 
-def test_a_stop_is_seen_by_health_and_ends_what_runs_within_the_grace(stage: AdminStage) -> None:
+def test_a_stop_is_seen_by_health_and_ends_what_runs_within_the_grace(
+    stage: AdminStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("admin.server.FINAL_EVENT_S", WAIT_S)
     watch = health_stub(stage).Watch(health.HealthCheckRequest(), timeout=WAIT_S)
     assert next(watch).status == SERVING
     stage.miner.compute(GenerateBlock, lambda _asked: DEFER)

@@ -193,10 +193,13 @@ def test_a_watched_node_is_shown_now_and_when_it_changed(stage: AdminStage) -> N
     assert next(watch).node.mempool_pending_count == 5
 
 
-def test_the_last_word_of_a_watched_node_is_that_it_stops(stage: AdminStage) -> None:
+def test_the_last_word_of_a_watched_node_is_that_it_stops(
+    stage: AdminStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("admin.server.FINAL_EVENT_S", WAIT_S)
     watch = node(stage).WatchNode(WATCH(), timeout=WAIT_S)
     assert next(watch).node.state == node_service_pb2.NODE_STATE_READY
-    stage.server.stop(grace_s=1.0)
+    stage.server.stop(grace_s=WAIT_S)
     last = next(watch).node
     assert last.state == node_service_pb2.NODE_STATE_STOPPING
     assert last.state_reasons == ["the node was told to stop"]
@@ -232,7 +235,10 @@ def test_the_command_says_what_cannot_be_set(stage: AdminStage) -> None:
     assert "listen is fixed while the node runs" in fixed.output
 
 
-def test_the_command_watches_the_node(stage: AdminStage, tmp_path: Path) -> None:
+def test_the_command_watches_the_node(
+    stage: AdminStage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("admin.server.FINAL_EVENT_S", WAIT_S)
     assert tmp_path == stage.data_dir
     stage.mempool.compute(GetPool, lambda _: _stop_soon(stage))
     watched = troupe(stage, "status", "--watch", "-o", "jsonl")

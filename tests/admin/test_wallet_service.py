@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 from troupe.admin.v1 import mempool_service_pb2 as states
@@ -18,7 +17,13 @@ from actors.ledger.types import BlockRef, Transaction
 from actors.ledger.violation import Rule, Violation
 from actors.mempool import messages as mempool
 from actors.mempool.messages import Admission, Submission
-from tests.support.admin_stage import DEFER, AdminStage, refusal_of, staged
+from tests.support.admin_stage import (
+    DEFER,
+    AdminStage,
+    hurried,
+    refusal_of,
+    refusal_once_begun,
+)
 from tests.support.ledger import key
 
 PAYEE = key(ED25519, "payee").public.hex()
@@ -122,20 +127,20 @@ def test_without_a_request_id_each_call_pays(stage: AdminStage) -> None:
     assert len(pool.taken) == 2
 
 
-def test_a_retry_after_a_timeout_submits_the_same_transaction(tmp_path: Path) -> None:
-    with staged(tmp_path, ask_timeout_s=0.05) as stage:
-        pool = FakePool(stage)
-        stub = stage.stub(Stub)
-        stage.mempool.compute(mempool.SubmitTransaction, lambda _asked: DEFER)
-        refused = refusal_of(lambda: stub.Transfer(pay(request_id="rent")))
-        assert refused.reason == "ACTOR_TIMEOUT"
-        (lost,) = stage.mempool.of(mempool.SubmitTransaction)
-        pool.admit(lost.raw)
-        stage.mempool.compute(mempool.SubmitTransaction, lambda asked: pool.admit(asked.raw))
-        answer = stub.Transfer(pay(request_id="rent"))
-        assert answer.transaction.raw == lost.raw
-        assert answer.state == states.TRANSACTION_STATE_PENDING
-        assert len(pool.taken) == 1
+def test_a_retry_after_a_timeout_submits_the_same_transaction(stage: AdminStage) -> None:
+    pool = FakePool(stage)
+    stub = stage.stub(Stub)
+    stage.mempool.compute(mempool.SubmitTransaction, lambda _asked: DEFER)
+    with hurried(mempool.SubmitTransaction):
+        refused = refusal_once_begun(lambda: stub.Transfer(pay(request_id="rent")))
+    assert refused.reason == "ACTOR_TIMEOUT"
+    (lost,) = stage.mempool.of(mempool.SubmitTransaction)
+    pool.admit(lost.raw)
+    stage.mempool.compute(mempool.SubmitTransaction, lambda asked: pool.admit(asked.raw))
+    answer = stub.Transfer(pay(request_id="rent"))
+    assert answer.transaction.raw == lost.raw
+    assert answer.state == states.TRANSACTION_STATE_PENDING
+    assert len(pool.taken) == 1
 
 
 def test_a_retry_after_the_block_finds_the_payment_included(stage: AdminStage) -> None:

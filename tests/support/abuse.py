@@ -21,7 +21,7 @@ from admin.permissions import PERMISSIONS
 OVERSIZED_BYTES = 5 * 1024 * 1024
 """Above the 4 MiB that a message may have."""
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-TIMEOUT_S = 20.0
+TIMEOUT_S = 60.0
 NO_MESSAGE = b"\xff\xff\xff"
 """A tag that never ends: no protobuf message begins so."""
 METHODS = sorted(PERMISSIONS)

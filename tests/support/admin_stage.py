@@ -6,15 +6,17 @@ clients are real gRPC on loopback.
 
 from __future__ import annotations
 
+import asyncio
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import grpc
+import pytest
 from google.rpc import error_details_pb2  # type: ignore[import-untyped]
 from grpc_status import rpc_status
 
@@ -27,12 +29,13 @@ from actors.mempool import messages as mempool
 from actors.miner import messages as miner
 from actors.peers import messages as peers
 from actors.runtime.actor import NodeActor
-from actors.runtime.address import Address
+from actors.runtime.address import Address, Ask
 from actors.runtime.aftermath import NoLetters
 from actors.runtime.clock import ThreadClock
 from actors.runtime.events import EventsActor, Happened
 from actors.runtime.quarantine import Quarantine
 from actors.runtime.supervisor import Supervisor, ThreadRunner
+from admin.asks import Asker
 from admin.auth import ADMIN_TOKEN_FILE, READONLY_TOKEN_FILE
 from admin.house import House
 from admin.server import AdminServer
@@ -40,8 +43,10 @@ from admin.tuning import Setting, Source, Tuning
 from tests.support.ledger import EASY_MAIN, key
 
 S = TypeVar("S")
-WAIT_S = 10.0
-"""How long a test waits for what must come; never how long it takes."""
+WAIT_S = 30.0
+"""How long a test waits for what must come, and the server for its actors; never how long it takes."""
+HURRY_S = 0.05
+"""How long the server waits where a test has it hurry: in vain, or the test asks again."""
 EPOCH = "epoch-1"
 ROOMS = ("tcp", "messaging", "peers", "gossip", "search", "chain", "reader", "mempool", "miner")
 
@@ -136,7 +141,7 @@ class AdminStage:
             self.supervisor.enlist(name, lambda script=script: RoomDouble(script))  # type: ignore[misc]
         self.supervisor.enlist("events", self._build_events)
         self.house = self._house()
-        self.server = AdminServer(self.house, **{"fresh_s": 0.0, **server})
+        self.server = AdminServer(self.house, **{"fresh_s": 0.0, "ask_timeout_s": WAIT_S, **server})
         self.address = ""
         self._channels: list[grpc.Channel] = []
         self._script_a_quiet_node()
@@ -199,8 +204,10 @@ class AdminStage:
         return (self.data_dir / file).read_text().strip()
 
     def channel(self, token: str | None = None) -> grpc.Channel:
-        """A channel with the admin's token, unless told otherwise; "" for none."""
-        bare = grpc.insecure_channel(self.address)
+        """A channel with the admin's token, unless told otherwise; "" for none. Its windows do not grow: what
+        is not read waits in the node, and how much does not depend on speed.
+        """
+        bare = grpc.insecure_channel(self.address, options=(("grpc.http2.bdp_probe", 0),))
         self._channels.append(bare)
         given = self.token() if token is None else token
         return grpc.intercept_channel(bare, _Bearer(given)) if given else bare
@@ -266,6 +273,29 @@ def staged(data_dir: Path, **arguments: Any) -> Iterator[AdminStage]:
         stage.stop()
 
 
+@contextmanager
+def hurried(*questions: type) -> Iterator[None]:
+    """Meanwhile a server does not wait for the answers to these questions, and to others as long as ever."""
+    ask = Asker.ask
+
+    async def impatient(
+        self: Asker, address: Address[Any], question: Ask[S], *, timeout_s: float | None = None
+    ) -> S:
+        limit_s = HURRY_S if isinstance(question, questions) else timeout_s
+        return await ask(self, address, question, timeout_s=limit_s)
+
+    async def each_impatient(
+        self: Asker, asked: Sequence[tuple[Address[Any], Ask[Any]]]
+    ) -> list[Any]:
+        answers = (self.ask(address, question) for address, question in asked)
+        return await asyncio.gather(*answers, return_exceptions=True)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Asker, "ask", impatient)
+        patch.setattr(Asker, "ask_each", each_impatient)
+        yield
+
+
 @dataclass(frozen=True)
 class Refused:
     """What a client learns from a failed call."""
@@ -315,3 +345,10 @@ def refusal_of(call: Callable[[], Any]) -> Refused:
         return refused(error)
     message = f"it did not fail: {answer}"
     raise AssertionError(message)
+
+
+def refusal_once_begun(call: Callable[[], Any]) -> Refused:
+    """The same of a call that is `hurried`: one that an actor was too slow to come to is made again."""
+    while (seen := refusal_of(call)).reason == "ACTOR_BUSY":
+        pass
+    return seen

@@ -227,6 +227,7 @@ def test_an_upload_that_stops_coming_is_ended(
 
     refused = refusal_of(lambda: stub.ImportBlocks(stalling()))
     ended.set()
+    monkeypatch.setattr(guard, "UPLOAD_GAP_S", WAIT_S)
     assert (refused.code, refused.reason) == (grpc.StatusCode.ABORTED, "UPLOAD_STALLED")
     assert stub.ImportBlocks(iter([header(last=CHAIN[0]), chunk(CHAIN[0])])).imported_count == 1
 

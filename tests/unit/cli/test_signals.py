@@ -102,4 +102,4 @@ def test_the_end_of_the_parent_asks_to_stop() -> None:
     watch_parent(stops, read_end, on_overdue=lambda: None)
     os.write(write_end, b"chatter")
     os.close(write_end)
-    assert stops.wait(10) == "the end of the parent process"
+    assert stops.wait(60) == "the end of the parent process"
