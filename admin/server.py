@@ -63,6 +63,8 @@ LOOK_EVERY_S = 1.0
 START_TIMEOUT_S = 10.0
 FINAL_EVENT_S = 1.0
 """How long calls and streams may take to end by themselves; a stalled one is cut off with STOPPING."""
+LAST_TASKS_S = 1.0
+"""How long a call may take to end whose status is sent: it has nothing more to wait for."""
 DEFAULT_GRACE_S = 5.0
 """How long calls that were cut off may take to say so to their callers, who may not read."""
 
@@ -190,6 +192,7 @@ class AdminServer:
                 await self._serve_until(self._stop_asked, guard, health, hub)
         finally:
             await server.stop(self._grace_s)
+            await _others_ended()
         log.info("the admin API is closed")
 
     async def _serve_until(
@@ -229,6 +232,15 @@ async def _look_about(guard: Guard, tls: ServerTls | None) -> None:
         guard.look()
         if tls is not None:
             tls.look()
+
+
+async def _others_ended() -> None:
+    """gRPC has stopped when every status is sent. What sent one needs a moment more, and where the loop closes before,
+    gRPC prints a traceback of it.
+    """
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    if others:
+        await asyncio.wait(others, timeout=LAST_TASKS_S)
 
 
 def _is_news(record: logging.LogRecord) -> bool:

@@ -26,7 +26,7 @@ from actors.miner.messages import GenerateBlock
 from actors.runtime.supervisor import MAX_RESTARTS
 from admin.auth import ADMIN_TOKEN_FILE
 from admin.bind import AdminBindError
-from admin.errors import RETRY_S
+from admin.errors import RETRY_S, Refusal
 from admin.health import MAX_NAME_CHARS
 from admin.permissions import PERMISSIONS
 from admin.server import ADDRESS_FILE, AdminServer
@@ -225,6 +225,35 @@ def test_a_stop_refuses_the_call_that_waits_for_an_actor(tmp_path: Path) -> None
         assert refusal.retry_s == RETRY_S
         stopping.join(WAIT_S)
         assert not stopping.is_alive()
+
+
+def test_a_call_whose_status_is_sent_may_end_before_the_server_does(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """gRPC has stopped when each status is sent, and prints a traceback of a call that is broken off behind that."""
+    sent: list[Any] = []
+    abort = Refusal.abort
+
+    async def slowly(refusal: Refusal, context: Any) -> None:
+        try:
+            await abort(refusal, context)
+        finally:
+            for _ in range(1_000):  # turns of the loop, in which gRPC's end is heard of
+                await asyncio.sleep(0)
+            sent.append(refusal)
+
+    monkeypatch.setattr(Refusal, "abort", slowly)
+    with staged(tmp_path, ask_timeout_s=60.0) as stage:
+        stage.chain.compute(GetChain, lambda _asked: DEFER)
+        stub: Any = stage.stub(chain_service_pb2_grpc.ChainServiceStub)
+        call = stub.GetChain.future(chain_service_pb2.GetChainRequest())
+        stage.chain.deferred.get(timeout=WAIT_S)
+        stage.server.stop(60.0)
+        assert refused(call.exception(timeout=WAIT_S)).reason == "STOPPING"
+    assert len(sent) == 1
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def test_a_server_that_cannot_write_its_address_is_stopped(tmp_path: Path) -> None:
