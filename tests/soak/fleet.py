@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import socket
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,7 +17,8 @@ from google.rpc import error_details_pb2  # type: ignore[import-untyped]
 from grpc_status import rpc_status
 
 from tests.bench.chains import duplicate
-from tests.support.process import NodeProcess
+from tests.support import weighed
+from tests.support.process import TROUPE, NodeProcess
 
 T = TypeVar("T")
 
@@ -24,6 +26,8 @@ BOOTSTRAP = 3
 """Each is told of the first three; it learns of the others from them."""
 LOST = "UNREACHABLE"
 BAD_WORDS = ("Traceback", " ERROR ", " CRITICAL ")
+LINES_TOLD = 20
+"""From there on: a traceback."""
 
 
 @dataclass
@@ -31,7 +35,7 @@ class Member:
     """A place in the fleet, and the node that is there now.
 
     Attributes:
-        steady: It lives one life, so that its memory can be measured.
+        steady: It lives one life, so that its memory can be measured, and weighs itself where that is possible.
         node: None while it is down.
         lives: How often it was started.
         said: What its former lives said that they should not.
@@ -46,8 +50,19 @@ class Member:
     lives: int = 0
     said: list[str] = field(default_factory=list)
 
+    @property
+    def scales(self) -> Path:
+        return self.folder.with_suffix(".weight")
+
+    def weight(self) -> weighed.Weight | None:
+        """What it has in use, if it weighs itself."""
+        return weighed.read(self.scales) if self.scales.exists() else None
+
     def start(self) -> None:
-        self.node = NodeProcess(self.folder, "--listen", self.address, *self.arguments)
+        weighing = (sys.executable, "-m", "tests.support.weighed", str(self.scales))
+        program = weighing if self.steady and weighed.is_possible() else TROUPE
+        arguments = ("--listen", self.address, *self.arguments)
+        self.node = NodeProcess(self.folder, *arguments, program=program)
         self.lives += 1
 
     def end(self, how: Callable[[NodeProcess], Any]) -> Any:
@@ -55,7 +70,9 @@ class Member:
         node, self.node = self.node, None
         assert node is not None, "it is up"
         answer = how(node)
-        self.said += [line for line in node.output if any(word in line for word in BAD_WORDS)]
+        for number, line in enumerate(node.output):
+            if any(word in line for word in BAD_WORDS):
+                self.said.append("".join(node.output[number : number + LINES_TOLD]))
         return answer
 
 

@@ -90,9 +90,10 @@ def pay(fleet: Fleet, chance: random.Random) -> None:
 
 def mine(fleet: Fleet, chance: random.Random) -> None:
     """One node makes a block, and often another at the same time: they cannot know of each other's."""
-    count = 2 if chance.random() < COLLIDE else 1
+    up = fleet.up
+    count = min(2 if chance.random() < COLLIDE else 1, len(up))
     with ThreadPoolExecutor(count) as pool:
-        for node in chance.sample(fleet.up, count):
+        for node in chance.sample(up, count):
             pool.submit(_mine_one, fleet, node)
 
 
@@ -115,7 +116,7 @@ def fetched(fleet: Fleet, height: int) -> None:
 
 
 def fill(fleet: Fleet, count: int) -> None:
-    """So many payments as fast as they are taken: until each node keeps as many events as it ever does."""
+    """So many payments as fast as they are taken: until each node knows as many signatures as it ever does."""
     payers = [member for member in fleet.members if member.steady and member.node is not None]
     nodes = [member.node for member in payers if member.node is not None]
     for node in nodes:
