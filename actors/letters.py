@@ -83,7 +83,8 @@ BANNED_AT = 2
 STALE_S = 60.0
 """What a peer has sent so long ago is given up when its reader falls, or fails to come back: nobody waits for what
 comes of it (`gossip.actor.VERDICT_TIMEOUT_S`), and else it would gather for as long as the reader is down. So is
-news of the house, and what is asked because of it: who begins anew begins with how things are, and says so."""
+news of the house and of peers, and what is asked because of either: who begins anew begins with how things are, and
+says so."""
 MAX_POISONED = 1_024
 """Connections that brought some; each cost us falls."""
 OURS = (OSError, MemoryError, sqlite3.Error, StoreError)
@@ -162,6 +163,8 @@ class HouseLetters:
             case GossipReceived(items):
                 sender = items[0].conn
             case TipChanged() | PoolChanged() | GetCandidates() | Happened():
+                return age_s > STALE_S
+            case LookUp() | Brought() | Classify():
                 return age_s > STALE_S
             case _:
                 return False

@@ -235,8 +235,8 @@ async def _look_about(guard: Guard, tls: ServerTls | None) -> None:
 
 
 async def _others_ended() -> None:
-    """gRPC has stopped when every status is sent. What sent one needs a moment more, and where the loop closes before,
-    gRPC prints a traceback of it.
+    """Wait for calls whose status is sent: gRPC has stopped without them, and prints a traceback of one that the end of
+    the loop breaks off.
     """
     others = asyncio.all_tasks() - {asyncio.current_task()}
     if others:

@@ -8,7 +8,7 @@ kept (`quarantine`). Must not live here: what the rooms' letters say (`actors.le
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -82,6 +82,11 @@ class Aftermath:
         mailbox.put_back(settled.again)
         mailbox.count_lost(settled.lost)
         return settled
+
+    def forfeit(self, mailboxes: Iterable[Mailbox]) -> None:
+        """The same of letters that wait for members which rest with one that fell: nobody reads these now."""
+        for mailbox in mailboxes:
+            mailbox.count_lost(self._letters.forfeit(mailbox))
 
     def _settle(self, name: str, fall: Fall) -> Settled:
         message = fall.message

@@ -70,7 +70,6 @@ STOP_TIMEOUT_S = 10.0
 MAX_ORDERS = 64
 """Restarts that are waited for: only an actor that does not come to its end lets them gather."""
 
-
 StageQuestion = ListActors | GetDegraded | RestartActor | QuarantineQuestion
 SupervisorInput = StageQuestion | Ailing | Began | Ended | Retry | Look
 
@@ -310,6 +309,7 @@ class Supervisor:
         for order in tuple(self._orders):
             if set(order.group) & set(group):
                 self._answer(order)
+        self._aftermath.forfeit(m.mailbox for m in self._all(group) if m.actor is None)
 
     def _note_fall(self, member: Member, fall: Fall) -> None:
         settled = self._aftermath.settle(member.mailbox, fall)

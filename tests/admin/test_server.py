@@ -150,11 +150,12 @@ def test_an_unknown_service_is_watched_unless_its_name_is_a_burden(stage: AdminS
 
 @pytest.mark.parametrize(("room", "question"), [("chain", GetChain()), ("reader", ListTips(1))])
 def test_a_service_of_whose_actors_one_stays_down_is_not_ready(
-    stage: AdminStage, room: str, question: Any
+    stage: AdminStage, monkeypatch: pytest.MonkeyPatch, room: str, question: Any
 ) -> None:
     def fall(_message: Any) -> Any:
         raise RuntimeError
 
+    monkeypatch.setattr("actors.runtime.supervisor.RETRY_S", FOR_LONG_S)
     request = health.HealthCheckRequest(service="troupe.admin.v1.ChainService")
     watch = health_stub(stage).Watch(request, timeout=WAIT_S)
     assert next(watch).status == SERVING
@@ -172,10 +173,9 @@ def test_what_health_told_is_not_unknown_to_get_node(
     def fall(_message: Any) -> Any:
         raise RuntimeError
 
-    monkeypatch.setattr("actors.runtime.member.MAX_RESTARTS", 0)  # down at once, and
-    monkeypatch.setattr(
-        "actors.runtime.supervisor.RETRY_S", FOR_LONG_S
-    )  # for as long as it is looked at
+    # Down at once, and for as long as it is looked at.
+    monkeypatch.setattr("actors.runtime.member.MAX_RESTARTS", 0)
+    monkeypatch.setattr("actors.runtime.supervisor.RETRY_S", FOR_LONG_S)
     with staged(tmp_path, fresh_s=3_600.0) as stage:
         request = health.HealthCheckRequest(service="troupe.admin.v1.GossipService")
         watch = health_stub(stage).Watch(request, timeout=WAIT_S)
@@ -245,6 +245,7 @@ def test_a_call_whose_status_is_sent_may_end_before_the_server_does(
             sent.append(refusal)
 
     monkeypatch.setattr(Refusal, "abort", slowly)
+    monkeypatch.setattr("admin.server.LAST_TASKS_S", WAIT_S)
     with staged(tmp_path, ask_timeout_s=60.0) as stage:
         stage.chain.compute(GetChain, lambda _asked: DEFER)
         stub: Any = stage.stub(chain_service_pb2_grpc.ChainServiceStub)

@@ -9,6 +9,7 @@ import pytest
 
 from actors.assembly import START_ORDER, STATE_ROOMS
 from actors.chain.checkup import FoundDamaged
+from actors.ledger.types import HASH_BYTES
 from actors.letters import STALE_S
 from actors.runtime.actor import NodeActor
 from actors.runtime.address import Address
@@ -22,8 +23,11 @@ from actors.runtime.supervisor import (
     ListActors,
     RestartActor,
 )
+from actors.search.messages import StartSearch
+from actors.search.routes import BLOCK
 from actors.simulation.node import SimNode
 from actors.simulation.world import World
+from tests.support.probe import Probe
 
 POISON = "no message of any room"
 
@@ -162,15 +166,32 @@ def test_an_actor_that_keeps_failing_degrades_the_node_which_goes_on_and_recover
     assert node.tip().number > 0
 
 
-@pytest.mark.parametrize("name", ["events", "mempool", "miner"])
-def test_what_is_sent_to_an_actor_that_stays_down_does_not_gather(
-    monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
+@pytest.fixture
+def busy() -> World:
+    """The second of three nodes mines, and the first is to have trouble."""
     world = World(9, nodes=3, mean_block_s=2.0)
     world.start()
-    node, payer, payee = world.nodes
-    payer.mine()
+    world.nodes[1].mine()
     world.run_for(20.0)
+    return world
+
+
+def go_on(world: World) -> None:
+    """Payments, searches and blocks for some minutes."""
+    _, payer, payee = world.nodes
+    asker = Probe(world.pump, "asker")
+    for number in range(20):
+        payer.pay(payee.key.public, 1)
+        question = StartSearch(number, BLOCK, bytes([number]) * HASH_BYTES, asker.address)
+        payer.addresses.search.tell(question)
+        world.run_for(10.0)
+
+
+@pytest.mark.parametrize("name", ["events", "mempool", "miner", "reader"])
+def test_what_is_sent_to_an_actor_that_stays_down_does_not_gather(
+    monkeypatch: pytest.MonkeyPatch, busy: World, name: str
+) -> None:
+    node = busy.nodes[0]
     assert node.supervisor is not None
     build = node.supervisor._members[name].build
 
@@ -181,13 +202,25 @@ def test_what_is_sent_to_an_actor_that_stays_down_does_not_gather(
 
     node.supervisor.enlist(name, stillborn)
     fell(node, name)
-    for _ in range(20):
-        payer.pay(payee.key.public, 1)
-        world.run_for(10.0)
+    go_on(busy)
     mailbox = next(each.mailbox for each in members(node) if each.name == name)
     assert mailbox.depth > 0
     assert mailbox.lost > 0
     assert mailbox.age_s <= STALE_S + RETRY_S
+
+
+def test_nor_does_what_is_sent_to_those_who_rest_with_one_that_cannot_be_built(busy: World) -> None:
+    def unbuildable() -> NodeActor:
+        raise OSError
+
+    node = busy.nodes[0]
+    assert node.supervisor is not None
+    node.supervisor.enlist("chain", unbuildable, group=STATE_ROOMS)
+    fell(node, "chain")
+    go_on(busy)
+    mailbox = next(each.mailbox for each in members(node) if each.name == "mempool")
+    assert mailbox.depth > 0
+    assert mailbox.lost > mailbox.depth
 
 
 def test_a_node_whose_file_is_damaged_stays_degraded_when_its_reader_begins_anew() -> None:

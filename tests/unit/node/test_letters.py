@@ -24,7 +24,7 @@ from actors.messaging.messages import (
     Response,
     SendRequest,
 )
-from actors.peers.messages import PeerId, Poisoned, Resync
+from actors.peers.messages import Brought, Classify, PeerId, PeerKind, Poisoned, Resync
 from actors.runtime.actor import Fall, Waiting
 from actors.runtime.address import Address
 from actors.runtime.clock import FakeClock
@@ -240,6 +240,9 @@ def test_old_news_of_the_house_is_given_up_and_counted_and_what_stands_is_not(sc
         PoolChanged(1),
         GetCandidates(9, scene.asker.address),
         Happened("a block"),
+        Brought((PEER,), is_block=True),
+        Classify(PEER, PeerKind.LEGACY, None, None),
+        LookUp(7, b"query", scene.asker.address),
     ]
     for each in (*news, StoreFault("the disk is full")):
         box.post(each)
@@ -251,3 +254,5 @@ def test_old_news_of_the_house_is_given_up_and_counted_and_what_stands_is_not(sc
     assert scene.letters.forfeit(box) == len(news)
     left = [box.get().message for _ in range(box.qsize())]
     assert left == [StoreFault("the disk is full"), newest]
+    scene.pump.run_until_idle()
+    assert scene.asker.take() == [LookedUp(7, None)]

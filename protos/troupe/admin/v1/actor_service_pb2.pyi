@@ -339,7 +339,7 @@ class Exhibit(google.protobuf.message.Message):
     """Bytes of them in all; of a damaged exhibit, of its file."""
     @property
     def time(self) -> google.protobuf.timestamp_pb2.Timestamp:
-        """When it was taken in."""
+        """When it was taken in; of a damaged exhibit, when that was seen."""
 
     @property
     def frames(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___ExhibitFrame]:
