@@ -250,7 +250,7 @@ def test_a_reader_that_stalls_is_not_waited_for_by_a_stop(
 
     monkeypatch.setattr(Guard, "end_calls", once_the_other_has_read)
     with grpc.insecure_channel(stage.address, options=OWN_CONNECTION) as own:
-        watches(stage, own)
+        unread = watches(stage, own)  # kept: gRPC cancels a stream that nobody holds
         stage.happen(*[BULKY] * 20)
         brisk = watches(stage)
         stopped = threading.Thread(target=stage.server.stop, kwargs={"grace_s": 1.0})
@@ -261,3 +261,5 @@ def test_a_reader_that_stalls_is_not_waited_for_by_a_stop(
         assert refused(caught.value).reason == "STOPPING"
         stopped.join(WAIT_S)
         assert not stopped.is_alive()
+        with pytest.raises(grpc.RpcError):
+            list(unread)

@@ -6,10 +6,10 @@ In use is what the node's allocators have given out (`tests.support.weighed`): a
 Now and then a call under way adds to it. So the least of each minute is taken.
 
 Resident is what the kernel counts, and what a machine must have. A leak goes first where something was freed, so that
-half an hour may not show it; and what is free is given back now and then. SQLite drops a reader's pages, up to 4 MiB, at each block; if
-all of them are at the end of what glibc keeps for a thread, it gives them back, and takes them anew when the reader
-is asked again. Such a dip at the begin of the time is by least squares a slope of some MB an hour. So the most of each
-minute is fitted; the slope of all readings is told beside it.
+half an hour may not show it; and what is free is given back now and then. SQLite drops a reader's pages, up to 4 MiB,
+at each block; if all of them are at the end of what glibc keeps for a thread, it gives them back, and takes them anew
+when the reader is asked again. Such a dip at the begin of the time is by least squares a slope of some MB an hour. So
+the most of each minute is fitted; the slope of all readings is told beside it.
 """
 
 from __future__ import annotations

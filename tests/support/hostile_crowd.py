@@ -96,9 +96,17 @@ class Crowd:
         self._held_back = self._connected = 0
 
     def run(self, pipe: Connection) -> Deeds:
-        """Attack until the pipe brings a word, and something was sent: a slow machine takes its time to begin."""
+        """Attack until the pipe brings a word, and something was sent: a slow machine takes its time to begin.
+
+        Raises:
+            EOFError: Whoever began it is gone.
+        """
         begun_s, used_s, last_s = time.monotonic(), time.process_time(), time.monotonic()
-        while not (self._sent and pipe.poll()):
+        is_told = False
+        while not (is_told and self._sent):
+            if pipe.poll():
+                pipe.recv()  # which raises if the other end is gone
+                is_told = True
             now_s = time.monotonic()
             self._return(now_s)
             for hostile in tuple(self._there):
@@ -107,7 +115,6 @@ class Crowd:
             for key, _ in self._selector.select(max(0.0, now_s + TICK_S - time.monotonic())):
                 self._receive(key.data)
             time.sleep(max(0.0, now_s + TICK_S - time.monotonic()))
-        pipe.recv()
         seconds = time.monotonic() - begun_s
         self._close()
         used_s = time.process_time() - used_s
