@@ -31,6 +31,9 @@ EVERY_S = 10.0
 """To collect what is garbage takes a tenth of a second."""
 KEPT_EVENTS, KEPT_RECORDS, KEPT_PEERS = 300, 40, 16
 """Exchanged within some minutes."""
+LOOKS = 100
+"""At the two counts of C: another thread may take or drop pages between them, and what is told would be too little by that. A
+reader at work for so long is one reading that is wrong."""
 SQLITE_STATUS_PAGECACHE_OVERFLOW = 2
 """Of pages that SQLite keeps, all are counted here: none was given to it in advance."""
 
@@ -77,7 +80,11 @@ class _MallInfo(ctypes.Structure):
 def weigh() -> Weight:
     """What this process has in use now, without what is garbage."""
     gc.collect()
-    return Weight(time.monotonic(), _python_bytes(), _c_bytes(), _page_bytes())
+    for _ in range(LOOKS):
+        pages_before, c_bytes, pages_after = _page_bytes(), _c_bytes(), _page_bytes()
+        if pages_before == pages_after:
+            break
+    return Weight(time.monotonic(), _python_bytes(), c_bytes, pages_after)
 
 
 def is_possible() -> bool:

@@ -107,6 +107,17 @@ seen.append(weigh())
     assert abs(after.held_bytes - before.held_bytes) < LARGE_BYTES / 10
 
 
+def test_pages_that_are_taken_while_it_looks_are_not_missing_from_what_is_in_use(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By another thread, behind the count that they are a part of."""
+    c_bytes, page_bytes = iter((100, 140)), iter((10, 50, 50, 50))
+    monkeypatch.setattr(weighed, "_c_bytes", lambda: next(c_bytes))
+    monkeypatch.setattr(weighed, "_page_bytes", lambda: next(page_bytes))
+    weight = weighed.weigh()
+    assert weight.c_bytes - weight.page_bytes == 90
+
+
 def test_a_weight_is_read_as_it_was_written(tmp_path: Path) -> None:
     weight = Weight(1.5, 2, 30, 4)
     (tmp_path / "it").write_text(json.dumps(weight))
