@@ -61,6 +61,19 @@ def node_state(stage: AdminStage) -> int:
     return stub.GetNode(node_service_pb2.GetNodeRequest()).node.state
 
 
+def dawdling(stage: AdminStage) -> tuple[threading.Event, threading.Event]:
+    """Have the peers actor dawdle over its list: an event that tells it began, one to release it."""
+    begun, release = threading.Event(), threading.Event()
+
+    def dawdle(_message: Any) -> Any:
+        begun.set()
+        release.wait(WAIT_S)
+        return ()
+
+    stage.peers.compute(ListPeers, dawdle)
+    return begun, release
+
+
 def test_an_actor_is_shown_by_its_name(stage: AdminStage) -> None:
     actor = get(stage, "chain")
     assert (actor.name, actor.state) == ("chain", RUNNING)
@@ -78,14 +91,7 @@ def test_the_supervisor_is_shown_among_the_actors(stage: AdminStage) -> None:
 
 
 def test_what_waits_in_a_mailbox_is_shown_with_its_age(stage: AdminStage) -> None:
-    begun, release = threading.Event(), threading.Event()
-
-    def dawdle(_message: Any) -> Any:
-        begun.set()
-        release.wait(WAIT_S)
-        return ()
-
-    stage.peers.compute(ListPeers, dawdle)
+    begun, release = dawdling(stage)
     stub = stage.stub(peer_service_pb2_grpc.PeerServiceStub)
     calls = [stub.ListPeers.future(LIST_PEERS) for _ in range(3)]
     assert begun.wait(WAIT_S)
@@ -159,14 +165,7 @@ def test_an_actor_that_used_up_its_restarts_is_down_until_it_is_restarted(
 
 
 def test_a_restart_that_an_actor_does_not_come_to_is_done_later(stage: AdminStage) -> None:
-    begun, release = threading.Event(), threading.Event()
-
-    def dawdle(_message: Any) -> Any:
-        begun.set()
-        release.wait(WAIT_S)
-        return ()
-
-    stage.peers.compute(ListPeers, dawdle)
+    begun, release = dawdling(stage)
     stub = stage.stub(peer_service_pb2_grpc.PeerServiceStub)
     held: Any = stub.ListPeers.future(LIST_PEERS)
     assert begun.wait(WAIT_S)

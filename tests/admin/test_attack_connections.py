@@ -60,6 +60,12 @@ def impatient(monkeypatch: pytest.MonkeyPatch, limits: dict[str, int]) -> None:
     monkeypatch.setattr(server, "_OPTIONS", tuple({**given, **limits}.items()))
 
 
+def few_connections(monkeypatch: pytest.MonkeyPatch, *, handshake_ms: int) -> None:
+    """Let the server have few connections, each with so long to begin."""
+    few = {"grpc.max_allowed_incoming_connections": FEW}
+    impatient(monkeypatch, {**few, "grpc.server_handshake_timeout_ms": handshake_ms})
+
+
 def test_connections_leave_files_for_the_rest_of_the_node() -> None:
     assert MAX_CONNECTIONS <= OTHER_FILES // 2
 
@@ -67,8 +73,7 @@ def test_connections_leave_files_for_the_rest_of_the_node() -> None:
 def test_one_connection_too_many_is_closed_and_the_others_are_served(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    few = {"grpc.max_allowed_incoming_connections": FEW}
-    impatient(monkeypatch, {**few, "grpc.server_handshake_timeout_ms": EVER_MS})
+    few_connections(monkeypatch, handshake_ms=EVER_MS)
     with staged(tmp_path) as stage, ExitStack() as stack:
         assert serves(stage)  # its connection stays open
         for _ in range(FEW - 1):
@@ -81,8 +86,7 @@ def test_one_connection_too_many_is_closed_and_the_others_are_served(
 def test_connections_that_say_nothing_are_closed_and_make_room(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    few = {"grpc.max_allowed_incoming_connections": FEW}
-    impatient(monkeypatch, {**few, "grpc.server_handshake_timeout_ms": SOON_MS})
+    few_connections(monkeypatch, handshake_ms=SOON_MS)
     with staged(tmp_path) as stage, ExitStack() as stack:
         silent = [
             stack.enter_context(socket.create_connection(parts_of(stage.address)))
