@@ -109,9 +109,8 @@ class Links:
             return False
         for link in reversed(peer.links):
             self.close(link.conn, reason)
-        if (
-            peer.verified or reason is CloseReason.LOCAL
-        ):  # a claimant's misdeeds are not the owner's
+        # A claimant's misdeeds are not the owner's.
+        if peer.verified or reason is CloseReason.LOCAL:
             self._book.rest(peer_id, self._clock.now_s() + REST_S)
         return True
 

@@ -171,9 +171,8 @@ def test_a_broken_new_certificate_keeps_the_old_one(
     certificate, _ = first.write(tmp_path, "own")
     with serving(tmp_path) as stage:
         (tmp_path / "nonsense").write_text("nonsense")
-        (tmp_path / "nonsense").replace(
-            certificate
-        )  # whole: half of it would be told of on its own
+        # Whole: half of it would be told of on its own.
+        (tmp_path / "nonsense").replace(certificate)
         assert [shown_serial(stage) for _ in range(3)] == [first.serial] * 3
         assert ask(stage, ca.pem) == "admin"
     assert caplog.text.count("stays as it was") == 1

@@ -196,9 +196,8 @@ class Grammar:
         blocks = []
         for index in range(30):
             coinbase = bytes([index]) * 32
-            included = self._transactions[
-                index : index + index % 3
-            ]  # whose payer has nothing there
+            # Their payer has nothing there.
+            included = self._transactions[index : index + index % 3]
             parent = BlockRef(tip.number, sha256(coinbase).digest()) if index % 5 == 4 else tip
             blocks.append(mined(network, parent, coinbase, included))
             tip = blocks[-1].ref if index % 3 else network.genesis.ref

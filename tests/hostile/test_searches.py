@@ -165,9 +165,8 @@ def test_an_answer_after_half_a_minute_finds_no_way_back(arena: Arena) -> None:
     for peer in (arena.honest, asker, knower):
         peer.hears()
     arena.skip(11.0)
-    asker.gossip(
-        SEARCH, random.randbytes(ID_BYTES + 32)
-    )  # ways back are looked at when one is added
+    # Ways back are looked at when one is added.
+    asker.gossip(SEARCH, random.randbytes(ID_BYTES + 32))
     arena.settle(asker)
     knower.send_message(REGULAR, 1, ANSWER, search_id + raw)
     arena.settle(knower)

@@ -70,9 +70,8 @@ def test_of_what_a_full_disk_undid_nobody_is_told_until_there_is_room(tmp_path: 
     stage = ChainStage(*CHAIN[:20], path=tmp_path / "chain.db")
     leave_no_room(stage.store)
     taken = 20
-    while stage.gossiped(CHAIN[taken]) == [
-        Decision.RELAY
-    ]:  # as long as there is room in pages begun
+    # As long as there is room in pages begun.
+    while stage.gossiped(CHAIN[taken]) == [Decision.RELAY]:
         taken += 1
     stage.forget()
     assert stage.gossiped(CHAIN[taken + 1]) == [Decision.DROP]

@@ -10,9 +10,8 @@ import pytest
 ROOT = Path(__file__).parents[3]
 KERNELS = ROOT / "actors" / "miner" / "kernels"
 NATIVE = ROOT / "tests" / "support" / "native"
-SOURCES = sorted(
-    path for path in KERNELS.glob("*.c") if path.name != "module.c"
-)  # that is Python's
+# module.c is Python's.
+SOURCES = sorted(path for path in KERNELS.glob("*.c") if path.name != "module.c")
 FLAGS = ("-std=c11", "-O1", "-Wall", "-Wextra", f"-I{KERNELS}", f"-I{NATIVE}")
 STEPS_UNDER_EMULATION = 4
 """An emulator is tens of times slower: every fourth template."""
