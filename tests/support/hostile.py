@@ -269,6 +269,7 @@ class Arena:
         self.ask(at.gossip, GetGossip())
         self.ask(at.chain, GetChain())
         self.ask(at.mempool, GetPool())
+        at.mempool.look_soon(GetPool()).result(WAIT_S)  # tips come to it ahead of the rest
         self.ask(at.search, ListItems(1))
         self.ask(at.peers, GetSlots())
         self.ask(at.messaging, GetMessaging())  # what those have sent
@@ -327,7 +328,9 @@ class Arena:
         return tip.number, tip.hash
 
     def await_tip(self, block: Block) -> None:
+        """Until the chain ends with it, and everybody knows."""
         self.await_that(lambda: self.tip() == (block.number, block.hash))
+        self._turn_over()
 
     def await_connections(self, count: int) -> None:
         self.await_that(lambda: len(self.connections()) == count)
